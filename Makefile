@@ -1,0 +1,38 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both make their own environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test unit check constraints schemas clean
+
+demo: $(READY)
+	@$(BIN)/invoicing demo
+
+test: check
+	$(BIN)/pytest
+
+unit: $(READY)
+	$(BIN)/pytest tests/unit tests/property
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(READY): constraints/development.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints/development.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# The pins, with the hash of every file that may be installed, for every Python and platform we support.
+constraints: $(READY)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --output-file constraints/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --extra embedded --group development --output-file constraints/development.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
