@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -68,14 +68,16 @@ class Refusal:
 
 
 class Answer(BaseModel):
-    """The `data` of `command.accepted` and `command.rejected`: exactly one for each command."""
+    """The `data` of `command.accepted`, and what every answer says."""
 
     model_config = ConfigDict(frozen=True)
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
     command_source: str = Field(description="The command's source.", examples=["/orders"])
     command_type: str = Field(description="The command's type.", examples=["CreateInvoice"])
-    invoice_id: str = Field(description="The invoice that the command named.")
+    invoice_id: str = Field(
+        description="The invoice that the command named.", examples=["inv_1001"]
+    )
     version: int | None = Field(
         description="The invoice's version after the command; null when there is no invoice."
     )
@@ -83,20 +85,17 @@ class Answer(BaseModel):
         description="The invoice's state after the command; null when there is no invoice."
     )
     events: tuple[str, ...] = Field(
-        default=(),
         description="The names of the events it caused, in order; empty when nothing changed.",
         examples=[["invoice.created", "invoice.opened"]],
     )
-    code: RefusalCode | None = Field(
-        default=None, description="Why it was rejected, for programs; null when accepted."
-    )
-    message: str | None = Field(
-        default=None, description="Why it was rejected, for people; null when accepted."
-    )
+
+
+class Rejection(Answer):
+    """The `data` of `command.rejected`: the answer, and why nothing changed."""
+
+    code: RefusalCode = Field(description="Why it was rejected, for programs.")
+    message: str = Field(description="Why it was rejected, for people.")
     errors: tuple[FieldError, ...] = Field(
-        default=(), description="The fields to mend, where fields are at fault."
+        description="The fields to mend, where fields are at fault."
     )
-    available_commands: Annotated[
-        tuple[str, ...] | None,
-        Field(description="What the invoice would accept now; null when accepted."),
-    ] = None
+    available_commands: tuple[str, ...] = Field(description="What the invoice would accept now.")
