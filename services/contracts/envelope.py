@@ -1,4 +1,4 @@
-"""The envelope around commands, events and answers: CloudEvents 1.0, structured JSON or binary mode.
+"""The envelope around commands, events and answers: CloudEvents 1.0, structured or binary mode.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its Kafka binding.
 Reading never raises: what cannot be read comes back as `Unreadable`, with the reason.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeGuard
 from uuid import UUID, uuid5
 
 import orjson
@@ -53,7 +53,7 @@ class UnreadableReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that nobody can be answered about: `message` says what to mend, without its content."""
+    """A record nobody can be answered about: `message` says what to mend, without its content."""
 
     reason: UnreadableReason
     message: str
@@ -61,9 +61,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class CommandEnvelope:
-    """A command as it came. `data` is parsed JSON, unchecked; `errors` are the envelope's own faults.
+    """A command as it came: `data` is parsed JSON, unchecked; `errors` the envelope's own faults.
 
-    `source` and `id` are its identity, `body_hash` (SHA-256) tells two bodies under one identity apart.
+    `source` and `id` are its identity; `body_hash` (SHA-256) tells two bodies under one identity
+    apart.
     """
 
     id: str
@@ -82,7 +83,7 @@ class CommandEnvelope:
 Headers = Iterable[tuple[str, bytes | None]]
 
 
-class _NotJson(ValueError):
+class _NotJsonError(ValueError):
     """JSON's grammar or I-JSON's rules (RFC 7493) are broken."""
 
 
@@ -115,7 +116,7 @@ def event_id(invoice_id: str, version: int) -> str:
 
 
 def answer_id(command: CommandEnvelope, *distinction: object) -> str:
-    """The id of a command's answer; `distinction` is given where one identity has a second answer."""
+    """The id of a command's answer; `distinction` where one identity has a second answer."""
     return str(uuid5(_ANSWER_IDS, "\n".join(map(str, (command.source, command.id, *distinction)))))
 
 
@@ -128,7 +129,10 @@ def event_document(
     recorded_at: datetime,
     data: bytes,
 ) -> bytes:
-    """One event as it is stored and published. `data` is JSON already; `version` the invoice's after it."""
+    """One event as it is stored and published.
+
+    `data` is JSON already; `version` is the invoice's after the event.
+    """
     return _document(
         command,
         id=event_id(command.subject, version),
@@ -196,7 +200,7 @@ def _document(
 
 
 def _readable(headers: Headers) -> dict[str, str]:
-    """The headers that are text; one that is null or not UTF-8 is somebody else's, and passed over."""
+    """The headers that are text; one that is null or not UTF-8 is not ours, and passed over."""
     texts = {}
     for name, value in headers:
         if value is not None:
@@ -243,7 +247,7 @@ def _parse(value: bytes) -> object:
         )
     except RecursionError:
         return _TOO_DEEP
-    except _NotJson as error:
+    except _NotJsonError as error:
         return Unreadable(UnreadableReason.NOT_JSON, str(error))
     except json.JSONDecodeError as error:
         return Unreadable(
@@ -260,12 +264,14 @@ _TOO_DEEP = Unreadable(
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        raise _NotJson("An object gives the same name twice, so nobody can say which was meant.")
+        raise _NotJsonError(
+            "An object gives the same name twice, so nobody can say which was meant."
+        )
     return result
 
 
 def _refuse_constant(constant: str) -> object:
-    raise _NotJson(f"{constant} is not JSON.")
+    raise _NotJsonError(f"{constant} is not JSON.")
 
 
 def _integer(digits: str) -> int | float:
@@ -332,7 +338,7 @@ def _optional_identity(value: object) -> str | None:
     return value if isinstance(value, str) and _is_identity(value) else None
 
 
-def _is_version(value: object) -> bool:
+def _is_version(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 

@@ -1,4 +1,4 @@
-"""What a command is answered with: accepted, or rejected with a reason that a program can act on."""
+"""What a command is answered with: accepted, or rejected with a reason a program can act on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
