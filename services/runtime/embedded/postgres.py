@@ -29,8 +29,8 @@ ACCOUNT_FOR_ROOT = "nobody"
 THROW_AWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class Account(TypedDict):
-    """The words in which `subprocess` takes it."""
+class Account(TypedDict, total=False):
+    """Whom to run a process as, in the words of `subprocess`; empty for whoever runs this one."""
 
     user: int
     group: int
@@ -92,7 +92,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 # Ctrl-C is for the program; it stops the server when it has finished with it.
                 start_new_session=True,
-                **(self._account or {}),
+                **self._account,
             )
         self._wait_until_ready(self._process)
 
@@ -142,11 +142,11 @@ class EmbeddedPostgres:
             text=True,
             check=False,
             cwd=self._room,
-            **(self._account or {}),
+            **self._account,
         )
 
     def _own(self, directory: Path) -> None:
-        if self._account is not None:
+        if self._account:
             _require_reach(directory, self._account)
             shutil.chown(directory, self._account["user"], self._account["group"])
 
@@ -154,18 +154,18 @@ class EmbeddedPostgres:
         shutil.rmtree(self._room, ignore_errors=True)
 
 
-def _server_account() -> Account | None:
+def _server_account() -> Account:
     """Whom the server runs as, where it may not be the user who starts it."""
     if os.geteuid() != 0:
-        return None
+        return {}
     account = pwd.getpwnam(ACCOUNT_FOR_ROOT)
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _binaries_within_reach(room: Path, account: Account | None) -> Path:
+def _binaries_within_reach(room: Path, account: Account) -> Path:
     """The wheel's binaries, copied where root keeps them from the account that is to run them."""
     binaries = _wheel_binaries()
-    if account is None or _is_within_reach(binaries / "postgres", account):
+    if not account or _is_within_reach(binaries / "postgres", account):
         return binaries
     installation = room / binaries.parent.name
     shutil.copytree(binaries.parent, installation, symlinks=True)
