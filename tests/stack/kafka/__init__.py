@@ -1,0 +1,30 @@
+"""Kafka for the tests."""
+
+from typing import Protocol
+
+from tests.stack.choice import Choice, Option, choose
+
+
+class Kafka(Option, Protocol):
+    """A running broker. `real` is Apache Kafka, with transactions; anything else is a mock."""
+
+    real: bool
+    can_restart: bool
+    bootstrap: str
+
+
+class RestartableKafka(Kafka, Protocol):
+    """A broker of the tests' own, which comes back at the same address with the same data."""
+
+    def stop(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+def choose_kafka() -> Choice[Kafka]:
+    from tests.stack.kafka.docker import DockerKafka
+    from tests.stack.kafka.given import GivenKafka
+    from tests.stack.kafka.maven import MavenKafka
+    from tests.stack.kafka.mock import MockKafka
+
+    return choose([GivenKafka, DockerKafka, MavenKafka, MockKafka])

@@ -1,0 +1,28 @@
+"""Postgres for the tests."""
+
+from typing import Protocol
+
+from tests.stack.choice import Choice, Option, choose
+
+
+class Postgres(Option, Protocol):
+    """A running server; `dsn` has the right to create databases and roles."""
+
+    can_restart: bool
+    dsn: str
+
+
+class RestartablePostgres(Postgres, Protocol):
+    """A server of the tests' own, which comes back at the same address with the same data."""
+
+    def stop(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+def choose_postgres() -> Choice[Postgres]:
+    from tests.stack.postgres.docker import DockerPostgres
+    from tests.stack.postgres.given import GivenPostgres
+    from tests.stack.postgres.wheel import WheelPostgres
+
+    return choose([GivenPostgres, DockerPostgres, WheelPostgres])

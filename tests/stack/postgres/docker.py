@@ -1,0 +1,58 @@
+"""PostgreSQL's own image in Docker."""
+
+import asyncio
+
+import asyncpg
+from testcontainers.core.container import DockerContainer
+from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal
+from tests.stack.ports import free_port
+from tests.stack.wait import eventually
+
+IMAGE = "postgres:17"
+PORT = 5432
+PASSWORD = "invoicing"
+START_TIMEOUT_SECONDS = 60
+
+
+class DockerPostgres:
+    kind = f"Docker ({IMAGE})"
+    can_restart = True
+
+    @staticmethod
+    def refusal() -> str | None:
+        return docker_refusal(IMAGE)
+
+    def __init__(self) -> None:
+        host, port = docker_host(), free_port()
+        self.dsn = f"postgresql://postgres:{PASSWORD}@{host}:{port}/postgres"
+        self._container = DockerContainer(IMAGE).with_bind_ports(PORT, port)
+        self._container.with_env("POSTGRES_PASSWORD", PASSWORD)
+        # The data of a test need not survive a power cut.
+        self._container.with_command("postgres -c fsync=off -c full_page_writes=off")
+        try:
+            self._container.start()
+            self._wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def stop(self) -> None:
+        self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)
+
+    def start(self) -> None:
+        self._container.get_wrapped_container().start()
+        self._wait_until_ready()
+
+    def close(self) -> None:
+        self._container.stop()
+
+    def _wait_until_ready(self) -> None:
+        asyncio.run(eventually(self._answers, seconds=START_TIMEOUT_SECONDS))
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.dsn)
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.close()
+        return True
