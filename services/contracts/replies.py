@@ -1,4 +1,4 @@
-"""What a command is answered with: accepted, or rejected with a reason a program can act on."""
+"""A command's answer: accepted, or rejected with a reason that a program can act on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +24,6 @@ class RefusalCode(StrEnum):
     INVOICE_ALREADY_EXISTS = "invoice_already_exists"
     ILLEGAL_TRANSITION = "illegal_transition"
     HAS_PAYMENTS = "has_payments"
-    HAS_CREDITS = "has_credits"
     NOTHING_TO_PAY = "nothing_to_pay"
     PAYMENT_IN_PROGRESS = "payment_in_progress"
     CURRENCY_MISMATCH = "currency_mismatch"
@@ -40,7 +39,7 @@ class RefusalCode(StrEnum):
     NO_RECIPIENT = "no_recipient"
     NEGATIVE_TOTAL = "negative_total"
     NO_ITEMS = "no_items"
-    NOT_DUE = "not_due"
+    NOT_PAST_DUE = "not_past_due"
     LIMIT_EXCEEDED = "limit_exceeded"
 
 

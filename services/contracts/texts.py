@@ -1,0 +1,95 @@
+"""Texts, dates and flags on the wire, with their limits.
+
+NUL is refused everywhere: Postgres cannot store it. A lone surrogate is no text at all, and
+pydantic refuses it by itself.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, Strict, StringConstraints, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+TEXT_CHARACTERS_MAX: Final = 500
+LONG_TEXT_CHARACTERS_MAX: Final = 5_000
+METADATA_KEYS_MAX: Final = 50
+METADATA_KEY_CHARACTERS_MAX: Final = 40
+METADATA_VALUE_CHARACTERS_MAX: Final = 500
+EARLIEST_DATE: Final = date(1900, 1, 1)
+LATEST_DATE: Final = date(2999, 12, 31)
+TERMS_DAYS_MAX: Final = 3_650
+
+_NO_NUL = r"^[^\u0000]*$"
+
+Text = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=TEXT_CHARACTERS_MAX)]
+LongText = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=LONG_TEXT_CHARACTERS_MAX)]
+Identifier = Annotated[
+    str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=TEXT_CHARACTERS_MAX)
+]
+"""Somebody's name for something: never empty."""
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\u0000]+@[^@\s\u0000]+$", max_length=320)]
+Locale = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$", max_length=35)
+]
+"""A language tag (BCP 47), such as de-AT; de_AT is taken too."""
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""An ISO 3166-1 code of two letters."""
+
+Flag = Annotated[bool, Strict()]
+Days = Annotated[int, Strict(), Field(ge=0, le=TERMS_DAYS_MAX)]
+
+Metadata = Annotated[
+    dict[
+        Annotated[
+            str,
+            StringConstraints(
+                pattern=_NO_NUL, min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX
+            ),
+        ],
+        Annotated[
+            str, StringConstraints(pattern=_NO_NUL, max_length=METADATA_VALUE_CHARACTERS_MAX)
+        ],
+    ],
+    Field(max_length=METADATA_KEYS_MAX),
+]
+
+
+class _CalendarDay:
+    """Reads YYYY-MM-DD and no other way to write a day (RFC 3339, full-date)."""
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        written = core_schema.str_schema(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)
+        day = core_schema.date_schema(ge=EARLIEST_DATE, le=LATEST_DATE)
+        return core_schema.chain_schema([written, day])
+
+
+class _Instant:
+    """Reads a time with its offset (RFC 3339, date-time); finer than microseconds is cut off."""
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        written = core_schema.str_schema(
+            pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+            max_length=35,
+        )
+        time = core_schema.datetime_schema(
+            tz_constraint="aware",
+            ge=datetime.combine(EARLIEST_DATE, datetime.min.time(), UTC),
+            le=datetime.combine(LATEST_DATE, datetime.min.time(), UTC),
+        )
+        return core_schema.chain_schema([written, time])
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
+_DAY_SCHEMA: dict[str, Any] = {"type": "string", "format": "date"}
+_INSTANT_SCHEMA: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+Day = Annotated[date, _CalendarDay(), WithJsonSchema(_DAY_SCHEMA)]
+"""A day without a time, from 1900 to 2999."""
+
+Instant = Annotated[datetime, _Instant(), AfterValidator(_in_utc), WithJsonSchema(_INSTANT_SCHEMA)]
+"""A moment, kept in UTC."""
