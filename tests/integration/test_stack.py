@@ -9,6 +9,7 @@ from tests.stack.databases import Databases
 from tests.stack.kafka import Kafka, RestartableKafka
 from tests.stack.postgres import RestartablePostgres
 from tests.stack.topics import Topics, fresh_topics
+from tests.stack.wait import eventually
 
 
 async def test_what_is_produced_is_consumed_by_a_group(kafka: Kafka, topics: Topics) -> None:
@@ -68,6 +69,11 @@ async def test_postgres_keeps_its_rows_and_address_over_a_restart(
     await asyncio.to_thread(own_postgres.start)
 
     assert await count(own_postgres.dsn, "kept") == 1
+
+
+async def test_waiting_in_vain_ends_and_tells_what_was_last_seen() -> None:
+    with pytest.raises(TimeoutError, match="last seen: 'never'"):
+        await eventually(lambda: "never", until=lambda seen: seen == "ever", seconds=0.2)
 
 
 async def test_stopped_postgres_refuses_connections(own_postgres: RestartablePostgres) -> None:

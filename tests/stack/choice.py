@@ -33,7 +33,7 @@ class Choice(Generic[OptionType]):
 
 
 def choose(options: Sequence[type[OptionType]]) -> Choice[OptionType]:
-    refusals = []
+    refusals: list[str] = []
     for option in options:
         refusal = option.refusal()
         if refusal is None:

@@ -1,6 +1,8 @@
 """What the services in Docker have in common."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from docker.errors import DockerException, ImageNotFound
 
@@ -8,6 +10,7 @@ from docker.errors import DockerException, ImageNotFound
 # fixtures here clean up after themselves.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
+from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 STOP_TIMEOUT_SECONDS = 20
@@ -17,15 +20,31 @@ def docker_refusal(image: str) -> str | None:
     """Why this machine cannot run `image`; None where it is at hand, pulled if it must be."""
     try:
         images = DockerClient().client.images
+    except DockerException:
+        return "no Docker engine answers"
+    try:
         try:
             images.get(image)
         except ImageNotFound:
             images.pull(image)
-    except DockerException as error:
-        return f"Docker: {str(error).splitlines()[0]}"
+    except DockerException:
+        return f"Docker cannot pull {image}"
     return None
 
 
 def docker_host() -> str:
     """Where the ports of containers are reached from here."""
     return DockerClient().host()
+
+
+@contextmanager
+def started(container: DockerContainer) -> Iterator[None]:
+    """Start it; where that or the block fails, remove it and let the error tell what it printed."""
+    try:
+        container.start()
+        yield
+    except BaseException as error:
+        if container.status != "not_started":
+            error.add_note(container.get_wrapped_container().logs().decode())
+        container.stop()
+        raise

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
 from tests.stack.kafka import Kafka
 
 from runtime.embedded.kafka import EmbeddedKafka
@@ -34,12 +35,28 @@ async def fresh_topics(kafka: Kafka, partitions: int) -> AsyncIterator[Topics]:
         yield _names(EmbeddedKafka.PARTITIONS)
         return
     topics = _names(partitions)
+    async with _administration(kafka) as admin:
+        await _create(admin, topics)
+    yield topics
+    async with _administration(kafka) as admin:
+        await admin.delete_topics(list(topics.names))
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Topics) -> None:
+    answer = await admin.create_topics(
+        [NewTopic(name, topics.partitions, replication_factor=1) for name in topics.names]
+    )
+    for name, code, message in answer.topic_errors:
+        if code:
+            raise for_code(code)(f"{name}: {message}")
+
+
+@asynccontextmanager
+async def _administration(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in topics.names])
-        yield topics
-        await admin.delete_topics(list(topics.names))
+        yield admin
     finally:
         await admin.close()
 

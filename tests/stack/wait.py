@@ -1,35 +1,50 @@
 """Waiting for a condition, never for a time."""
 
 import asyncio
-import inspect
-import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from inspect import isawaitable
+from typing import Any, TypeVar, overload
 
 Seen = TypeVar("Seen")
 
 POLL_INTERVAL_SECONDS = 0.05
 
 
+@overload
 async def eventually(
-    condition: Callable[[], Seen | Awaitable[Seen]], *, seconds: float = 10
-) -> Seen:
-    """What `condition` gives as soon as that is true in a boolean sense.
+    look: Callable[[], Awaitable[Seen]],
+    *,
+    until: Callable[[Seen], bool] = ...,
+    seconds: float = ...,
+) -> Seen: ...
 
-    Raises TimeoutError, which tells what was last seen, when that takes more than `seconds`; an
-    AssertionError of the condition's own counts as not yet.
+
+@overload
+async def eventually(
+    look: Callable[[], Seen],
+    *,
+    until: Callable[[Seen], bool] = ...,
+    seconds: float = ...,
+) -> Seen: ...
+
+
+async def eventually(
+    look: Callable[[], Any], *, until: Callable[[Any], bool] = bool, seconds: float = 10
+) -> Any:
+    """What `look` sees as soon as `until` holds for it: by default, as soon as it is true.
+
+    Raises TimeoutError, which tells what was last seen, when that takes more than `seconds`.
     """
-    deadline = time.monotonic() + seconds
-    while True:
-        seen: Seen | AssertionError
-        try:
-            result = condition()
-            seen = await result if inspect.isawaitable(result) else result
-        except AssertionError as error:
-            seen = error
-        else:
-            if seen:
-                return seen
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s; last seen: {seen!r}")
-        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    seen: Any = "nothing"
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            while True:
+                result = look()
+                seen = await result if isawaitable(result) else result
+                if until(seen):
+                    return seen
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"not within {seconds} s; last seen: {seen!r}") from error

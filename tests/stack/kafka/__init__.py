@@ -22,6 +22,7 @@ class RestartableKafka(Kafka, Protocol):
 
 
 def choose_kafka() -> Choice[Kafka]:
+    # Here and not above: a run that needs none of them is not to wait for their imports.
     from tests.stack.kafka.docker import DockerKafka
     from tests.stack.kafka.given import GivenKafka
     from tests.stack.kafka.maven import MavenKafka

@@ -1,7 +1,7 @@
 """Apache Kafka's own image in Docker."""
 
 from testcontainers.core.container import DockerContainer
-from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal
+from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal, started
 from tests.stack.kafka.ready import wait_until_ready
 from tests.stack.kafka.settings import KAFKA_VERSION, broker_settings
 from tests.stack.ports import free_port
@@ -25,12 +25,8 @@ class DockerKafka:
         self.bootstrap = f"{host}:{port}"
         self._container = DockerContainer(IMAGE).with_bind_ports(port, port)
         self._container.with_envs(KAFKA_HEAP_OPTS="-Xms256m -Xmx512m", **_as_variables(settings))
-        try:
-            self._container.start()
+        with started(self._container):
             wait_until_ready(self.bootstrap)
-        except BaseException:
-            self.close()
-            raise
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)

@@ -31,20 +31,20 @@ class MavenKafka:
         port = free_port()
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = Path(tempfile.mkdtemp(prefix="invoicing-kafka-"))
+        self._process: subprocess.Popen[bytes] | None = None
         try:
             self._format(broker_settings("127.0.0.1", port, free_port(), f"{self._directory}/data"))
             self.start()
-        except BaseException:
+        except BaseException as error:
+            if self._log.exists():
+                error.add_note(self._log.read_text())
             self.close()
             raise
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
+        if self._process is not None:
+            self._process.terminate()
             self._process.wait(STOP_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -58,8 +58,9 @@ class MavenKafka:
         wait_until_ready(self.bootstrap)
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         shutil.rmtree(self._directory)
 
     @property

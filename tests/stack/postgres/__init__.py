@@ -21,6 +21,7 @@ class RestartablePostgres(Postgres, Protocol):
 
 
 def choose_postgres() -> Choice[Postgres]:
+    # Here and not above: a run that needs none of them is not to wait for their imports.
     from tests.stack.postgres.docker import DockerPostgres
     from tests.stack.postgres.given import GivenPostgres
     from tests.stack.postgres.wheel import WheelPostgres

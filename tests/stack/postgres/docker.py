@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 from testcontainers.core.container import DockerContainer
-from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal
+from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal, started
 from tests.stack.ports import free_port
 from tests.stack.wait import eventually
 
@@ -29,12 +29,8 @@ class DockerPostgres:
         self._container.with_env("POSTGRES_PASSWORD", PASSWORD)
         # The data of a test need not survive a power cut.
         self._container.with_command("postgres -c fsync=off -c full_page_writes=off")
-        try:
-            self._container.start()
+        with started(self._container):
             self._wait_until_ready()
-        except BaseException:
-            self.close()
-            raise
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)
