@@ -127,8 +127,8 @@ def event_document(
     schema_version: int,
     version: int,
     recorded_at: datetime,
-    data: bytes,
-) -> bytes:
+    data: str,
+) -> str:
     """One event as it is stored and published.
 
     `data` is JSON already; `version` is the invoice's after the event.
@@ -150,8 +150,8 @@ def answer_document(
     id: str,  # noqa: A002
     type: str,  # noqa: A002
     recorded_at: datetime,
-    data: bytes,
-) -> bytes:
+    data: str,
+) -> str:
     """One answer as it is stored and published. `data` is JSON already."""
     return _document(
         command,
@@ -177,8 +177,8 @@ def _document(
     time: datetime,
     dataschema: str,
     extensions: Mapping[str, object],
-    data: bytes,
-) -> bytes:
+    data: str,
+) -> str:
     attributes: dict[str, object] = {
         "specversion": "1.0",
         "id": id,
@@ -196,7 +196,7 @@ def _document(
         attributes["traceparent"] = command.traceparent
     attributes.update(extensions)
     attributes["data"] = orjson.Fragment(data)
-    return orjson.dumps(attributes)
+    return orjson.dumps(attributes).decode()
 
 
 def _readable(headers: Headers) -> dict[str, str]:

@@ -1,0 +1,245 @@
+"""A lane: one partition of the commands topic, handled by one owner, one batch at a time.
+
+Opening it goes in an order that matters. First the lane's producer starts, which shuts out the
+last owner and settles the transaction that it may have left open; only then is the committed
+offset true; and every record below it is skipped, since the consumer may have fetched it before.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import perf_counter
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+
+from invoicing.batch import BatchHandler, Publication, Record
+from invoicing.publisher import Publisher
+from invoicing.store import is_outage
+from runtime import metrics
+from runtime.kafka import partition_of
+from runtime.patience import GaveUpError, Patience, describe
+from runtime.settings import Settings
+
+OPEN_SECONDS_MAX: Final = 20.0
+PUBLISH_SECONDS_MAX: Final = 30.0
+CLOSE_SECONDS_MAX: Final = 3.0
+BACKLOG_BATCHES_MAX: Final = 4
+BACKLOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class LostLogError(Exception):
+    """The log is shorter than what was handled of it. To start over would pass commands by."""
+
+
+class Lane:
+    """Handles its partition's records from when `run` starts until `stop`."""
+
+    def __init__(
+        self,
+        topic_partition: TopicPartition,
+        consumer: AIOKafkaConsumer,
+        handler: BatchHandler,
+        settings: Settings,
+    ) -> None:
+        self.topic_partition = topic_partition
+        self.is_open = False
+        self._consumer = consumer
+        self._handler = handler
+        self._settings = settings
+        self._backlog: deque[Record] = deque()
+        self._backlog_bytes = 0
+        self._next_offset = 0
+        self._just_sought = False
+        self._paused = False
+        self._stopping = False
+        self._woken = asyncio.Event()
+        self._outage = Patience(settings.retry_limit_seconds, f"Lane {self._name}")
+
+    @property
+    def _name(self) -> str:
+        return f"{self.topic_partition.topic}-{self.topic_partition.partition}"
+
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take records that the consumer fetched. What is not for now is fetched again later."""
+        if not self.is_open or self._stopping or not records:
+            return
+        first, self_sought = records[0].position.offset, self._just_sought
+        self._just_sought = False
+        if self_sought and first != self._next_offset:
+            # They may have been fetched before the seek and leave a gap. What comes after this
+            # second seek cannot have been: the consumer hands over one batch at a time.
+            self._seek(self._next_offset)
+            return
+        for record in records:
+            if record.position.offset >= self._next_offset:
+                self._backlog.append(record)
+                self._backlog_bytes += len(record.value or b"")
+                self._next_offset = record.position.offset + 1
+        self._hold_back()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Open the lane and handle what is offered, until stopped; after a failure, open it anew.
+
+        Raises `GaveUpError` when an outage outlasts the limit.
+        """
+        while not self._stopping:
+            publisher = Publisher(self._settings, self.topic_partition, self._consumer)
+            try:
+                await self._open(publisher)
+                await self._work(publisher)
+            except GaveUpError:
+                raise
+            except (ProducerFenced, InvalidProducerEpoch) as error:
+                await self._rest_after(error)
+            except Exception as error:  # noqa: BLE001 (aiokafka fails in many ways; all end alike)
+                metrics.RETRIES.labels(cause=type(error).__name__).inc()
+                log.warning("lane_interrupted", lane=self._name, error=describe(error))
+                await self._outage.after(error)
+            finally:
+                self._close()
+                await publisher.stop(CLOSE_SECONDS_MAX)
+
+    def stop(self) -> None:
+        """Let the batch in hand finish and take no other. `run` returns then."""
+        self._stopping = True
+        self._woken.set()
+
+    async def _open(self, publisher: Publisher) -> None:
+        began = perf_counter()
+        async with asyncio.timeout(OPEN_SECONDS_MAX):
+            await publisher.start()
+            offset = await self._committed_offset()
+        if self._stopping:
+            return
+        self._next_offset = offset
+        self.is_open = True
+        self._seek(offset)
+        self._resume()
+        metrics.LANES_OPEN.inc()
+        seconds = round(perf_counter() - began, 3)
+        log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
+
+    async def _committed_offset(self) -> int:
+        """Where the lane goes on. Raises `LostLogError` where the log has no such place."""
+        lane = self.topic_partition
+        ends = await self._consumer.end_offsets([lane])
+        begins = await self._consumer.beginning_offsets([lane])
+        committed = await self._consumer.committed(lane)
+        if committed is None:
+            return int(begins[lane])
+        if committed > ends[lane]:
+            raise LostLogError(
+                f"the log ends at {ends[lane]}, but group {self._settings.consumer_group} has"
+                f" committed {committed}. The topic was made anew or has lost records. Set the"
+                " group's offsets to where the worker shall go on."
+            )
+        return max(int(committed), int(begins[lane]))
+
+    async def _work(self, publisher: Publisher) -> None:
+        while not self._stopping:
+            records = self._take()
+            if not records:
+                self._woken.clear()
+                await self._woken.wait()
+                continue
+            publication = await self._handle(records)
+            began = perf_counter()
+            async with asyncio.timeout(PUBLISH_SECONDS_MAX):
+                await publisher.publish(publication, records[-1].position.offset + 1)
+            metrics.observe_batch("publish", began)
+            _count(publication, len(records))
+            self._outage.restored()
+
+    async def _handle(self, records: Sequence[Record]) -> Publication:
+        """Decide and store, again and again while Postgres is away."""
+        outage = Patience(self._settings.retry_limit_seconds, "Postgres")
+        while True:
+            began = perf_counter()
+            try:
+                publication = await self._handler.handle(records, self._is_home())
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                metrics.RETRIES.labels(cause=type(error).__name__).inc()
+                log.warning("store_interrupted", lane=self._name, error=describe(error))
+                await outage.after(error)
+            else:
+                metrics.observe_batch("handle", began)
+                return publication
+
+    def _is_home(self) -> Callable[[str], bool]:
+        topic, own = self.topic_partition
+        partitions = len(self._consumer.partitions_for_topic(topic) or (own,))
+        return lambda invoice_id: partition_of(invoice_id.encode(), partitions) == own
+
+    async def _rest_after(self, error: Exception) -> None:
+        """Somebody else runs this lane. Group membership will take it from us within a session."""
+        metrics.FENCED.inc()
+        log.warning("lane_fenced", lane=self._name, error=type(error).__name__)
+        self._close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.session_timeout_seconds):
+                while not self._stopping:
+                    self._woken.clear()
+                    await self._woken.wait()
+
+    def _take(self) -> list[Record]:
+        records = [
+            self._backlog.popleft()
+            for _ in range(min(len(self._backlog), self._settings.batch_records_max))
+        ]
+        self._backlog_bytes -= sum(len(record.value or b"") for record in records)
+        if self._paused and not self._is_full(share=0.5):
+            self._resume()
+        return records
+
+    def _is_full(self, share: float = 1.0) -> bool:
+        records_max = self._settings.batch_records_max * BACKLOG_BATCHES_MAX
+        return (
+            len(self._backlog) > records_max * share
+            or self._backlog_bytes > BACKLOG_BYTES_MAX * share
+        )
+
+    def _hold_back(self) -> None:
+        if self._is_full() and not self._paused:
+            self._paused = True
+            self._consumer.pause(self.topic_partition)
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._is_assigned():
+            self._consumer.resume(self.topic_partition)
+
+    def _seek(self, offset: int) -> None:
+        self._just_sought = True
+        if self._is_assigned():
+            self._consumer.seek(self.topic_partition, offset)
+
+    def _is_assigned(self) -> bool:
+        return self.topic_partition in self._consumer.assignment()
+
+    def _close(self) -> None:
+        if self.is_open:
+            metrics.LANES_OPEN.dec()
+        self.is_open = False
+        self._backlog.clear()
+        self._backlog_bytes = 0
+
+
+def _count(publication: Publication, records: int) -> None:
+    metrics.RECORDS.inc(records)
+    metrics.BATCH_RECORDS.observe(records)
+    metrics.FORWARDS.inc(len(publication.forwards))
+    for outcome, number in publication.outcomes.items():
+        metrics.ANSWERS.labels(outcome=outcome).inc(number)
+    for type_, number in Counter(event.type for event in publication.events).items():
+        metrics.EVENTS.labels(type=type_).inc(number)
+    for dead_letter in publication.dead_letters:
+        metrics.DEAD_LETTERS.labels(reason=dead_letter.unreadable.reason).inc()

@@ -1,0 +1,181 @@
+"""What a batch leads to, published: one Kafka transaction with the consumed offset in it.
+
+`KAFKA_TRANSACTIONS=off` trades "once" for "at least once", for brokers that have no transactions:
+the acknowledgements first, then the offset. Only `_publish` and `_publish_and_commit` differ.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from contracts.envelope import HEADERS, rfc3339
+from invoicing.batch import DeadLetter, Forward, Publication
+from runtime.kafka import partition_of, producer_options
+from runtime.settings import Settings
+
+# Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
+BATCH_BYTES_MAX: Final = 1_040_000
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+REQUEST_TIMEOUT_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it is published."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp_ms: int | None = None
+
+
+class Publisher:
+    """A lane's own producer. `start` shuts out whoever ran the lane before."""
+
+    def __init__(
+        self, settings: Settings, lane: TopicPartition, consumer: AIOKafkaConsumer
+    ) -> None:
+        self._settings = settings
+        self._lane = lane
+        self._consumer = consumer
+        self._producer = AIOKafkaProducer(
+            **producer_options(settings),
+            max_batch_size=BATCH_BYTES_MAX,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            **self._mode(),
+        )
+        self._publish = (
+            self._publish_in_transaction if settings.is_transactional else self._publish_then_commit
+        )
+
+    async def start(self) -> None:
+        """Connect; with transactions, abort or complete what the lane's last owner left open."""
+        await self._producer.start()
+
+    async def stop(self, seconds_max: float) -> None:
+        """Let go of the connections. What was not committed, the next owner aborts."""
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._producer.stop()
+        except Exception:  # noqa: BLE001 (there is nobody left whom its failure would concern)
+            # It would flush first, and waits for a broker that is away.
+            await self._producer.client.close()
+
+    async def publish(self, publication: Publication, next_offset: int) -> None:
+        """Publish it all, and with it that the lane goes on at `next_offset`."""
+        partitions = await self._partition_counts()
+        messages = list(self._messages(publication, partitions))
+        await self._publish(messages, next_offset)
+
+    def _mode(self) -> dict[str, Any]:
+        if not self._settings.is_transactional:
+            return {"enable_idempotence": True}
+        lane = f"{self._settings.consumer_group}-{self._lane.topic}-{self._lane.partition}"
+        return {"transactional_id": lane, "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
+
+    async def _publish_in_transaction(self, messages: Sequence[Message], next_offset: int) -> None:
+        producer = self._producer
+        await producer.begin_transaction()
+        await self._send(messages)
+        await producer.send_offsets_to_transaction(
+            {self._lane: next_offset}, self._settings.consumer_group
+        )
+        await producer.commit_transaction()
+
+    async def _publish_then_commit(self, messages: Sequence[Message], next_offset: int) -> None:
+        await self._send(messages)
+        await self._consumer.commit({self._lane: next_offset})
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        """Send in batches made here: twice as fast as one by one, and in order."""
+        by_partition: dict[tuple[str, int], list[Message]] = {}
+        for message in messages:
+            by_partition.setdefault((message.topic, message.partition), []).append(message)
+        acknowledgements = [
+            await self._producer.send_batch(batch, topic, partition=partition)
+            for (topic, partition), group in by_partition.items()
+            for batch in self._batches(group)
+        ]
+        await asyncio.gather(*acknowledgements)
+
+    def _batches(self, messages: Sequence[Message]) -> Iterator[Any]:
+        batch, empty = self._producer.create_batch(), True
+        for message in messages:
+            fields = {
+                "key": message.key,
+                "value": message.value,
+                "timestamp": message.timestamp_ms,
+                "headers": list(message.headers),
+            }
+            if batch.append(**fields) is None:
+                yield batch
+                batch = self._producer.create_batch()
+                batch.append(**fields)
+            empty = False
+        if not empty:
+            yield batch
+
+    async def _partition_counts(self) -> dict[str, int]:
+        settings = self._settings
+        topics = (
+            settings.topic_commands,
+            settings.topic_events,
+            settings.topic_replies,
+            settings.topic_dead_letter,
+        )
+        # From the client's own metadata; asked of a broker only once.
+        return {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
+
+    def _messages(self, publication: Publication, partitions: dict[str, int]) -> Iterator[Message]:
+        settings = self._settings
+        for stored, topic in (
+            (publication.events, settings.topic_events),
+            (publication.answers, settings.topic_replies),
+        ):
+            for row in stored:
+                key = row.invoice_id.encode()
+                yield Message(
+                    topic, partition_of(key, partitions[topic]), key, row.document.encode(), HEADERS
+                )
+        for forward in publication.forwards:
+            yield _forwarded(forward, settings.topic_commands, partitions)
+        for dead_letter in publication.dead_letters:
+            yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
+
+
+def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:
+    key, record = forward.invoice_id.encode(), forward.record
+    return Message(
+        topic,
+        partition_of(key, partitions[topic]),
+        key,
+        record.value,
+        record.headers,
+        max(record.timestamp_ms, 0),
+    )
+
+
+def _set_aside(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
+    record, position = dead_letter.record, dead_letter.record.position
+    told = {
+        "dl_reason": dead_letter.unreadable.reason,
+        "dl_message": dead_letter.unreadable.message,
+        "dl_topic": position.topic,
+        "dl_partition": str(position.partition),
+        "dl_offset": str(position.offset),
+        "dl_failed_at": rfc3339(dead_letter.failed_at),
+    }
+    return Message(
+        topic,
+        partition_of(record.key, partitions[topic])
+        if record.key
+        else position.partition % partitions[topic],
+        record.key,
+        record.value,
+        (*record.headers, *((name, text.encode()) for name, text in told.items())),
+    )

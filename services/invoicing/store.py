@@ -1,0 +1,318 @@
+"""The store: events, answers and current state in Postgres, written together or not at all.
+
+A batch is loaded in two queries and appended in one transaction. Two unique keys are the last line
+of defence against a second writer: (invoice, version) of events and (source, id) of commands.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from invoicing.domain.numbering import NumberRequest, NumberSeries
+from invoicing.placeholders import fill
+
+WRITER_ROLE: Final = "invoicing_writer"
+
+MIGRATE_FIRST: Final = "The database has no invoicing tables. Run `invoicing migrate` first."
+
+LOAD_INVOICES = """
+SELECT id, snapshot FROM invoices WHERE id = ANY($1::text[])
+"""
+
+LOAD_ANSWERS = """
+SELECT source, id, invoice_id, body_hash, answer, first_version, last_version,
+       topic, "partition", "offset", recorded_at
+FROM commands JOIN unnest($1::text[], $2::text[]) AS wanted (source, id) USING (source, id)
+"""
+
+LOAD_EVENTS = """
+SELECT invoice_id, version, type, data, command_source, command_id, recorded_at
+FROM events
+JOIN unnest($1::text[], $2::int[], $3::int[]) AS wanted (invoice_id, first_version, last_version)
+    USING (invoice_id)
+WHERE version BETWEEN wanted.first_version AND wanted.last_version
+ORDER BY invoice_id, version
+"""
+
+# In the order of the key, so that two batches never wait for each other in a ring.
+TAKE_NUMBERS = """
+INSERT INTO number_series AS series (seller_id, kind, period, next)
+SELECT seller_id, kind, period, count + 1
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    AS taken (seller_id, kind, period, count)
+ORDER BY seller_id, kind, period
+ON CONFLICT (seller_id, kind, period) DO UPDATE SET next = series.next + excluded.next - 1
+RETURNING seller_id, kind, period, next
+"""
+
+SAVE_INVOICES = """
+INSERT INTO invoices (
+    id, version, state, seller_id, customer_id, invoice_number, snapshot, updated_at)
+SELECT * FROM unnest(
+    $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::timestamptz[])
+ON CONFLICT (id) DO UPDATE SET
+    version = excluded.version, state = excluded.state, seller_id = excluded.seller_id,
+    customer_id = excluded.customer_id, invoice_number = excluded.invoice_number,
+    snapshot = excluded.snapshot, updated_at = excluded.updated_at
+"""
+
+EVENT_COLUMNS = (
+    "invoice_id", "version", "type", "data", "command_source", "command_id", "recorded_at",
+)  # fmt: skip
+COMMAND_COLUMNS = (
+    "source", "id", "invoice_id", "body_hash", "answer", "first_version", "last_version",
+    "topic", "partition", "offset", "recorded_at",
+)  # fmt: skip
+
+CommandKey = tuple[str, str]
+"""A command's identity: its source and its id."""
+
+FormatNumber = Callable[[NumberSeries, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+
+@dataclass(slots=True)
+class StoredEvent:
+    """One event: `document` is the whole CloudEvent as it is published."""
+
+    invoice_id: str
+    version: int
+    type: str
+    document: str
+    command_key: CommandKey
+    recorded_at: datetime
+
+
+@dataclass(slots=True)
+class StoredAnswer:
+    """A command's one answer, and where the command stood that it was given to.
+
+    `versions` are the first and the last of the events that it led to; None where there are none.
+    """
+
+    command_key: CommandKey
+    invoice_id: str
+    body_hash: bytes
+    document: str
+    versions: tuple[int, int] | None
+    position: Position
+    recorded_at: datetime
+
+
+@dataclass(slots=True)
+class StoredInvoice:
+    """An invoice's current state: `document` is the domain's own snapshot of it, as JSON."""
+
+    id: str
+    version: int
+    state: str
+    seller_id: str
+    customer_id: str
+    number: str | None
+    document: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the store knows about a batch before it is decided.
+
+    `events` are those of the answers that were given to this very record: a crash came before they
+    were published, or before Kafka knew it.
+    """
+
+    snapshots: Mapping[str, str]
+    answers: Mapping[CommandKey, StoredAnswer]
+    events: Mapping[CommandKey, Sequence[StoredEvent]]
+
+
+@dataclass(slots=True)
+class Appendix:
+    """What a batch adds. Until it is stored, placeholders stand where its numbers will."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+    answers: list[StoredAnswer] = field(default_factory=list)
+    invoices: dict[str, StoredInvoice] = field(default_factory=dict)
+    numbers: list[NumberRequest] = field(default_factory=list)
+
+    def set_numbers(self, numbers: Mapping[str, str]) -> None:
+        """Put each number in its placeholder's place."""
+        if not numbers:
+            return
+        for event in self.events:
+            event.document = fill(event.document, numbers)
+        for invoice in self.invoices.values():
+            invoice.document = fill(invoice.document, numbers)
+            if invoice.number is not None:
+                invoice.number = fill(invoice.number, numbers)
+
+
+# SQLSTATE classes that speak of the values sent: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_FAULTS_OF_DATA: Final = ("22", "23", "54")
+# Somebody else has stored an answer or an event of ours: reloading shows which, and what to do.
+_OVERTAKEN: Final = frozenset({"commands_pkey", "events_pkey"})
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error is the infrastructure's: worth trying again, and no command's own fault."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return error.constraint_name in _OVERTAKEN
+    if isinstance(error, asyncpg.PostgresError):
+        return not (error.sqlstate or "").startswith(_FAULTS_OF_DATA)
+    if isinstance(error, asyncpg.InterfaceError):
+        # asyncpg's own DataError: a value that cannot be sent.
+        return not isinstance(error, ValueError)
+    return isinstance(error, OSError | TimeoutError)
+
+
+class SchemaError(Exception):
+    """The database is not migrated. The message says what to do."""
+
+
+async def check_schema(pool: asyncpg.Pool) -> None:
+    """Raises `SchemaError` where the worker's tables are missing."""
+    try:
+        async with pool.acquire() as connection:
+            table = await connection.fetchval("SELECT to_regclass('number_series')")
+    except asyncpg.InvalidParameterValueError:  # there is no such role
+        table = None
+    if table is None:
+        raise SchemaError(MIGRATE_FIRST)
+
+
+class Store:
+    """The write side's only way to Postgres."""
+
+    def __init__(self, pool: asyncpg.Pool, format_number: FormatNumber) -> None:
+        self._pool = pool
+        self._format_number = format_number
+
+    async def load(
+        self, invoice_ids: Sequence[str], commands: Mapping[CommandKey, Sequence[Position]]
+    ) -> Loaded:
+        """The current state of these invoices, and the answers that these commands already have."""
+        async with self._pool.acquire() as connection:
+            invoices = await connection.fetch(LOAD_INVOICES, invoice_ids)
+            rows = await connection.fetch(
+                LOAD_ANSWERS, [source for source, _ in commands], [id_ for _, id_ in commands]
+            )
+            answers = {answer.command_key: answer for answer in map(_answer, rows)}
+            redelivered = [
+                a for k, a in answers.items() if a.versions and a.position in commands[k]
+            ]
+            events = await _load_events(connection, redelivered) if redelivered else {}
+        return Loaded({row["id"]: row["snapshot"] for row in invoices}, answers, events)
+
+    async def append(self, appendix: Appendix) -> None:
+        """Write it all in one transaction, and put the numbers in their places."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            # Last before the writes: until the commit, nobody else can number for these sellers.
+            appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
+            await connection.copy_records_to_table(
+                "events", records=_event_rows(appendix.events), columns=EVENT_COLUMNS
+            )
+            await connection.copy_records_to_table(
+                "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
+            )
+            if appendix.invoices:
+                await connection.execute(SAVE_INVOICES, *_invoice_columns(appendix))
+
+    async def _take_numbers(
+        self, connection: asyncpg.pool.PoolConnectionProxy, requests: Sequence[NumberRequest]
+    ) -> dict[str, str]:
+        wanted: dict[NumberSeries, list[str]] = {}
+        for request in requests:
+            wanted.setdefault(request.series, []).append(request.placeholder)
+        if not wanted:
+            return {}
+        rows = await connection.fetch(
+            TAKE_NUMBERS,
+            [series.seller_id for series in wanted],
+            [series.kind for series in wanted],
+            [series.period for series in wanted],
+            [len(placeholders) for placeholders in wanted.values()],
+        )
+        following = {
+            NumberSeries(row["seller_id"], row["kind"], row["period"]): row["next"] for row in rows
+        }
+        return {
+            placeholder: self._format_number(series, following[series] - len(placeholders) + place)
+            for series, placeholders in wanted.items()
+            for place, placeholder in enumerate(placeholders)
+        }
+
+
+async def _load_events(
+    connection: asyncpg.pool.PoolConnectionProxy, answers: Sequence[StoredAnswer]
+) -> dict[CommandKey, list[StoredEvent]]:
+    spans = [(answer.invoice_id, *answer.versions) for answer in answers if answer.versions]
+    rows = await connection.fetch(LOAD_EVENTS, *map(list, zip(*spans, strict=True)))
+    events: dict[CommandKey, list[StoredEvent]] = {answer.command_key: [] for answer in answers}
+    for row in rows:
+        event = StoredEvent(
+            invoice_id=row["invoice_id"],
+            version=row["version"],
+            type=row["type"],
+            document=row["data"],
+            command_key=(row["command_source"], row["command_id"]),
+            recorded_at=row["recorded_at"],
+        )
+        events[event.command_key].append(event)
+    return events
+
+
+def _answer(row: asyncpg.Record) -> StoredAnswer:
+    led_to_events = row["first_version"] is not None
+    return StoredAnswer(
+        command_key=(row["source"], row["id"]),
+        invoice_id=row["invoice_id"],
+        body_hash=row["body_hash"],
+        document=row["answer"],
+        versions=(row["first_version"], row["last_version"]) if led_to_events else None,
+        position=Position(row["topic"], row["partition"], row["offset"]),
+        recorded_at=row["recorded_at"],
+    )
+
+
+def _event_rows(events: Sequence[StoredEvent]) -> Iterator[tuple[object, ...]]:
+    for event in events:
+        yield (
+            event.invoice_id, event.version, event.type, event.document,
+            *event.command_key, event.recorded_at,
+        )  # fmt: skip
+
+
+def _answer_rows(answers: Sequence[StoredAnswer]) -> Iterator[tuple[object, ...]]:
+    for answer in answers:
+        position = answer.position
+        yield (
+            *answer.command_key, answer.invoice_id, answer.body_hash, answer.document,
+            *(answer.versions or (None, None)),
+            position.topic, position.partition, position.offset, answer.recorded_at,
+        )  # fmt: skip
+
+
+def _invoice_columns(appendix: Appendix) -> Iterator[list[object]]:
+    rows = [
+        (
+            invoice.id, invoice.version, invoice.state, invoice.seller_id, invoice.customer_id,
+            invoice.number, invoice.document, invoice.updated_at,
+        )
+        for invoice in appendix.invoices.values()
+    ]  # fmt: skip
+    return map(list, zip(*rows, strict=True))

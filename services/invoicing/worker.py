@@ -1,0 +1,251 @@
+"""The worker: a FastStream application whose one subscriber feeds the lanes.
+
+FastStream carries the consumer and its life cycle. It is kept from all that would lose or hide
+something: it decodes nothing, it acknowledges nothing, and its handler cannot fail.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import orjson
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from prometheus_client import make_asgi_app
+
+from invoicing.batch import BatchHandler
+from invoicing.domain.numbering import format_number
+from invoicing.domain.sellers import Sellers
+from invoicing.lane import Lane
+from invoicing.lanes import Lanes
+from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
+from runtime.health import Pulse, kafka_ping, postgres_ping
+from runtime.http import serving
+from runtime.kafka import CLIENT_ID, check_topics, existing_topics, security
+from runtime.patience import Patience
+from runtime.postgres import open_pool
+from runtime.settings import Settings
+
+FETCH_RECORDS_MAX: Final = 5_000
+# FastStream sleeps this long again after it has waited this long for nothing.
+FETCH_WAIT_MS: Final = 5
+STOP_SECONDS_MAX: Final = 3.0
+# The longest that a revoked lane is waited for lies well below it.
+REBALANCE_TIMEOUT_MS: Final = 60_000
+# A batch makes some ten thousand objects that live as long as it: to collect among them is waste.
+YOUNG_OBJECTS_MAX: Final = 100_000
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+
+async def run(settings: Settings, sellers: Sellers) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Raises `GaveUpError` when an outage lasts too long, `TopicsError` and `SchemaError` when the
+    topics or the database are not what they must be.
+    """
+    stopped = _stop_signal()
+    numbered = partial(format_number, sellers=sellers)
+    async with _pool(settings) as pool:
+        handler = BatchHandler(Store(pool, numbered), sellers, lambda: datetime.now(UTC))
+        broker, lanes = create_broker(settings, handler)
+        pulses = {
+            "kafka": Pulse("kafka", kafka_ping(settings)),
+            "postgres": Pulse("postgres", postgres_ping(settings)),
+        }
+        app = AsgiFastStream(broker, asgi_routes=_routes(pulses, lanes))
+        async with serving(app, settings.metrics_host, settings.metrics_port), _beating(pulses):
+            await _first(stopped, _prepared(settings, pool))
+            if not stopped.done():
+                await _work(settings, app, lanes, stopped)
+
+
+def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroker, Lanes]:
+    """The broker with its subscriber, and the lanes that it feeds."""
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        client_id=CLIENT_ID,
+        security=security(settings),
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=STOP_SECONDS_MAX,
+        logger=logging.getLogger("faststream"),
+        log_level=logging.DEBUG,
+        apply_types=False,
+    )
+    lanes = Lanes(lambda lane: Lane(lane, subscriber.consumer, handler, settings))
+    subscriber = broker.subscriber(
+        settings.topic_commands,
+        batch=True,
+        group_id=settings.consumer_group,
+        group_instance_id=settings.group_instance_id,
+        ack_policy=AckPolicy.MANUAL,
+        parser=_parse_nothing,
+        decoder=_decode_nothing,
+        listener=lanes,
+        max_records=FETCH_RECORDS_MAX,
+        batch_timeout_ms=FETCH_WAIT_MS,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+        heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
+        rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+    )
+
+    @subscriber
+    async def feed_lanes(records: Sequence[ConsumerRecord]) -> None:
+        try:
+            lanes.dispatch(records)
+        except Exception as error:  # noqa: BLE001 (FastStream would log it and go on without them)
+            lanes.fail(error)
+
+    return broker, lanes
+
+
+async def _parse_nothing(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    """FastStream's own parser raises on a header that is null or not UTF-8, and loses the batch."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type]
+
+
+async def _decode_nothing(message: KafkaMessage) -> object:
+    return message.raw_message
+
+
+async def _prepared(settings: Settings, pool: Any) -> None:
+    """Wait until Postgres and Kafka answer, and see that they are as they must be."""
+    await _patiently(settings, "Postgres", is_outage, partial(check_schema, pool))
+    partitions = await _patiently(
+        settings, "Kafka", _is_kafka_outage, partial(existing_topics, settings)
+    )
+    check_topics(settings, partitions)
+
+
+async def _work(
+    settings: Settings, app: AsgiFastStream, lanes: Lanes, stopped: asyncio.Future[None]
+) -> None:
+    await _patiently(settings, "Kafka", _is_kafka_outage, partial(_start, app))
+    # What lives now lives as long as the process: no collection need look at it again.
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
+    log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
+    try:
+        await _first(stopped, lanes.failure)
+    finally:
+        await lanes.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await app.stop()
+        log.info("worker_stopped")
+
+
+async def _start(app: AsgiFastStream) -> None:
+    try:
+        await app.start()
+    except BaseException:
+        await app.stop()
+        raise
+
+
+async def _first(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:
+    """Wait for the signal or the work, whichever ends first; raises what the work raises."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({stopped, task}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    else:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _patiently(
+    settings: Settings,
+    what: str,
+    is_outage: Callable[[BaseException], bool],
+    operation: Callable[[], Awaitable[Result]],
+) -> Result:
+    patience = Patience(settings.retry_limit_seconds, what)
+    while True:
+        try:
+            return await operation()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            await patience.after(error)
+
+
+def _is_kafka_outage(error: BaseException) -> bool:
+    return isinstance(error, KafkaError | OSError | TimeoutError)
+
+
+@asynccontextmanager
+async def _pool(settings: Settings) -> AsyncIterator[Any]:
+    pool = await open_pool(settings, WRITER_ROLE)
+    try:
+        yield pool
+    finally:
+        try:
+            async with asyncio.timeout(1):
+                await pool.close()
+        except Exception:  # noqa: BLE001 (whatever holds it up, the process is about to end)
+            pool.terminate()
+
+
+@asynccontextmanager
+async def _beating(pulses: dict[str, Pulse]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(pulse.run()) for pulse in pulses.values()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def _routes(pulses: dict[str, Pulse], lanes: Lanes) -> list[tuple[str, Any]]:
+    @get
+    async def live(_: Any) -> AsgiResponse:
+        """Whether the process can still do its work: no means restart it."""
+        return _report({"lanes": not lanes.failure.done()})
+
+    @get
+    async def ready(_: Any) -> AsgiResponse:
+        """Whether the worker is handling commands right now."""
+        return _report(
+            {name: pulse.is_up for name, pulse in pulses.items()} | {"lanes": lanes.all_open}
+        )
+
+    return [("/metrics", make_asgi_app()), ("/health/live", live), ("/health/ready", ready)]
+
+
+def _report(checks: dict[str, bool]) -> AsgiResponse:
+    return AsgiResponse(
+        orjson.dumps({"ok": all(checks.values()), "checks": checks}),
+        status_code=200 if all(checks.values()) else 503,
+        headers={"content-type": "application/json"},
+    )
+
+
+def _stop_signal() -> asyncio.Future[None]:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopped

@@ -1,0 +1,141 @@
+"""How we reach Kafka: connection options for its clients, home partitions, topics."""
+
+import ssl
+from functools import lru_cache
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import murmur2
+from faststream.kafka.security import parse_security
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from runtime.settings import Settings
+
+CLIENT_ID: Final = "invoicing"
+# A set-aside record keeps every byte and gets headers more, so it may be larger than when it came.
+DEAD_LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
+
+
+class TopicsError(Exception):
+    """The topics are not as the worker needs them. The message says what to do."""
+
+
+@lru_cache(maxsize=100_000)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """A key's partition, as Java's default partitioner and ours have it."""
+    return _hash(key) % partitions
+
+
+def security(settings: Settings) -> BaseSecurity:
+    """How connections are secured and who we are, in FastStream's terms."""
+    protocol = settings.kafka_security_protocol
+    context = _ssl_context(settings) if protocol.endswith("SSL") else None
+    if not protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context)
+    kinds = {
+        "PLAIN": SASLPlaintext,
+        "SCRAM-SHA-256": SASLScram256,
+        "SCRAM-SHA-512": SASLScram512,
+    }
+    assert settings.kafka_sasl_username is not None
+    assert settings.kafka_sasl_password is not None
+    return kinds[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client needs to connect."""
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "client_id": CLIENT_ID,
+        **parse_security(security(settings)),
+    }
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """What a producer needs on top: to be answered by every replica that is in sync."""
+    return {**client_options(settings), "acks": "all"}
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_path)
+    if settings.kafka_ssl_certificate_path:
+        password = settings.kafka_ssl_key_password
+        context.load_cert_chain(
+            settings.kafka_ssl_certificate_path,
+            settings.kafka_ssl_key_path,
+            password.get_secret_value() if password else None,
+        )
+    return context
+
+
+async def existing_topics(settings: Settings) -> dict[str, int]:
+    """How many partitions each of our topics has; those that do not exist are left out."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        described = await admin.describe_topics(_names(settings))
+    finally:
+        await admin.close()
+    return {
+        topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
+    }
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; returns their names. Then `check_topics` them."""
+    missing = [name for name in _names(settings) if name not in await existing_topics(settings)]
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        response = await admin.create_topics([_new_topic(settings, name) for name in missing])
+    finally:
+        await admin.close()
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if code != 0 and error is not TopicAlreadyExistsError:
+            detail = next((text for text in message if text), error.description)
+            raise TopicsError(f"Kafka did not create topic {name}: {detail}")
+    return missing
+
+
+def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
+    """Raises `TopicsError` where one is missing, or events have other partitions than commands."""
+    if missing := [name for name in _names(settings) if name not in partitions]:
+        raise TopicsError(
+            f"Topics are missing: {', '.join(missing)}. `invoicing topics` creates them."
+        )
+    commands, events = partitions[settings.topic_commands], partitions[settings.topic_events]
+    if commands != events:
+        raise TopicsError(
+            f"{settings.topic_commands} has {commands} partitions and {settings.topic_events} has"
+            f" {events}. They must be the same, so that an invoice's events keep to one partition."
+        )
+
+
+def _names(settings: Settings) -> list[str]:
+    return [
+        settings.topic_commands,
+        settings.topic_events,
+        settings.topic_replies,
+        settings.topic_dead_letter,
+    ]
+
+
+def _new_topic(settings: Settings, name: str) -> NewTopic:
+    set_aside = name == settings.topic_dead_letter
+    return NewTopic(
+        name,
+        num_partitions=settings.topic_partitions,
+        replication_factor=settings.topic_replication_factor,
+        topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)} if set_aside else {},
+    )

@@ -1,0 +1,47 @@
+"""How long an outage is borne: again and again with jittered backoff, inside a limit."""
+
+import asyncio
+import random
+import time
+from typing import Final
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+PAUSE_SECONDS_MAX: Final = 3.0
+
+
+class GaveUpError(Exception):
+    """An outage outlasted the limit. The process ends with this message, for its orchestrator."""
+
+
+class Patience:
+    """One outage's patience: `after` each failure it pauses, until the limit has passed."""
+
+    def __init__(self, limit_seconds: float, what: str) -> None:
+        self._limit_seconds = limit_seconds
+        self._what = what
+        self._began: float | None = None
+        self._failures = 0
+
+    async def after(self, error: BaseException) -> None:
+        """Wait before the next try. Raises `GaveUpError` once the outage has lasted too long."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        if now - self._began > self._limit_seconds:
+            raise GaveUpError(
+                f"{self._what} failed for {self._limit_seconds:g} seconds: {describe(error)}"
+            ) from error
+        pause = min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2.0**self._failures)
+        self._failures += 1
+        # Jitter keeps workers that failed together from trying together.
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def restored(self) -> None:
+        """It worked: the next failure is a new outage."""
+        self._began, self._failures = None, 0
+
+
+def describe(error: BaseException) -> str:
+    """An infrastructure's error in one line."""
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,37 @@
+"""How we reach Postgres: a pool whose sessions cannot outlive their welcome."""
+
+from typing import Final
+
+import asyncpg
+
+from runtime.settings import Settings
+
+POOL_CONNECTIONS_MAX: Final = 10
+CONNECT_SECONDS_MAX: Final = 5
+# A worker that sleeps in a transaction holds up whoever takes over its lanes, until this ends it.
+IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 5
+STATEMENT_SECONDS_MAX: Final = 20
+
+Pool = asyncpg.Pool
+
+
+async def open_pool(settings: Settings, role: str) -> Pool:
+    """Connections that act as `role`. Opened as they are needed: Postgres may be away right now."""
+
+    async def act_as_role(connection: asyncpg.Connection) -> None:
+        # Once a connection: the RESET ALL after each loan leaves the role as it is.
+        await connection.execute(f"SET ROLE {role}")
+
+    return await asyncpg.create_pool(
+        settings.postgres_dsn.get_secret_value(),
+        min_size=0,
+        max_size=POOL_CONNECTIONS_MAX,
+        timeout=CONNECT_SECONDS_MAX,
+        command_timeout=STATEMENT_SECONDS_MAX + 5,
+        init=act_as_role,
+        server_settings={
+            "application_name": "invoicing",
+            "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS_MAX}s",
+        },
+    )
