@@ -6,10 +6,11 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self, TypedDict
 from urllib.parse import quote
@@ -49,23 +50,27 @@ class EmbeddedPostgres:
     restart it in place, at the same address. All of them block.
     """
 
+    dsn: str
+
     def __init__(self, data_directory: Path | None = None) -> None:
+        self._data_directory = data_directory
+        self._settings = THROW_AWAY_SETTINGS if data_directory is None else {}
         self._account = _server_account()
-        self._room = Path(tempfile.mkdtemp(prefix="invoicing-"))
-        self._binaries = _binaries_within_reach(self._room, self._account)
-        self._data = data_directory or self._room / "data"
-        self._settings = {} if data_directory else THROW_AWAY_SETTINGS
         self._process: subprocess.Popen[bytes] | None = None
-        self._own(self._room)
-        self.dsn = f"postgresql://{SUPERUSER}@/postgres?host={quote(str(self._room))}&port={PORT}"
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as closing:
+            self._room = Path(closing.enter_context(TemporaryDirectory(prefix="invoicing-")))
+            self._own(self._room)
+            self._binaries = _binaries_within_reach(self._room, self._account)
+            self._data = self._data_directory or self._room / "data"
+            self.dsn = (
+                f"postgresql://{SUPERUSER}@/postgres?host={quote(str(self._room))}&port={PORT}"
+            )
             self._initialise()
+            closing.callback(self.stop)
             self.start()
-        except BaseException:
-            self._remove_room()
-            raise
+            self._closing = closing.pop_all()
         return self
 
     def __exit__(
@@ -74,8 +79,7 @@ class EmbeddedPostgres:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._remove_room()
+        self._closing.close()
 
     def start(self) -> None:
         """Start the server and return when it takes connections. Raises EmbeddedPostgresError."""
@@ -149,9 +153,6 @@ class EmbeddedPostgres:
         if self._account:
             _require_reach(directory, self._account)
             shutil.chown(directory, self._account["user"], self._account["group"])
-
-    def _remove_room(self) -> None:
-        shutil.rmtree(self._room, ignore_errors=True)
 
 
 def _server_account() -> Account:
