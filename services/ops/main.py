@@ -1,1 +1,37 @@
-def main() -> None: ...
+"""`invoicing`: the command line for those who run the service."""
+
+import logging
+import sys
+
+import typer
+
+from ops.failures import KNOWN_FAILURES
+from ops.setup import migrate, topics
+from ops.worker import worker
+
+app = typer.Typer(
+    name="invoicing",
+    help="Event-driven invoicing: commands in on Kafka, invoices in Postgres, events out."
+    " Settings come from the environment, INVOICING_*.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback is a bug's; its local variables may be a customer's.
+    pretty_exceptions_enable=False,
+)
+app.command()(worker)
+app.command()(migrate)
+app.command()(topics)
+
+
+def main() -> None:
+    """Run the command line. A failure that is no bug is one sentence, and exit code 1."""
+    # The clients log what they then raise, and we say it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        app()
+    except KNOWN_FAILURES as error:
+        sys.exit(f"invoicing: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Failures that are no bugs: told in one sentence that says what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from invoicing.store import SchemaError
+from runtime.embedded import EmbeddedNotInstalledError
+from runtime.embedded.postgres import EmbeddedPostgresError
+from runtime.kafka import TopicsError
+from runtime.patience import GaveUpError, describe
+from runtime.settings import WrongSettingError
+
+
+class UnreachableError(Exception):
+    """Kafka or Postgres does not let us in. The message names the setting to look at."""
+
+
+KNOWN_FAILURES: Final = (
+    WrongSettingError,
+    TopicsError,
+    SchemaError,
+    GaveUpError,
+    UnreachableError,
+    EmbeddedNotInstalledError,
+    EmbeddedPostgresError,
+)
+
+_POSTGRES_UNREACHABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+@contextmanager
+def reaching_kafka() -> Iterator[None]:
+    """Raises `UnreachableError` where a client of Kafka fails inside the block."""
+    try:
+        yield
+    except KafkaError as error:
+        raise UnreachableError(
+            f"Kafka cannot be reached: {describe(error)}."
+            " INVOICING_KAFKA_BOOTSTRAP_SERVERS says where it is."
+        ) from error
+
+
+@contextmanager
+def reaching_postgres() -> Iterator[None]:
+    """Raises `UnreachableError` where Postgres cannot be asked inside the block."""
+    with usable_dsn():
+        try:
+            yield
+        except _POSTGRES_UNREACHABLE as error:
+            raise UnreachableError(
+                f"Postgres cannot be reached: {describe(error)}."
+                " INVOICING_POSTGRES_DSN says where it is."
+            ) from error
+
+
+@contextmanager
+def usable_dsn() -> Iterator[None]:
+    """Raises `WrongSettingError` where asyncpg cannot make sense of the DSN inside the block."""
+    try:
+        yield
+    except asyncpg.ClientConfigurationError as error:
+        raise WrongSettingError(f"INVOICING_POSTGRES_DSN is wrong: {error}.") from None
