@@ -4,13 +4,12 @@ Nothing is looked for or started that no collected test asks for.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from tests.stack.choice import Choice, Option
+from tests.stack.choice import Choice
 from tests.stack.databases import Databases, migrated_databases
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
 from tests.stack.postgres import Postgres, RestartablePostgres, choose_postgres
@@ -19,62 +18,48 @@ from tests.stack.topics import Topics, fresh_topics
 PARTITIONS = 8
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What the collected tests run on; None for what none of them asks for."""
-
-    kafka: Choice[Kafka] | None
-    postgres: Choice[Postgres] | None
-
-
-CHOSEN = pytest.StashKey[Chosen]()
+CHOICES = pytest.StashKey[dict[str, Choice[Any]]]()
+"""For each service that a collected test asks for: what it runs on."""
 
 
 @pytest.hookimpl(trylast=True)  # after `-k` and `-m` have taken tests away
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = _fixtures_asked_for(items)
-    chosen = Chosen(
-        kafka=choose_kafka() if asked & {"kafka", "own_kafka"} else None,
-        postgres=choose_postgres() if asked & {"postgres", "own_postgres"} else None,
-    )
-    config.stash[CHOSEN] = chosen
-    if chosen.kafka is not None and not chosen.kafka.option.real:
-        _refuse_in_ci(chosen.kafka)
+    choosers: dict[str, Callable[[], Choice[Any]]] = {
+        "kafka": choose_kafka,
+        "postgres": choose_postgres,
+    }
+    config.stash[CHOICES] = {
+        name: choose() for name, choose in choosers.items() if asked & {name, f"own_{name}"}
+    }
+    if _lacks_real_kafka(config):
+        _refuse_in_ci(config.stash[CHOICES]["kafka"])
         _skip_tests_of_real_kafka(items)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    chosen = config.stash[CHOSEN]
-    services = {"kafka": chosen.kafka, "postgres": chosen.postgres}
-    return [f"{name}: {choice.option.kind}" for name, choice in services.items() if choice]
+    return [f"{name}: {choice.option.kind}" for name, choice in config.stash[CHOICES].items()]
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    chosen = config.stash.get(CHOSEN, None)
-    if chosen is not None and chosen.kafka is not None and not chosen.kafka.option.real:
-        terminalreporter.write_line(
-            "NOT TESTED ON KAFKA: every test marked real_kafka was skipped, since "
-            f"{chosen.kafka.reasons}.",
-            red=True,
-            bold=True,
-        )
+    if _lacks_real_kafka(config):
+        reasons = config.stash[CHOICES]["kafka"].reasons
+        line = f"NOT TESTED ON KAFKA: all tests marked real_kafka were skipped, since {reasons}."
+        terminalreporter.write_line(line, red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
 def starting(
     pytestconfig: pytest.Config, request: pytest.FixtureRequest
-) -> Iterator[dict[str, Future[Option]]]:
+) -> Iterator[dict[str, Future[Any]]]:
     """The shared services that the tests will ask for, all starting side by side."""
-    chosen = pytestconfig.stash[CHOSEN]
     asked = _fixtures_asked_for(request.session.items)
-    services = {"kafka": chosen.kafka, "postgres": chosen.postgres}
+    choices = pytestconfig.stash[CHOICES]
     with ThreadPoolExecutor() as threads:
         futures = {
-            name: threads.submit(choice.option)
-            for name, choice in services.items()
-            if choice is not None and name in asked
+            name: threads.submit(choice.option) for name, choice in choices.items() if name in asked
         }
         yield futures
         for future in futures.values():
@@ -83,27 +68,27 @@ def starting(
 
 
 @pytest.fixture(scope="session")
-def kafka(starting: dict[str, Future[Option]]) -> Kafka:
+def kafka(starting: dict[str, Future[Kafka]]) -> Kafka:
     """The broker that all tests share; `topics` keeps them apart."""
-    return cast("Kafka", starting["kafka"].result())
+    return starting["kafka"].result()
 
 
 @pytest.fixture(scope="session")
-def postgres(starting: dict[str, Future[Option]]) -> Postgres:
+def postgres(starting: dict[str, Future[Postgres]]) -> Postgres:
     """The server that all tests share; `database` keeps them apart."""
-    return cast("Postgres", starting["postgres"].result())
+    return starting["postgres"].result()
 
 
 @pytest.fixture(scope="module")
 def own_kafka(pytestconfig: pytest.Config) -> Iterator[RestartableKafka]:
     """A broker that the tests of a module may stop and start."""
-    yield from _own(pytestconfig.stash[CHOSEN].kafka)
+    yield from _own(pytestconfig.stash[CHOICES]["kafka"])
 
 
 @pytest.fixture(scope="module")
 def own_postgres(pytestconfig: pytest.Config) -> Iterator[RestartablePostgres]:
     """A server that the tests of a module may stop and start."""
-    yield from _own(pytestconfig.stash[CHOSEN].postgres)
+    yield from _own(pytestconfig.stash[CHOICES]["postgres"])
 
 
 @pytest.fixture
@@ -127,8 +112,7 @@ async def database(databases: Databases) -> AsyncIterator[str]:
         yield dsn
 
 
-def _own(choice: Choice[Any] | None) -> Iterator[Any]:
-    assert choice is not None
+def _own(choice: Choice[Any]) -> Iterator[Any]:
     if not choice.option.can_restart:
         pytest.skip(f"{choice.option.kind} cannot be stopped and started by a test")
     service = choice.option()
@@ -140,7 +124,12 @@ def _fixtures_asked_for(items: Sequence[pytest.Item]) -> set[str]:
     return {name for item in items for name in getattr(item, "fixturenames", ())}
 
 
-def _refuse_in_ci(kafka: Choice[Kafka]) -> None:
+def _lacks_real_kafka(config: pytest.Config) -> bool:
+    kafka = config.stash.get(CHOICES, {}).get("kafka")
+    return kafka is not None and not kafka.option.real
+
+
+def _refuse_in_ci(kafka: Choice[Any]) -> None:
     if os.environ.get("CI") == "true":
         pytest.exit(f"CI must test on real Kafka, but {kafka.reasons}.", returncode=1)
 
