@@ -18,6 +18,10 @@ from tests.stack.topics import Topics, fresh_topics
 PARTITIONS = 8
 
 
+CHOOSERS: dict[str, Callable[[], Choice[Any]]] = {
+    "kafka": choose_kafka,
+    "postgres": choose_postgres,
+}
 CHOICES = pytest.StashKey[dict[str, Choice[Any]]]()
 """For each service that a collected test asks for: what it runs on."""
 
