@@ -1,0 +1,63 @@
+"""An invoice's history: its stored events, and the invoice as it was after any of them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import orjson
+
+from contracts.events import EVENTS, EventData
+from invoicing.domain.evolve import evolve
+from invoicing.domain.invoice import Invoice
+from invoicing.store import StoredEvent
+
+READER_ROLE: Final = "invoicing_reader"
+
+# Two workers' clocks differ a little: from the first event after the time on, all come after it.
+EVENTS_OF: Final = """
+SELECT invoice_id, version, type, data, command_source, command_id, recorded_at
+FROM events
+WHERE invoice_id = $1
+  AND version <= coalesce($2::int, version)
+  AND version < coalesce(
+      (SELECT min(version) FROM events WHERE invoice_id = $1 AND recorded_at > $3::timestamptz),
+      version + 1)
+ORDER BY version
+"""
+
+
+async def events_of(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+    invoice_id: str,
+    *,
+    version: int | None = None,
+    as_of: datetime | None = None,
+) -> list[StoredEvent]:
+    """The invoice's events in order, up to and with `version`, and what was recorded by `as_of`."""
+    rows = await connection.fetch(EVENTS_OF, invoice_id, version, as_of)
+    return [
+        StoredEvent(
+            invoice_id=row["invoice_id"],
+            version=row["version"],
+            type=row["type"],
+            document=row["data"],
+            command_key=(row["command_source"], row["command_id"]),
+            recorded_at=row["recorded_at"],
+        )
+        for row in rows
+    ]
+
+
+def replay(events: Iterable[StoredEvent]) -> Sequence[Invoice]:
+    """The invoice after each of its events, which must be all from the first on."""
+    states: list[Invoice] = []
+    for event in events:
+        before = states[-1] if states else None
+        states.append(evolve(before, data_of(event), event.recorded_at))
+    return states
+
+
+def data_of(event: StoredEvent) -> EventData:
+    """What a stored event says, as its model."""
+    return EVENTS[event.type].model_validate(orjson.loads(event.document)["data"])
