@@ -1,14 +1,16 @@
-"""How many decimals the amounts of a command may have: as many as their currency, and no more."""
+"""How many decimals an amount has: given, at most as many as its currency; ours, just as many."""
 
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 
-from contracts.money import EXPONENTS, GivenDigits
+from contracts.money import EXPONENTS, UNITS, GivenDigits
 from contracts.replies import FieldError
+
+ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
 
 def excess_decimals(data: BaseModel, currency: str) -> Iterator[FieldError]:
@@ -16,9 +18,27 @@ def excess_decimals(data: BaseModel, currency: str) -> Iterator[FieldError]:
     yield from _excess(data, EXPONENTS[currency], "")
 
 
+def at_scale(data: ShapeT, currency: str) -> ShapeT:
+    """The same, with every amount at its currency's scale: 5 USD become 5.00."""
+    return cast("ShapeT", _scaled(data, UNITS[currency]))
+
+
+def _scaled(value: Any, unit: Decimal) -> Any:
+    if isinstance(value, Decimal):
+        return value.quantize(unit) + 0
+    if isinstance(value, tuple):
+        return tuple(_scaled(entry, unit) for entry in value)
+    changed = {
+        name: _scaled(part, unit)
+        for name, _ in _fields_to_look_at(value.__class__)
+        if (part := getattr(value, name)) is not None and part != ()
+    }
+    return value.model_copy(update=changed) if changed else value
+
+
 def _excess(data: BaseModel, decimals: int, path: str) -> Iterator[FieldError]:
     given = data.model_fields_set
-    for name, is_money in _fields_to_look_at(type(data)):
+    for name, is_money in _fields_to_look_at(data.__class__):
         value = getattr(data, name) if name in given else None
         if value is None:
             continue
@@ -42,7 +62,7 @@ def _decimals(amount: Decimal) -> int:
 
 
 @cache
-def _fields_to_look_at(shape: type[BaseModel]) -> tuple[tuple[str, bool], ...]:
+def _fields_to_look_at(shape: type[BaseModel], /) -> tuple[tuple[str, bool], ...]:
     """The shape's fields that are money (True) or may hold some further down (False)."""
     found = []
     for name, field in shape.model_fields.items():

@@ -1,0 +1,29 @@
+"""What is still to be paid. One formula, used by every command."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from contracts.invoice import State, Summary
+
+
+class Balance(NamedTuple):
+    """What is due, or what came too much: one of the two is 0."""
+
+    amount_due: Decimal
+    amount_overpaid: Decimal
+
+
+def balance(
+    *, total: Decimal, credited: Decimal, paid: Decimal, refunded: Decimal, written_off: Decimal
+) -> Balance:
+    """total - credited - (paid - refunded) - written off: due above 0, overpaid below."""
+    remaining = total - credited - (paid - refunded) - written_off
+    nothing = remaining - remaining
+    return Balance(max(remaining, nothing), max(-remaining, nothing))
+
+
+def payable(invoice: Summary) -> Decimal:
+    """What a charge may ask for: what is due, and once given up, also what was written off."""
+    if invoice.state is State.UNCOLLECTIBLE:
+        return invoice.amount_due + invoice.amount_written_off
+    return invoice.amount_due

@@ -1,0 +1,162 @@
+"""Credit notes, by amount and by line."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from contracts import commands, events
+from contracts.invoice import State, WorkedItem
+from contracts.money import UNITS
+from contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.domain.decision import Decision
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.numbering import series_for
+from invoicing.domain.paying import put_paid
+
+
+class _Credit(NamedTuple):
+    """What a credit note comes to."""
+
+    amount: Decimal
+    items: tuple[events.CreditedItem, ...] = ()
+    shipping_amount: Decimal | None = None
+
+
+def issue(decision: Decision, data: commands.IssueCreditNote) -> Refusal | None:
+    """Credit an amount or lines; what is not due any more is paid."""
+    invoice = decision.invoice
+    if any(note.credit_note_id == data.credit_note_id for note in invoice.credit_notes):
+        return Refusal(
+            RefusalCode.DUPLICATE_CREDIT_NOTE, "There is a credit note of this id on the invoice."
+        )
+    credit = _credit(invoice, data)
+    if isinstance(credit, Refusal):
+        return credit
+    if credit.amount > invoice.total - invoice.amount_credited:
+        return Refusal(
+            RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left to credit."
+        )
+    if credit.amount <= 0:
+        return Refusal(RefusalCode.NOTHING_TO_CREDIT, "Nothing is left to credit of it.")
+    refusal = _tell_credited(decision, data.credit_note_id, credit, data.reason)
+    if refusal is None:
+        put_paid(decision)
+    return refusal
+
+
+def reverse(decision: Decision, data: commands.ReverseInvoice) -> Refusal | None:
+    """Credit the whole, and end the invoice's life."""
+    invoice = decision.invoice
+    taken = {note.credit_note_id for note in invoice.credit_notes}
+    credit = _Credit(invoice.total)
+    refusal = _tell_credited(decision, decision.new_id(taken), credit, data.reason)
+    if refusal is None:
+        decision.tell(events.InvoiceReversed, state=State.REVERSED, reason=data.reason)
+    return refusal
+
+
+def _tell_credited(
+    decision: Decision, credit_note_id: str, credit: _Credit, reason: str | None
+) -> Refusal | None:
+    invoice = decision.invoice
+    seller = decision.context.sellers.find(invoice.seller_id)
+    if seller is None:
+        return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
+    note = events.CreditNote.model_construct(
+        credit_note_id=credit_note_id,
+        credit_note_number=decision.take_number(series_for(seller, "credit_note", decision.day)),
+        document_date=decision.day,
+        amount=credit.amount,
+        tax_amount=_tax_in(invoice, credit.amount),
+        items=credit.items,
+        shipping_amount=credit.shipping_amount,
+        reason=reason,
+    )
+    credited = invoice.amount_credited + credit.amount
+    decision.tell(events.InvoiceCredited, amount_credited=credited, credit_note=note)
+    return None
+
+
+def _tax_in(invoice: Invoice, amount: Decimal) -> Decimal:
+    """The tax in a credit: of all credits together, as much of it as of the total; so the last
+    credit takes the remaining cent."""
+    credited = invoice.amount_credited + amount
+    share = invoice.document.total_tax * credited / invoice.total
+    known = sum((note.tax_amount for note in invoice.credit_notes), Decimal(0))
+    return share.quantize(UNITS[invoice.currency]) - known
+
+
+def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refusal:
+    if data.amount is not None:
+        return _Credit(data.amount)
+    credited: list[events.CreditedItem] = []
+    for place, wanted in enumerate(data.items):
+        item = _credit_item(invoice, wanted, f"items.{place}")
+        if isinstance(item, Refusal):
+            return item
+        credited.append(item)
+    shipping = _shipping_left(invoice) if data.shipping else None
+    amount = sum((item.amount for item in credited), shipping or invoice.total * 0)
+    return _Credit(amount, tuple(credited), shipping)
+
+
+def _credit_item(
+    invoice: Invoice, wanted: commands.CreditItem, path: str
+) -> events.CreditedItem | Refusal:
+    item = next((item for item in invoice.document.items if item.id == wanted.id), None)
+    if item is None:
+        return Refusal(
+            RefusalCode.UNKNOWN_ITEM,
+            "The invoice has no line of this id.",
+            (FieldError(field=f"{path}.id", reason="must be the id of a line of the invoice"),),
+        )
+    before = [
+        credited
+        for note in invoice.credit_notes
+        for credited in note.items
+        if credited.id == item.id
+    ]
+    left = item.total - sum((credited.amount for credited in before), Decimal(0))
+    amount = _amount_of(item, wanted, before, left, UNITS[invoice.currency])
+    if amount is None or abs(amount) > abs(left):
+        return Refusal(
+            RefusalCode.AMOUNT_EXCEEDS_BALANCE,
+            "More of a line would be credited than is left of it.",
+            (FieldError(field=path, reason="must be no more than is left of the line"),),
+        )
+    return events.CreditedItem.model_construct(id=item.id, quantity=wanted.quantity, amount=amount)
+
+
+def _amount_of(
+    item: WorkedItem,
+    wanted: commands.CreditItem,
+    before: Sequence[events.CreditedItem],
+    left: Decimal,
+    unit: Decimal,
+) -> Decimal | None:
+    """What a part of a line comes to; None where it is more than the line."""
+    if wanted.amount is not None:
+        return wanted.amount
+    if wanted.quantity is None:
+        return left
+    by_quantity = [credited for credited in before if credited.quantity is not None]
+    known = sum((Decimal(credited.quantity or 0) for credited in by_quantity), Decimal(0))
+    quantity = Decimal(item.quantity)
+    part = (known + Decimal(wanted.quantity)) / quantity if quantity else Decimal(1)
+    if not 0 < part <= 1:
+        return None
+    if part == 1:
+        return left
+    credited = sum((credited.amount for credited in by_quantity), Decimal(0))
+    return (item.total * part).quantize(unit) + 0 - credited
+
+
+def _shipping_left(invoice: Invoice) -> Decimal:
+    """Shipping, with its tax where that comes on top, less what was credited of it."""
+    shipping = invoice.document.shipping
+    nothing = invoice.total * 0
+    if shipping is None:
+        return nothing
+    on_top = nothing if invoice.document.tax_inclusive else shipping.tax_amount
+    credited = (note.shipping_amount or nothing for note in invoice.credit_notes)
+    return shipping.amount + on_top - sum(credited, nothing)

@@ -1,0 +1,97 @@
+"""Whether a command is accepted, and what it leads to. Pure: the same again gives the same."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from contracts import commands
+from contracts.commands import CommandData, CreateInvoice, invalid
+from contracts.invoice import State
+from contracts.replies import Refusal, RefusalCode
+from contracts.scale import at_scale, excess_decimals
+from invoicing.domain import accompanying, crediting, issuing, paying
+from invoicing.domain.arithmetic import exact_arithmetic
+from invoicing.domain.decision import Accepted, Command, Context, Decision
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.lifecycle import refusal_of
+
+# Each is called with data of its own class only, which a mapping's type cannot say.
+Decide = Callable[[Decision, Any], Refusal | None]
+
+_DECIDE: Final[Mapping[type[CommandData], Decide]] = {
+    commands.UpdateInvoice: issuing.update,
+    commands.DeleteInvoice: issuing.delete,
+    commands.OpenInvoice: issuing.open_,
+    commands.UnpostInvoice: issuing.unpost,
+    commands.VoidInvoice: issuing.void,
+    commands.CancelInvoice: issuing.cancel,
+    commands.ReverseInvoice: crediting.reverse,
+    commands.WriteOffInvoice: paying.write_off,
+    commands.PayInvoice: paying.request,
+    commands.RecordPayment: paying.record,
+    commands.SettlePayment: paying.settle,
+    commands.RecordPaymentFailure: paying.fail,
+    commands.RefundPayment: paying.refund,
+    commands.IssueCreditNote: crediting.issue,
+    commands.AttachSource: accompanying.attach,
+    commands.DetachSource: accompanying.detach,
+    commands.ArchiveInvoice: accompanying.archive,
+    commands.RestoreInvoice: accompanying.restore,
+    commands.SendInvoice: accompanying.request_sending,
+    commands.RecordInvoiceSent: accompanying.record_sent,
+    commands.RecordInvoiceSendFailure: accompanying.record_send_failure,
+    commands.MarkInvoiceOverdue: accompanying.mark_overdue,
+}
+
+
+def decide(invoice: Invoice | None, command: Command, context: Context) -> Accepted | Refusal:
+    """Decide a command on an invoice as it is; None is one that does not exist.
+
+    Where several refusals apply, the first of these is given: no such invoice or one already, an
+    amount that its currency cannot take, version, state, then what the command asks of the invoice.
+    """
+    with exact_arithmetic():
+        if isinstance(command.data, CreateInvoice):
+            return _create(invoice, command, command.data, context)
+        if invoice is None or invoice.state is State.DELETED:
+            return Refusal(RefusalCode.INVOICE_NOT_FOUND, "There is no such invoice.")
+        return _change(invoice, command, context)
+
+
+def _create(
+    invoice: Invoice | None, command: Command, data: CreateInvoice, context: Context
+) -> Accepted | Refusal:
+    if invoice is not None:
+        return Refusal(
+            RefusalCode.INVOICE_ALREADY_EXISTS, "There is an invoice of this id already."
+        )
+    if command.expected_version not in (None, 0):
+        return _version_conflict(0)
+    decision = issuing.create(command, at_scale(data, data.currency), context)
+    return decision if isinstance(decision, Refusal) else _accepted(decision)
+
+
+def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Refusal:
+    refusal = _refusal_before(invoice, command)
+    if refusal is not None:
+        return refusal
+    decision = Decision(invoice, command, context)
+    data = at_scale(command.data, invoice.currency)
+    refusal = _DECIDE[type(data)](decision, data)
+    return refusal or _accepted(decision)
+
+
+def _refusal_before(invoice: Invoice, command: Command) -> Refusal | None:
+    faults = tuple(excess_decimals(command.data, invoice.currency))
+    if faults and not isinstance(command.data, commands.RecordPayment):
+        return invalid(faults)
+    if command.expected_version not in (None, invoice.version):
+        return _version_conflict(invoice.version)
+    return refusal_of(invoice, type(command.data))
+
+
+def _version_conflict(version: int) -> Refusal:
+    return Refusal(RefusalCode.VERSION_CONFLICT, f"The invoice is at version {version}.")
+
+
+def _accepted(decision: Decision) -> Accepted:
+    return Accepted(tuple(decision.events), decision.invoice, tuple(decision.numbers))

@@ -1,0 +1,92 @@
+"""What a decision is made from and what it comes to; and how its events are told one by one."""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from contracts.commands import CommandData
+from contracts.events import EventData
+from invoicing.domain.balance import balance
+from invoicing.domain.evolve import SUMMARY, evolve
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.numbering import NumberRequest, NumberSeries
+from invoicing.domain.sellers import Sellers
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to decide. `time` is its own, else its record's, in UTC."""
+
+    invoice_id: str
+    type: str
+    data: CommandData
+    time: datetime
+    expected_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What deciding needs to be told. `number` stands where a number goes that is not known yet."""
+
+    recorded_at: datetime
+    sellers: Sellers
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a command led to: its events, the invoice after them, the numbers that they wait for."""
+
+    events: tuple[EventData, ...]
+    invoice: Invoice | None
+    numbers: tuple[NumberRequest, ...] = ()
+
+
+@dataclass(slots=True)
+class Decision:
+    """A decision in the making: each event is folded in, so that the next sees what it left."""
+
+    invoice: Invoice
+    command: Command
+    context: Context
+    events: list[EventData] = field(default_factory=list)
+    numbers: list[NumberRequest] = field(default_factory=list)
+
+    @property
+    def day(self) -> date:
+        """The day of the command, in UTC."""
+        return self.command.time.astimezone(UTC).date()
+
+    def new_id(self, taken: Container[str]) -> str:
+        """A name for what the next event begins, made from the invoice and its version."""
+        name = f"{self.invoice.invoice_id}-{self.invoice.version + 1}"
+        while name in taken:
+            name += "-"
+        return name
+
+    def tell(self, event: type[EventData], **facts: Any) -> None:
+        """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
+        told = tell(event, {name: getattr(self.invoice, name) for name in SUMMARY} | facts)
+        self.events.append(told)
+        self.invoice = evolve(self.invoice, told, self.context.recorded_at)
+
+    def take_number(self, series: NumberSeries) -> str:
+        """Ask for the next number of the series; what is returned stands in its place."""
+        self.numbers.append(NumberRequest(series, self.context.number))
+        return self.context.number
+
+
+def tell(event: type[EventData], facts: dict[str, Any]) -> EventData:
+    """An event from its own facts and the summary's, but what is due, which follows from these."""
+    due, overpaid = balance(
+        total=facts["total"],
+        credited=facts["amount_credited"],
+        paid=facts["amount_paid"],
+        refunded=facts["amount_refunded"],
+        written_off=facts["amount_written_off"],
+    )
+    facts |= {"amount_due": due, "amount_overpaid": overpaid}
+    if not facts.keys() <= event.model_fields.keys():
+        raise TypeError(f"{event.type} has no fields {facts.keys() - event.model_fields.keys()}")
+    return event.model_construct(**facts)

@@ -1,0 +1,50 @@
+"""Invoice and credit-note numbers: which series one is taken from, and how it is written.
+
+The next number of a series is known only while its row in Postgres is locked. So a decision asks
+for one and puts a placeholder where it will stand.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from invoicing.domain.sellers import NumberFormat, Seller, Sellers
+
+NumberKind = Literal["invoice", "credit_note"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSeries:
+    """What counts 1, 2, 3, ... by itself. `period` is the year, empty where it never restarts."""
+
+    seller_id: str
+    kind: NumberKind
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRequest:
+    """The next number of a series is wanted, where the placeholder stands."""
+
+    series: NumberSeries
+    placeholder: str
+
+
+def series_for(seller: Seller, kind: NumberKind, day: date) -> NumberSeries:
+    """The series that a document of this day takes its number from."""
+    period = f"{day.year:04}" if _format(seller, kind).yearly else ""
+    return NumberSeries(seller.id, kind, period)
+
+
+def format_number(series: NumberSeries, sequence: int, sellers: Sellers) -> str:
+    """A number as it is printed: 1 to 64 of `A-Z a-z 0-9 _ - / .`, so it is safe inside JSON."""
+    seller = sellers.find(series.seller_id)
+    if seller is None:
+        raise LookupError(f"Seller {series.seller_id!r} was taken off the list of sellers.")
+    written = _format(seller, series.kind)
+    year = f"{series.period}-" if series.period else ""
+    return f"{written.prefix}{year}{sequence:0{written.padding}}"
+
+
+def _format(seller: Seller, kind: NumberKind) -> NumberFormat:
+    return seller.invoice_numbers if kind == "invoice" else seller.credit_note_numbers
