@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from tests.stack.choice import Choice
 from tests.stack.databases import Databases, migrated_databases
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka

@@ -23,8 +23,10 @@ from contracts.envelope import (
     read_command,
 )
 from contracts.replies import Answer, Refusal, RefusalCode, Rejection
-from invoicing.domain.decide import Accepted, Command, Context, available_commands, decide
+from invoicing.domain.decide import decide
+from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
+from invoicing.domain.lifecycle import available_commands
 from invoicing.domain.sellers import Sellers
 from invoicing.placeholders import placeholders
 from invoicing.store import (
@@ -184,7 +186,7 @@ class _Decisions:
             for invoice_id, snapshot in loaded.snapshots.items()
         }
         self._appendix = Appendix()
-        self._changed: dict[str, datetime] = {}
+        self._changed: dict[str, Invoice] = {}
 
     def take(self, record: Record, command: CommandEnvelope | Unreadable) -> None:
         """Take the next record of the log."""
@@ -208,9 +210,7 @@ class _Decisions:
 
     def appendix(self) -> Appendix:
         """What the batch adds to the store."""
-        for invoice_id, updated_at in self._changed.items():
-            invoice = self._invoices[invoice_id]
-            assert invoice is not None
+        for invoice_id, invoice in self._changed.items():
             self._appendix.invoices[invoice_id] = StoredInvoice(
                 id=invoice_id,
                 version=invoice.version,
@@ -219,7 +219,7 @@ class _Decisions:
                 customer_id=invoice.customer_id,
                 number=invoice.invoice_number,
                 document=invoice.model_dump_json(),
-                updated_at=updated_at,
+                updated_at=invoice.updated_at,
             )
         return self._appendix
 
@@ -234,6 +234,8 @@ class _Decisions:
         if isinstance(data, Refusal):
             return data
         invoice = self._invoices.get(command.subject)
+        # A clock that was set back must not put an event before the one that it follows.
+        recorded_at = max(self._now, invoice.updated_at) if invoice else self._now
         outcome = decide(
             invoice,
             Command(
@@ -243,11 +245,11 @@ class _Decisions:
                 time=command.time or record.timestamp or self._now,
                 expected_version=command.expected_version,
             ),
-            Context(recorded_at=self._now, sellers=self._sellers, number=self._next_number()),
+            Context(recorded_at=recorded_at, sellers=self._sellers, number=self._next_number()),
         )
         if isinstance(outcome, Refusal):
             return outcome
-        events = self._render(command, invoice.version if invoice else 0, outcome)
+        events = self._render(command, invoice.version if invoice else 0, outcome, recorded_at)
         if any(_is_too_large(event.document) for event in events):
             return Refusal(
                 RefusalCode.LIMIT_EXCEEDED,
@@ -257,7 +259,7 @@ class _Decisions:
         return events
 
     def _render(
-        self, command: CommandEnvelope, version: int, accepted: Accepted
+        self, command: CommandEnvelope, version: int, accepted: Accepted, recorded_at: datetime
     ) -> list[StoredEvent]:
         return [
             StoredEvent(
@@ -269,11 +271,11 @@ class _Decisions:
                     type=event.type,
                     schema_version=event.schema_version,
                     version=version + place,
-                    recorded_at=self._now,
+                    recorded_at=recorded_at,
                     data=event.model_dump_json(),
                 ),
                 command_key=(command.source, command.id),
-                recorded_at=self._now,
+                recorded_at=recorded_at,
             )
             for place, event in enumerate(accepted.events, start=1)
         ]
@@ -283,8 +285,8 @@ class _Decisions:
     ) -> None:
         if not events:
             return
-        self._invoices[command.subject] = accepted.invoice
-        self._changed[command.subject] = self._now
+        assert accepted.invoice is not None
+        self._invoices[command.subject] = self._changed[command.subject] = accepted.invoice
         self._appendix.events += events
         self._appendix.numbers += accepted.numbers
         self.publication.events += events

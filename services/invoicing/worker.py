@@ -82,8 +82,7 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
         consumer_only=True,
         allow_auto_create_topics=False,
         graceful_timeout=STOP_SECONDS_MAX,
-        logger=logging.getLogger("faststream"),
-        log_level=logging.DEBUG,
+        logger=_subscriber_log(),
         apply_types=False,
     )
     lanes = Lanes(lambda lane: Lane(lane, subscriber.consumer, handler, settings))
@@ -113,6 +112,13 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
             lanes.fail(error)
 
     return broker, lanes
+
+
+def _subscriber_log() -> logging.Logger:
+    """FastStream's own logger writes lines of its own form, two for every batch."""
+    logger = logging.getLogger("invoicing.subscriber")
+    logger.setLevel(logging.ERROR)
+    return logger
 
 
 async def _parse_nothing(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from tests.stack.databases import Databases
 from tests.stack.kafka import Kafka, RestartableKafka
 from tests.stack.postgres import RestartablePostgres

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
-from tests.stack.kafka import Kafka
 
 from runtime.embedded.kafka import EmbeddedKafka
+from tests.stack.kafka import Kafka
 
 
 @dataclass(frozen=True)

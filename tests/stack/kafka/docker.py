@@ -1,6 +1,7 @@
 """Apache Kafka's own image in Docker."""
 
 from testcontainers.core.container import DockerContainer
+
 from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal, started
 from tests.stack.kafka.ready import wait_until_ready
 from tests.stack.kafka.settings import KAFKA_VERSION, broker_settings

@@ -4,6 +4,7 @@ import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+
 from tests.stack.wait import eventually
 
 START_TIMEOUT_SECONDS = 60

@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 from testcontainers.core.container import DockerContainer
+
 from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal, started
 from tests.stack.ports import free_port
 from tests.stack.wait import eventually

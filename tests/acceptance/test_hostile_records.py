@@ -1,0 +1,100 @@
+"""One bad message never stops the others."""
+
+import json
+from typing import Any
+
+from tests.service.commands import create_invoice, invoice_id
+from tests.service.promises import assert_promises_kept
+from tests.service.service import Service
+
+GOOD = create_invoice("inv_template")
+
+
+def _with(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(GOOD.value), **changes}).encode()
+
+
+def _without(name: str) -> bytes:
+    return json.dumps({k: v for k, v in json.loads(GOOD.value).items() if k != name}).encode()
+
+
+UNREADABLE: dict[str, tuple[bytes | None, str]] = {
+    "a tombstone": (None, "tombstone"),
+    "empty bytes": (b"", "not_json"),
+    "not UTF-8": (b'{"id": "\xff\xfe"}', "not_utf8"),
+    "a list": (b"[]", "not_an_envelope"),
+    "a text": (b'"CreateInvoice"', "not_an_envelope"),
+    "NaN": (GOOD.value.replace(b'"2"', b"NaN"), "not_json"),
+    "Infinity": (GOOD.value.replace(b'"2"', b"-Infinity"), "not_json"),
+    "a name given twice": (b'{"id": "1", "id": "2"}', "not_json"),
+    "depth 10,000": (b"[" * 10_000 + b"]" * 10_000, "too_deep"),
+    "depth 65": (b'{"a":' * 65 + b"1" + b"}" * 65, "too_deep"),
+    "too large": (b'{"id": "' + b"x" * 300_000 + b'"}', "too_large"),
+    "cut short": (GOOD.value[:-10], "not_json"),
+    "no id": (_without("id"), "not_an_envelope"),
+    "no source": (_without("source"), "not_an_envelope"),
+    "no type": (_without("type"), "not_an_envelope"),
+    "no subject": (_without("subject"), "not_an_envelope"),
+    "an id that is a number": (_with(id=7), "not_an_envelope"),
+    "a subject with a blank": (_with(subject="inv 1"), "not_an_envelope"),
+    "an id too long": (_with(id="x" * 257), "not_an_envelope"),
+}
+
+
+async def test_unreadable_records_are_set_aside_byte_for_byte(service: Service) -> None:
+    await service.ready_worker()
+    good = [create_invoice(invoice_id()) for _ in range(len(UNREADABLE) + 1)]
+    headers = [("trace", b"\xff\xfe"), ("nothing", None), ("team", b"orders")]
+
+    await service.send(good[:1])
+    for command, (name, (value, _)) in zip(good[1:], UNREADABLE.items(), strict=True):
+        await service.producer.send_and_wait(
+            service.topics.commands,
+            value,
+            key=name.encode(),
+            headers=headers,
+            partition=0,
+        )
+        await service.send([command])
+    await service.dead_letters.count(len(UNREADABLE))
+
+    by_name = {record.key.decode(): record for record in service.dead_letters.records}
+    for name, (value, reason) in UNREADABLE.items():
+        record = by_name[name]
+        assert record.value == value, name
+        assert list(record.headers[:3]) == headers, name
+        told = dict(record.headers[3:])
+        assert told["dl_reason"].decode() == reason, name
+        assert told["dl_topic"].decode() == service.topics.commands
+        assert told["dl_partition"] == b"0"
+        assert told["dl_offset"].isdigit()
+        assert told["dl_failed_at"].endswith(b"Z")
+        assert told["dl_message"]
+    await assert_promises_kept(service, good)
+
+
+async def test_a_bad_header_costs_nobody_a_command(service: Service) -> None:
+    await service.ready_worker()
+    command = create_invoice(invoice_id())
+
+    await service.producer.send_and_wait(
+        service.topics.commands,
+        command.value,
+        key=command.subject.encode(),
+        headers=[("trace", b"\xff\xfe"), ("nothing", None)],
+    )
+
+    (answer,) = await service.answered([command])
+    assert answer["events"] == ["invoice.created", "invoice.opened"]
+
+
+async def test_a_money_number_is_refused_with_its_field(service: Service) -> None:
+    await service.ready_worker()
+    bad = create_invoice(invoice_id(), items=[{"unit_price": 99.95}])
+    good = create_invoice(invoice_id())
+
+    refused, accepted = await service.ask(bad, good)
+
+    assert refused["code"] == "invalid_command"
+    assert [error["field"] for error in refused["errors"]] == ["items.0.unit_price"]
+    assert accepted["state"] == "open"

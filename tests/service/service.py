@@ -1,0 +1,183 @@
+"""A service under test: its topics, its database, its workers."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from tests.service.commands import Sent
+from tests.service.tail import Tail, tailing
+from tests.stack.ports import free_port
+from tests.stack.topics import Topics
+from tests.stack.wait import eventually
+
+SESSION_TIMEOUT_SECONDS = 6
+
+
+class Worker:
+    """A worker process."""
+
+    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
+        self.metrics_port = free_port()
+        self._log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, "worker"],
+                env=environment | {"INVOICING_METRICS_PORT": str(self.metrics_port)},
+                stderr=output,
+                stdout=output,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a page of its own; status 0 while nothing listens."""
+        try:
+            url = f"http://127.0.0.1:{self.metrics_port}{path}"
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log
+        return self.get("/health/ready")[0] == 200
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self, seconds: float = 10) -> int:
+        """Its exit code, once it has ended by itself."""
+        await eventually(lambda: self.process.poll() is not None, seconds=seconds)
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Service:
+    """What a test drives: Kafka in, Kafka out, and a look into Postgres."""
+
+    bootstrap: str
+    dsn: str
+    topics: Topics
+    transactions: bool
+    events: Tail
+    answers: Tail
+    dead_letters: Tail
+    producer: AIOKafkaProducer
+    directory: Path
+    workers: list[Worker]
+
+    def start_worker(self, module: str = "ops.main", **settings: str) -> Worker:
+        """Start a worker; `settings` come on top of the service's."""
+        log = self.directory / f"worker-{len(self.workers)}.log"
+        environment = {**os.environ, **self._environment(), **settings}
+        worker = Worker(module, environment, log)
+        self.workers.append(worker)
+        return worker
+
+    async def ready_worker(self, module: str = "ops.main", **settings: str) -> Worker:
+        """Start a worker and wait until it handles commands."""
+        worker = self.start_worker(module, **settings)
+        await eventually(worker.is_ready, seconds=30)
+        return worker
+
+    async def send(self, commands: Iterable[Sent]) -> None:
+        """Send each with its invoice as the key, and wait until Kafka has them all."""
+        futures = [
+            await self.producer.send(
+                self.topics.commands, command.value, key=command.subject.encode()
+            )
+            for command in commands
+        ]
+        for future in futures:
+            await future
+
+    async def ask(self, *commands: Sent, seconds: float = 60) -> list[dict[str, Any]]:
+        """Send the commands and return their answers' data, in the order of the commands."""
+        await self.send(commands)
+        return await self.answered(commands, seconds=seconds)
+
+    async def answered(self, commands: Sequence[Sent], seconds: float = 60) -> list[dict[str, Any]]:
+        """The first answers to these commands, as soon as all are there."""
+        wanted = {command.identity for command in commands}
+        await self.answers.until(lambda _: wanted <= self.answers_by_command().keys(), seconds)
+        by_command = self.answers_by_command()
+        return [by_command[command.identity][0]["data"] for command in commands]
+
+    def answers_by_command(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        by_command: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for document in self.answers.documents:
+            data = document["data"]
+            by_command.setdefault((data["command_source"], data["command_id"]), []).append(document)
+        return by_command
+
+    def events_of(self, subject: str) -> list[dict[str, Any]]:
+        return [event for event in self.events.documents if event["subject"] == subject]
+
+    async def rows(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    def _environment(self) -> dict[str, str]:
+        settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_TRANSACTIONS": "on" if self.transactions else "off",
+            "POSTGRES_DSN": self.dsn,
+            "CONSUMER_GROUP": self.topics.group,
+            "SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT_SECONDS),
+            "TOPIC_COMMANDS": self.topics.commands,
+            "TOPIC_EVENTS": self.topics.events,
+            "TOPIC_REPLIES": self.topics.replies,
+            "TOPIC_DEAD_LETTER": self.topics.dead_letter,
+            "METRICS_HOST": "127.0.0.1",
+            "LOG_FORMAT": "json",
+        }
+        return {f"INVOICING_{name}": value for name, value in settings.items()}
+
+
+@asynccontextmanager
+async def running_service(
+    bootstrap: str, dsn: str, topics: Topics, directory: Path, *, transactions: bool = True
+) -> AsyncIterator[Service]:
+    """A service without workers yet. What it started ends with the block."""
+    async with AsyncExitStack() as stack:
+        tails = [
+            await stack.enter_async_context(tailing(bootstrap, topic, topics.partitions))
+            for topic in (topics.events, topics.replies, topics.dead_letter)
+        ]
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
+        )
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        service = Service(
+            bootstrap, dsn, topics, transactions, *tails, producer, directory, workers=[]
+        )
+        try:
+            yield service
+        finally:
+            for worker in service.workers:
+                worker.close()

@@ -1,0 +1,66 @@
+"""Following a topic as a read-committed consumer does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from tests.stack.wait import eventually
+
+
+class Tail:
+    """All records of a topic, from its beginning, as they come."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.records: list[ConsumerRecord] = []
+        self.documents: list[dict[str, Any]] = []
+
+    async def until(
+        self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60
+    ) -> list[dict[str, Any]]:
+        """The documents as soon as the condition holds for them."""
+
+        def told(_: int) -> bool:
+            return condition(self.documents)
+
+        await eventually(lambda: len(self.documents), until=told, seconds=seconds)
+        return self.documents
+
+    async def count(self, number: int, seconds: float = 60) -> list[dict[str, Any]]:
+        """The documents as soon as there are so many."""
+        return await self.until(lambda documents: len(documents) >= number, seconds)
+
+    async def follow(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                self.records += records
+                self.documents += [_document(record) for record in records]
+
+
+@asynccontextmanager
+async def tailing(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[Tail]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
+    tail = Tail(topic)
+    task = asyncio.create_task(tail.follow(consumer))
+    try:
+        yield tail
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await consumer.stop()
+
+
+def _document(record: ConsumerRecord) -> dict[str, Any]:
+    try:
+        document = json.loads(record.value)
+    except (TypeError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

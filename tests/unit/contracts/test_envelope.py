@@ -1,0 +1,171 @@
+"""Reading never raises; what is read means the same in either mode."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.envelope import (
+    CommandEnvelope,
+    Unreadable,
+    UnreadableReason,
+    answer_id,
+    event_id,
+    read_command,
+)
+
+COMMAND: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "0192",
+    "source": "/orders",
+    "type": "VoidInvoice",
+    "subject": "inv_1",
+    "time": "2026-11-20T10:00:00Z",
+    "data": {"reason": "entered twice"},
+}
+
+
+def structured(**changes: Any) -> bytes:
+    return json.dumps({**COMMAND, **changes}).encode()
+
+
+def read(value: bytes, *headers: tuple[str, bytes | None]) -> CommandEnvelope:
+    command = read_command(value, headers)
+    assert isinstance(command, CommandEnvelope), command
+    return command
+
+
+def fields_at_fault(command: CommandEnvelope) -> list[str]:
+    return [error.field for error in command.errors]
+
+
+def test_a_structured_command_is_read() -> None:
+    command = read(structured(expectedversion=3, correlationid="order-77"))
+
+    assert (command.source, command.id) == ("/orders", "0192")
+    assert (command.type, command.subject) == ("VoidInvoice", "inv_1")
+    assert command.expected_version == 3
+    assert command.correlation_id == "order-77"
+    assert command.data == {"reason": "entered twice"}
+    assert command.errors == ()
+
+
+def test_binary_mode_means_the_same() -> None:
+    headers = [
+        (f"ce_{name}", str(value).encode()) for name, value in COMMAND.items() if name != "data"
+    ]
+    command = read_command(
+        b'{"reason": "entered twice"}', [*headers, ("content-type", b"application/json")]
+    )
+
+    assert command == read(structured())
+
+
+def test_binary_mode_takes_no_value_for_no_data() -> None:
+    headers = [
+        (f"ce_{name}", str(COMMAND[name]).encode()) for name in ("specversion", "id", "source")
+    ]
+    command = read(b"", *headers, ("ce_type", b"OpenInvoice"), ("ce_subject", b"inv_1"))
+
+    assert command.data == {}
+
+
+@given(
+    value=st.binary(max_size=200),
+    headers=st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9))),
+)
+def test_reading_never_raises(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
+    assert isinstance(read_command(value, headers), CommandEnvelope | Unreadable)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    name=st.sampled_from(
+        [*COMMAND, "correlationid", "expectedversion", "datacontenttype", "traceparent"]
+    ),
+    value=JSON,
+)
+def test_a_strange_attribute_never_raises(name: str, value: object) -> None:
+    assert isinstance(read_command(structured(**{name: value}), []), CommandEnvelope | Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("specversion", "0.3"),
+        ("specversion", None),
+        ("time", "yesterday"),
+        ("time", "2026-11-20T10:00:00"),
+        ("time", 5),
+        ("expectedversion", "3"),
+        ("expectedversion", -1),
+        ("expectedversion", True),
+        ("expectedversion", 1.5),
+        ("correlationid", ""),
+        ("correlationid", "x" * 257),
+        ("datacontenttype", "text/xml"),
+        ("data_base64", "e30="),
+    ],
+)
+def test_a_fault_of_the_envelope_is_told_by_its_field(field: str, value: object) -> None:
+    assert fields_at_fault(read(structured(**{field: value}))) == [field]
+
+
+@pytest.mark.parametrize("value", ["00-xyz", 7, None, "00-" + "0" * 200])
+def test_a_broken_traceparent_is_left_out(value: object) -> None:
+    command = read(structured(traceparent=value))
+
+    assert command.traceparent is None
+    assert command.errors == ()
+
+
+def test_depth_64_is_read_and_65_is_not() -> None:
+    def nested(levels: int) -> bytes:
+        # The envelope itself is the first level.
+        inner = "1"
+        for _ in range(levels - 1):
+            inner = '{"a":' + inner + "}"
+        return structured(data=0).replace(b'"data": 0', b'"data": ' + inner.encode())
+
+    assert isinstance(read_command(nested(64), []), CommandEnvelope)
+    too_deep = read_command(nested(65), [])
+    assert isinstance(too_deep, Unreadable)
+    assert too_deep.reason is UnreadableReason.TOO_DEEP
+
+
+def test_the_body_hash_ignores_order_time_and_tracing() -> None:
+    one = read(structured(data={"a": 1, "b": 2}))
+    other = read(structured(data={"b": 2, "a": 1}, time="2026-11-21T00:00:00Z", correlationid="x"))
+
+    assert one.body_hash == other.body_hash
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data": {}}, {"type": "OpenInvoice"}, {"subject": "inv_2"}, {"expectedversion": 1}]
+)
+def test_the_body_hash_tells_bodies_apart(changes: dict[str, Any]) -> None:
+    assert read(structured(**changes)).body_hash != read(structured()).body_hash
+
+
+def test_ids_are_made_from_what_they_name() -> None:
+    command = read(structured())
+
+    assert event_id("inv_1", 1) == event_id("inv_1", 1)
+    assert event_id("inv_1", 1) != event_id("inv_1", 2)
+    assert event_id("inv_1", 11) != event_id("inv_11", 1)
+    assert answer_id(command) == answer_id(command)
+    assert answer_id(command, "topic", 0, 7) != answer_id(command)
+
+
+def test_a_number_of_many_digits_costs_no_time() -> None:
+    assert read(b"".join([structured(data=0)[:-2], b"9" * 200_000, b"}"])).data == float("inf")

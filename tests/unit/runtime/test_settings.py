@@ -1,0 +1,104 @@
+"""A wrong setting stops the start with a sentence that names it."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.settings import Settings, WrongSettingError, read_settings
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A usable environment; tests add to it through `read`."""
+    return {"INVOICING_POSTGRES_DSN": "postgresql://localhost/invoicing"}
+
+
+def read(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], **more: str) -> Settings:
+    whole = environment | {f"INVOICING_{name}": value for name, value in more.items()}
+    for name, value in whole.items():
+        monkeypatch.setenv(name, value)
+    return read_settings(whole)
+
+
+def test_the_defaults_are_the_documented_ones(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    settings = read(monkeypatch, environment)
+
+    assert settings.topic_commands == "invoices.commands"
+    assert settings.topic_dead_letter == "invoices.commands.dead-letter"
+    assert settings.topic_partitions == 8
+    assert settings.consumer_group == "invoicing"
+    assert settings.is_transactional
+    assert (settings.http_port, settings.metrics_port) == (8000, 9000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOPIC_PARTITIONS", "none"),
+        ("TOPIC_PARTITIONS", "0"),
+        ("KAFKA_TRANSACTIONS", "perhaps"),
+        ("METRICS_PORT", "70000"),
+        ("BATCH_RECORDS_MAX", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("TOPIC_EVENTS", "not a topic"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("RETRY_LIMIT_SECONDS", "-1"),
+    ],
+)
+def test_a_wrong_value_is_named(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], name: str, value: str
+) -> None:
+    with pytest.raises(WrongSettingError, match=f"INVOICING_{name}"):
+        read(monkeypatch, environment, **{name: value})
+
+
+def test_a_missing_database_is_named() -> None:
+    with pytest.raises(WrongSettingError, match="INVOICING_POSTGRES_DSN is not set"):
+        read_settings({})
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "dsn").write_text("postgresql://db/invoicing\n")
+
+    settings = read(monkeypatch, {}, POSTGRES_DSN_FILE=str(tmp_path / "dsn"))
+
+    assert settings.postgres_dsn.get_secret_value() == "postgresql://db/invoicing"
+
+
+def test_a_secrets_file_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongSettingError, match=r"INVOICING_POSTGRES_DSN_FILE.*cannot be read"):
+        read(monkeypatch, {}, POSTGRES_DSN_FILE=str(tmp_path / "dsn"))
+
+
+def test_a_secret_in_two_places_is_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(WrongSettingError, match="not both"):
+        read(monkeypatch, environment, POSTGRES_DSN_FILE=str(tmp_path / "dsn"))
+
+
+def test_a_login_without_a_password_is_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    with pytest.raises(WrongSettingError, match="KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"):
+        read(monkeypatch, environment, KAFKA_SECURITY_PROTOCOL="SASL_SSL")
+
+
+def test_two_topics_of_one_name_are_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    with pytest.raises(WrongSettingError, match="must differ"):
+        read(monkeypatch, environment, TOPIC_EVENTS="invoices.commands")
+
+
+def test_a_secret_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    settings = read(monkeypatch, environment, KAFKA_SASL_PASSWORD="hush")
+
+    assert "hush" not in repr(settings)
+    assert "hush" not in settings.model_dump_json()
