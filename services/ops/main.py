@@ -7,6 +7,7 @@ import typer
 
 from ops.failures import KNOWN_FAILURES
 from ops.setup import migrate, topics
+from ops.show import history, show
 from ops.worker import worker
 
 app = typer.Typer(
@@ -21,6 +22,8 @@ app = typer.Typer(
 app.command()(worker)
 app.command()(migrate)
 app.command()(topics)
+app.command()(show)
+app.command()(history)
 
 
 def main() -> None:

@@ -1,19 +1,30 @@
-"""Reading topics as an onlooker: no group, every partition, only what is committed."""
+"""Reading as an onlooker: topics without a group, the database without the right to write."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from invoicing.history import READER_ROLE
+from invoicing.store import check_schema
 from runtime.kafka import check_topics, client_options, existing_topics
+from runtime.postgres import open_pool
 from runtime.settings import Settings
+
+# A broker answers as soon as there is something; the embedded one only when this has passed.
+FETCH_WAIT_MS: Final = 100
 
 
 @asynccontextmanager
 async def reading(
     settings: Settings, *topics: str, from_beginning: bool = False
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of these topics, at their ends as they are when the block is entered."""
+    """A consumer of all partitions of these topics, of what is committed only.
+
+    It stands at their ends as they are when the block is entered. Raises `TopicsError`.
+    """
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
     consumer = AIOKafkaConsumer(
@@ -21,6 +32,7 @@ async def reading(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     await consumer.start()
     try:
@@ -33,3 +45,15 @@ async def reading(
         yield consumer
     finally:
         await consumer.stop()
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    """A connection that can only read. Raises `SchemaError`."""
+    pool = await open_pool(settings, READER_ROLE)
+    try:
+        await check_schema(pool)
+        async with pool.acquire() as connection:
+            yield connection
+    finally:
+        await pool.close()
