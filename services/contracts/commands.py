@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, Strict, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
-from typing_extensions import TypeAliasType
 
+from contracts.details import KINDS_OF_DETAIL, Details
 from contracts.invoice import ITEMS_MAX, Item, Particulars, Shape
 from contracts.money import Currency, GivenMoney, GivenPositiveMoney, Quantity
 from contracts.replies import ERRORS_MAX, FIELD_CHARACTERS_MAX, FieldError, Refusal, RefusalCode
@@ -165,21 +165,12 @@ class IssueCreditNote(CommandData):
         yield from _credit_faults(self)
 
 
-DetailName = Annotated[str, Field(pattern=r"^[^\u0000]*$", min_length=1, max_length=100)]
-DetailValue = TypeAliasType(
-    "DetailValue",
-    "Text | Annotated[int, Strict(), Field(ge=-(2**53), le=2**53)] | Flag"
-    " | Annotated[dict[DetailName, DetailValue], Field(max_length=50)] | None",
-)
-"""What is told of a source: texts, whole numbers, flags, and groups of them by name."""
-
-
 class AttachSource(CommandData):
     """Attach a means of payment."""
 
     source_id: Identifier = Field(description="The source.", examples=["src_1"])
     type: Identifier = Field(description="What kind it is.", examples=["creditCard"])
-    details: Annotated[dict[DetailName, DetailValue], Field(max_length=50)] | None = Field(
+    details: Details | None = Field(
         None,
         description="What is to be shown of it; never a full card number.",
         examples=[{"lastFourDigits": "1111", "brand": "Visa"}],
@@ -324,7 +315,8 @@ def _refusal(error: ValidationError) -> Refusal:
 
 
 def _path(location: Iterable[int | str]) -> str:
-    path = ".".join(str(part) for part in location)[:FIELD_CHARACTERS_MAX]
+    parts = (str(part) for part in location if part not in KINDS_OF_DETAIL)
+    path = ".".join(parts)[:FIELD_CHARACTERS_MAX]
     return "".join(c if c.isprintable() else "?" for c in path)
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from pydantic import Field
 
-from contracts.commands import DetailName, DetailValue
+from contracts.details import Details
 from contracts.invoice import Document, Shape, Summary
 from contracts.money import Money, Quantity
 from contracts.texts import Day, Instant, LongText, Text
@@ -181,7 +181,7 @@ class Source(Shape):
 
     source_id: Text = Field(description="The source.")
     type: Text | None = Field(None, description="What kind it is; null where nobody said.")
-    details: dict[DetailName, DetailValue] | None = Field(None, description="What to show of it.")
+    details: Details | None = Field(None, description="What to show of it.")
 
 
 class SourceAttached(EventData):

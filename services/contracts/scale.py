@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
+from operator import is_
 from typing import Any, TypeVar, cast, get_args
 
-from pydantic import BaseModel
-
+from contracts.invoice import Shape
 from contracts.money import EXPONENTS, UNITS, GivenDigits
 from contracts.replies import FieldError
 
-ShapeT = TypeVar("ShapeT", bound=BaseModel)
+ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
-def excess_decimals(data: BaseModel, currency: str) -> Iterator[FieldError]:
+def excess_decimals(data: Shape, currency: str) -> Iterator[FieldError]:
     """Every amount in `data` that is finer than the currency allows, with its path."""
     yield from _excess(data, EXPONENTS[currency], "")
 
@@ -27,16 +27,17 @@ def _scaled(value: Any, unit: Decimal) -> Any:
     if isinstance(value, Decimal):
         return value.quantize(unit) + 0
     if isinstance(value, tuple):
-        return tuple(_scaled(entry, unit) for entry in value)
-    changed = {
-        name: _scaled(part, unit)
-        for name, _ in _fields_to_look_at(value.__class__)
-        if (part := getattr(value, name)) is not None and part != ()
-    }
-    return value.model_copy(update=changed) if changed else value
+        scaled = tuple(_scaled(entry, unit) for entry in value)
+        return value if all(map(is_, scaled, value)) else scaled
+    changes = {}
+    for name, _ in _fields_to_look_at(value.__class__):
+        part = getattr(value, name)
+        if part and (scaled := _scaled(part, unit)) is not part:
+            changes[name] = scaled
+    return value.changed(**changes) if changes else value
 
 
-def _excess(data: BaseModel, decimals: int, path: str) -> Iterator[FieldError]:
+def _excess(data: Shape, decimals: int, path: str) -> Iterator[FieldError]:
     given = data.model_fields_set
     for name, is_money in _fields_to_look_at(data.__class__):
         value = getattr(data, name) if name in given else None
@@ -62,7 +63,7 @@ def _decimals(amount: Decimal) -> int:
 
 
 @cache
-def _fields_to_look_at(shape: type[BaseModel], /) -> tuple[tuple[str, bool], ...]:
+def _fields_to_look_at(shape: type[Shape], /) -> tuple[tuple[str, bool], ...]:
     """The shape's fields that are money (True) or may hold some further down (False)."""
     found = []
     for name, field in shape.model_fields.items():
@@ -81,4 +82,4 @@ def _parts(annotations: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _is_shape(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, BaseModel)
+    return isinstance(part, type) and issubclass(part, Shape)

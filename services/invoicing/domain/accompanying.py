@@ -17,9 +17,7 @@ SENDINGS_MAX: Final = 1_000
 def attach(decision: Decision, data: commands.AttachSource) -> Refusal | None:
     """Attach a source, or tell more about one that is attached."""
     invoice = decision.invoice
-    source = events.Source.model_construct(
-        source_id=data.source_id, type=data.type, details=data.details
-    )
+    source = events.Source.trusted(source_id=data.source_id, type=data.type, details=data.details)
     known = invoice.sources.get(data.source_id)
     if known == source:
         return None

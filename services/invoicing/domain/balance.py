@@ -1,9 +1,17 @@
 """What is still to be paid. One formula, used by every command."""
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from contracts.invoice import State, Summary
+
+_AMOUNTS: Final = (
+    "total",
+    "amount_credited",
+    "amount_paid",
+    "amount_refunded",
+    "amount_written_off",
+)
 
 
 class Balance(NamedTuple):
@@ -14,12 +22,22 @@ class Balance(NamedTuple):
 
 
 def balance(
-    *, total: Decimal, credited: Decimal, paid: Decimal, refunded: Decimal, written_off: Decimal
+    *,
+    total: Decimal,
+    amount_credited: Decimal,
+    amount_paid: Decimal,
+    amount_refunded: Decimal,
+    amount_written_off: Decimal,
 ) -> Balance:
     """total - credited - (paid - refunded) - written off: due above 0, overpaid below."""
-    remaining = total - credited - (paid - refunded) - written_off
+    remaining = total - amount_credited - (amount_paid - amount_refunded) - amount_written_off
     nothing = remaining - remaining
     return Balance(max(remaining, nothing), max(-remaining, nothing))
+
+
+def balance_of(invoice: Summary, **changes: Decimal) -> Balance:
+    """The balance of an invoice, were these amounts of its summary changed."""
+    return balance(**{name: getattr(invoice, name) for name in _AMOUNTS} | changes)
 
 
 def payable(invoice: Summary) -> Decimal:

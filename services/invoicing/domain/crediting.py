@@ -9,6 +9,7 @@ from contracts.invoice import State, WorkedItem
 from contracts.money import UNITS
 from contracts.replies import FieldError, Refusal, RefusalCode
 from invoicing.domain.decision import Decision
+from invoicing.domain.drafting import is_on_calendar, out_of_calendar
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import series_for
 from invoicing.domain.paying import put_paid
@@ -59,10 +60,12 @@ def _tell_credited(
     decision: Decision, credit_note_id: str, credit: _Credit, reason: str | None
 ) -> Refusal | None:
     invoice = decision.invoice
+    if not is_on_calendar(decision.day):
+        return out_of_calendar("document_date")
     seller = decision.context.sellers.find(invoice.seller_id)
     if seller is None:
         return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
-    note = events.CreditNote.model_construct(
+    note = events.CreditNote.trusted(
         credit_note_id=credit_note_id,
         credit_note_number=decision.take_number(series_for(seller, "credit_note", decision.day)),
         document_date=decision.day,
@@ -124,7 +127,7 @@ def _credit_item(
             "More of a line would be credited than is left of it.",
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )
-    return events.CreditedItem.model_construct(id=item.id, quantity=wanted.quantity, amount=amount)
+    return events.CreditedItem.trusted(id=item.id, quantity=wanted.quantity, amount=amount)
 
 
 def _amount_of(

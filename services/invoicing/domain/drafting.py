@@ -1,15 +1,17 @@
-"""Making an invoice and changing a draft: the document, its dates and its amounts."""
+"""The document of an invoice: what was given, its dates, and the amounts that follow."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from contracts.commands import CreateInvoice, UpdateInvoice
 from contracts.invoice import Document, Particulars, TaxRounding
 from contracts.replies import FieldError, Refusal, RefusalCode
-from contracts.texts import EARLIEST_DATE, LATEST_DATE
+from contracts.texts import EARLIEST_DATE, LATEST_DATE, TERMS_DAYS_MAX
 from invoicing.domain.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
+
+TEXTS: Final = frozenset({"metadata", "description", "memo", "email"})
+"""What nothing follows from: it can be changed even once the invoice is open."""
 
 # Told even where a command is silent, so that a reader of the document need not know the defaults.
 _ALWAYS_TOLD: Final = (
@@ -20,7 +22,6 @@ _ALWAYS_TOLD: Final = (
     "importer_of_record_tax",
     "live_mode",
 )
-_TEXTS: Final = frozenset({"metadata", "description", "memo", "email"})
 _PARTICULARS: Final = frozenset(Particulars.model_fields)
 
 
@@ -33,16 +34,47 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
         fields["document_date"] = time.astimezone(UTC).date()
     if data.due_date is None and data.payment_terms_days is None:
         fields["payment_terms_days"] = seller.payment_terms_days
-    return work_out(data, fields, seller.tax_rounding)
+    return _work_out(data, fields, seller.tax_rounding)
 
 
-def work_out(
+def changed_document(document: Document, data: UpdateInvoice) -> Document | Refusal:
+    """The document with the given fields set, and all that follows from them worked out again."""
+    given = {name: getattr(data, name) for name in data.model_fields_set}
+    if given.keys() <= TEXTS:
+        return document.changed(**given)
+    fields = {name: getattr(document, name) for name in document.model_fields_set} | given
+    fields["document_date"] = fields["document_date"] or document.document_date
+    if given.get("due_date") is not None:
+        fields["payment_terms_days"] = None
+    elif fields["due_date"] is None and fields.get("payment_terms_days") is None:
+        fields["payment_terms_days"] = 0
+    particulars = {name: value for name, value in fields.items() if name in _PARTICULARS}
+    return _work_out(Particulars.trusted(**particulars), fields, document.tax_rounding)
+
+
+def is_on_calendar(day: date) -> bool:
+    """Whether a document may have this date: every date that follows from it is in range too."""
+    return EARLIEST_DATE <= day <= LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
+
+
+def out_of_calendar(field: str) -> Refusal:
+    """The refusal of a document's date, given or taken from the command's time."""
+    reason = f"must be from {EARLIEST_DATE}, and {TERMS_DAYS_MAX} days before {LATEST_DATE}"
+    return Refusal(
+        RefusalCode.LIMIT_EXCEEDED,
+        "The document's date is out of range.",
+        (FieldError(field=field, reason=reason),),
+    )
+
+
+def _work_out(
     given: Particulars, fields: dict[str, Any], tax_rounding: TaxRounding
 ) -> Document | Refusal:
-    """The document of these fields, with every amount and date that follows from them."""
-    refusal = _put_due_date(fields)
-    if refusal is not None:
-        return refusal
+    if not is_on_calendar(fields["document_date"]):
+        return out_of_calendar("document_date")
+    if fields.get("payment_terms_days") is not None:
+        terms = timedelta(days=fields["payment_terms_days"])
+        fields["due_date"] = fields["document_date"] + terms
     priced = price(given, fields["currency"], tax_rounding)
     if isinstance(priced, TooLarge):
         return Refusal(
@@ -50,51 +82,12 @@ def work_out(
             "An amount that follows from the command's data is over the limit.",
             (FieldError(field=priced.field, reason="comes to 10^15 or more"),),
         )
-    return _document(
-        fields
-        | priced.totals._asdict()
-        | {
-            "tax_rounding": tax_rounding,
-            "items": priced.items,
-            "tax_groups": priced.tax_groups,
-        }
-        | ({} if priced.shipping is None else {"shipping": priced.shipping})
-    )
-
-
-def _put_due_date(fields: dict[str, Any]) -> Refusal | None:
-    document_date: date = fields["document_date"]
-    if not EARLIEST_DATE <= document_date <= LATEST_DATE:
-        return _out_of_range("document_date")
-    if fields.get("payment_terms_days") is not None:
-        fields["due_date"] = document_date + timedelta(days=fields["payment_terms_days"])
-        if fields["due_date"] > LATEST_DATE:
-            return _out_of_range("payment_terms_days")
-    return None
-
-
-def _out_of_range(field: str) -> Refusal:
-    return Refusal(
-        RefusalCode.LIMIT_EXCEEDED,
-        "A date that follows from the command is out of range.",
-        (FieldError(field=field, reason=f"must lead to {EARLIEST_DATE} to {LATEST_DATE}"),),
-    )
-
-
-def _document(fields: Mapping[str, Any]) -> Document:
-    return Document.model_construct(**fields)
-
-
-def changed_document(document: Document, data: UpdateInvoice) -> Document | Refusal:
-    """The document with the given fields set and all that follows from them worked out again."""
-    given = {name: getattr(data, name) for name in data.model_fields_set}
-    fields = {name: getattr(document, name) for name in document.model_fields_set} | given
-    if given.keys() <= _TEXTS:
-        return document.model_copy(update=given)
-    if "due_date" in given and given["due_date"] is not None:
-        fields["payment_terms_days"] = None
-    fields["document_date"] = fields["document_date"] or document.document_date
-    particulars = Particulars.model_construct(
-        **{name: value for name, value in fields.items() if name in _PARTICULARS}
-    )
-    return work_out(particulars, fields, document.tax_rounding)
+    worked_out = {
+        **priced.totals._asdict(),
+        "tax_rounding": tax_rounding,
+        "items": priced.items,
+        "tax_groups": priced.tax_groups,
+    }
+    if priced.shipping is not None:
+        worked_out["shipping"] = priced.shipping
+    return Document.trusted(**fields | worked_out)

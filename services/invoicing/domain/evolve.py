@@ -31,13 +31,13 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
     changes = _CHANGES.get(type(event), _none)(invoice, event, recorded_at)
     if event.state is not invoice.state:
         changes["entered"] = {**invoice.entered, event.state: recorded_at}
-    return invoice.model_copy(
-        update=summary | changes | {"version": invoice.version + 1, "updated_at": recorded_at}
+    return invoice.changed(
+        **summary, **changes, version=invoice.version + 1, updated_at=recorded_at
     )
 
 
 def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: datetime) -> Invoice:
-    return Invoice.model_construct(
+    return Invoice.trusted(
         **summary,
         version=1,
         document=event.invoice,
@@ -88,7 +88,7 @@ def _requested(invoice: Invoice, event: events.PaymentRequested, _recorded_at: d
 
 
 def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: datetime) -> Changes:
-    payment = Payment.model_construct(
+    payment = Payment.trusted(
         payment_id=event.payment_id,
         amount=event.amount,
         state=PaymentState.SETTLED if event.settled else PaymentState.RECEIVED,
@@ -96,7 +96,7 @@ def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: date
         method=event.method,
         source_id=event.source_id,
     )
-    return {"payments": {**invoice.payments, event.payment_id: payment}}
+    return {"payments": {**invoice.payments, event.payment_id: payment}, "next_attempt_at": None}
 
 
 def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:
@@ -125,7 +125,7 @@ def _failed(invoice: Invoice, event: events.PaymentFailed, _recorded_at: datetim
 
 def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
     payment = invoice.payments[event.payment_id]
-    refund = Refund.model_construct(
+    refund = Refund.trusted(
         refund_id=event.refund_id,
         amount=event.amount,
         refunded_at=recorded_at,
@@ -135,7 +135,7 @@ def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: date
 
 
 def _with_payment(invoice: Invoice, payment: Payment, **changes: object) -> Changes:
-    changed = payment.model_copy(update=changes)
+    changed = payment.changed(**changes)
     return {"payments": {**invoice.payments, payment.payment_id: changed}}
 
 

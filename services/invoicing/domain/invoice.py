@@ -8,7 +8,7 @@ from pydantic import Field
 from contracts.events import CreditNote, Source
 from contracts.invoice import Document, Shape, State, Summary
 from contracts.money import Money
-from contracts.texts import Day, Instant, Text
+from contracts.texts import Day, Instant, LongText, Text
 
 
 class PaymentState(StrEnum):
@@ -26,7 +26,7 @@ class Refund(Shape):
     refund_id: Text
     amount: Money
     refunded_at: Instant
-    reason: Text | None = None
+    reason: LongText | None = None
 
 
 class Payment(Shape):
@@ -39,7 +39,7 @@ class Payment(Shape):
     method: Text | None = None
     source_id: Text | None = None
     failure_code: Text | None = None
-    failure_message: Text | None = None
+    failure_message: LongText | None = None
     refunds: tuple[Refund, ...] = ()
 
     @property
@@ -67,7 +67,7 @@ class Sending(Shape):
 
     state: SendState
     to: Text | None = None
-    message: Text | None = None
+    message: LongText | None = None
     code: Text | None = None
 
 

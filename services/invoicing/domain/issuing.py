@@ -1,17 +1,13 @@
 """Making, changing, opening and giving up an invoice."""
 
-from typing import Final
-
 from contracts import commands, events
 from contracts.invoice import State
 from contracts.replies import FieldError, Refusal, RefusalCode
 from invoicing.domain.decision import Command, Context, Decision, tell
-from invoicing.domain.drafting import changed_document, new_document
+from invoicing.domain.drafting import TEXTS, changed_document, new_document
 from invoicing.domain.evolve import evolve
 from invoicing.domain.lifecycle import refusal_of
 from invoicing.domain.numbering import series_for
-
-_CHANGEABLE_ONCE_OPEN: Final = frozenset({"metadata", "description", "memo", "email"})
 
 
 def create(command: Command, data: commands.CreateInvoice, context: Context) -> Decision | Refusal:
@@ -55,7 +51,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Refusal | None:
     """Set the given fields. What changes nothing is accepted and tells of nothing."""
     invoice = decision.invoice
     if invoice.state is State.OPEN:
-        fixed = sorted(data.model_fields_set - _CHANGEABLE_ONCE_OPEN)
+        fixed = sorted(data.model_fields_set - TEXTS)
         if fixed:
             return _fixed_once_open(fixed)
     document = changed_document(invoice.document, data)

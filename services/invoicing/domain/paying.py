@@ -6,7 +6,7 @@ from contracts import commands, events
 from contracts.invoice import State
 from contracts.money import MONEY_LIMIT
 from contracts.replies import Refusal, RefusalCode
-from invoicing.domain.balance import payable
+from invoicing.domain.balance import balance_of, payable
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, Payment, PaymentState
 
@@ -136,7 +136,7 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Refusal | None:
             RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left of the payment."
         )
     refunded = invoice.amount_refunded + data.amount
-    due_again = invoice.total - invoice.amount_credited - (invoice.amount_paid - refunded)
+    after = balance_of(invoice, amount_refunded=refunded)
     decision.tell(
         events.PaymentRefunded,
         amount_refunded=refunded,
@@ -144,7 +144,7 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Refusal | None:
         refund_id=data.refund_id,
         amount=data.amount,
         reason=data.reason,
-        state=State.OPEN if due_again > invoice.amount_written_off else invoice.state,
+        state=State.OPEN if after.amount_due else invoice.state,
     )
     return None
 

@@ -156,7 +156,7 @@ def _worked_item(line: _Line, place: int, rules: Rules) -> WorkedItem:
     fees_amount = rules.sum(fee.base for fee in line.fees)
     tax_amount = line.goods.tax_amount + rules.sum(fee.tax_amount for fee in line.fees)
     untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
-    return WorkedItem.model_construct(
+    return WorkedItem.trusted(
         **_given(item)
         | {
             "id": item_id(item, place),
@@ -175,18 +175,14 @@ def _worked_item(line: _Line, place: int, rules: Rules) -> WorkedItem:
 
 
 def _worked_fee(fee: Fee, part: Part) -> WorkedFee:
-    return WorkedFee.model_construct(
-        **_given(fee) | {"amount": part.base, "tax_amount": part.tax_amount}
-    )
+    return WorkedFee.trusted(**_given(fee) | {"amount": part.base, "tax_amount": part.tax_amount})
 
 
 def _worked_shipping(given: Particulars, shipping: Sequence[Part]) -> WorkedShipping | None:
     if given.shipping is None:
         return None
     (part,) = shipping
-    return WorkedShipping.model_construct(
-        **_given(given.shipping) | {"tax_amount": part.tax_amount}
-    )
+    return WorkedShipping.trusted(**_given(given.shipping) | {"tax_amount": part.tax_amount})
 
 
 def _given(shape: Shape) -> dict[str, Any]:

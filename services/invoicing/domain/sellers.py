@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
@@ -41,7 +41,7 @@ class Seller(BaseModel):
     invoice_numbers: NumberFormat = NumberFormat(prefix="INV-")
     credit_note_numbers: NumberFormat = NumberFormat(prefix="CN-")
 
-    @property
+    @cached_property
     def party(self) -> SellerParty:
         """What an invoice shows of him."""
         return SellerParty(
