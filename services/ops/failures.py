@@ -19,6 +19,10 @@ class UnreachableError(Exception):
     """Kafka or Postgres does not let us in. The message names the setting to look at."""
 
 
+class DemoError(Exception):
+    """The demo could not be played to its end. The message holds what the worker last said."""
+
+
 KNOWN_FAILURES: Final = (
     WrongSettingError,
     TopicsError,
@@ -27,6 +31,7 @@ KNOWN_FAILURES: Final = (
     UnreachableError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,
+    DemoError,
 )
 
 _POSTGRES_UNREACHABLE: Final = (

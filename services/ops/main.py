@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
 from ops.setup import migrate, topics
 from ops.show import history, show
@@ -19,6 +20,7 @@ app = typer.Typer(
     # A traceback is a bug's; its local variables may be a customer's.
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(worker)
 app.command()(migrate)
 app.command()(topics)

@@ -21,7 +21,7 @@ COLUMNS: Final = 80
 
 def history_table(events: Sequence[StoredEvent]) -> Table:
     """An invoice's events, a row each."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Version", justify="right")
     table.add_column("Time (UTC)", no_wrap=True)
     table.add_column("Event", no_wrap=True)
@@ -92,7 +92,7 @@ def _lines(address: Address | None) -> list[str | None]:
 
 
 def _items(document: Document) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     table.add_column("Item")
     for heading in ("Quantity", "Price", "Discount", "Tax", "Total"):
         table.add_column(heading, justify="right")

@@ -1,0 +1,1 @@
+"""`invoicing demo`: the whole service on a machine that has nothing but Python."""
