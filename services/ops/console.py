@@ -2,11 +2,15 @@
 
 from rich.console import Console
 
-# What programs read goes through `out` too, so it must stay as it was given: see `print_json_line`.
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 def print_line(text: str) -> None:
     """One line on standard output, exactly as it is: no markup, no wrapping."""
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(text, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_note(text: str) -> None:
+    """One line on standard error, exactly as it is."""
+    err.print(text, markup=False, emoji=False, soft_wrap=True)

@@ -7,8 +7,10 @@ import typer
 
 from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
+from ops.send import send
 from ops.setup import migrate, topics
 from ops.show import history, show
+from ops.watch import watch
 from ops.worker import worker
 
 app = typer.Typer(
@@ -17,6 +19,7 @@ app = typer.Typer(
     " Settings come from the environment, INVOICING_*.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     # A traceback is a bug's; its local variables may be a customer's.
     pretty_exceptions_enable=False,
 )
@@ -24,6 +27,8 @@ app.command()(demo)
 app.command()(worker)
 app.command()(migrate)
 app.command()(topics)
+app.command()(send)
+app.command()(watch)
 app.command()(show)
 app.command()(history)
 

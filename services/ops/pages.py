@@ -64,7 +64,7 @@ def _parties(invoice: Invoice) -> Table:
         grid.add_row("Memo", Text(document.memo))
     if invoice.archived:
         grid.add_row("Archived", "yes")
-    grid.add_row("As of", f"{clock(invoice.updated_at)} UTC")
+    grid.add_row("Recorded", f"{clock(invoice.updated_at)} UTC")
     return grid
 
 

@@ -8,10 +8,10 @@ import typer
 
 from invoicing.history import events_of, replay
 from invoicing.store import StoredEvent
-from ops.console import err, out, print_line
+from ops.console import out, print_line, print_note
 from ops.failures import reaching_postgres
+from ops.onlooker import database
 from ops.pages import history_table, invoice_panel
-from ops.reading import database
 from ops.wording import clock
 from runtime.settings import read_settings
 
@@ -87,5 +87,5 @@ def _events(invoice_id: str, version: int | None, as_of: datetime | None) -> lis
 
 def _say_not_found(invoice_id: str, version: int | None, as_of: datetime | None) -> NoReturn:
     then = f" with version {version}" if version else f" as of {clock(as_of)}" if as_of else ""
-    err.print(f"There is no invoice {invoice_id}{then}.", markup=False, soft_wrap=True)
+    print_note(f"There is no invoice {invoice_id}{then}.")
     raise typer.Exit(1)

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from invoicing.history import events_of, replay
 from invoicing.store import StoredEvent
-from ops.console import err, out
+from ops.console import out, print_note
 from ops.demo.lines import message_line, scene_line
 from ops.demo.play import NoOutcomeError, differences, theatre
 from ops.demo.stage import Stage, staged
 from ops.demo.story import EARLIER_VERSION, LONGEST_INVOICE, SCENES
+from ops.onlooker import database
 from ops.pages import history_table, invoice_panel
-from ops.reading import database
 from runtime.settings import Settings
 
 
@@ -44,7 +44,7 @@ def demo() -> None:
             _explain(stage.settings)
         tell("all of it, with everything stopped and removed")
     for surprise in surprises:
-        err.print(f"Not as the story has it: {surprise}", markup=False)
+        print_note(f"Not as the story has it: {surprise}")
     if surprises:
         raise typer.Exit(1)
 

@@ -13,8 +13,7 @@ from rich.console import RenderableType
 from contracts.replies import REJECTED
 from ops.demo.lines import answer_line, dead_letter_line, event_line
 from ops.demo.story import Outcome, Scene
-from ops.reading import reading
-from runtime.kafka import producer_options
+from ops.onlooker import producing, reading
 from runtime.settings import Settings
 
 OUTCOME_SECONDS_MAX: Final = 15
@@ -99,13 +98,8 @@ class Theatre:
 async def theatre(settings: Settings) -> AsyncIterator[Theatre]:
     """A theatre on the running service."""
     topics = (settings.topic_events, settings.topic_replies, settings.topic_dead_letter)
-    async with reading(settings, *topics) as consumer:
-        producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
-        await producer.start()
-        try:
-            yield Theatre(settings, producer, consumer)
-        finally:
-            await producer.stop()
+    async with reading(settings, *topics) as consumer, producing(settings) as producer:
+        yield Theatre(settings, producer, consumer)
 
 
 def differences(expected: Outcome, outcome: Outcome) -> Iterator[str]:

@@ -149,7 +149,7 @@ def _worker(stage: Stage, chosen: Mapping[str, str], tell: Tell) -> Iterator[Non
 
 
 def _environment(chosen: Mapping[str, str]) -> dict[str, str]:
-    """This process's own; of our settings only `chosen`, and how to reach a Kafka that was given."""
+    """This process's own; of our settings only `chosen` and how to reach a Kafka that was given."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,15 +1,15 @@
-"""Reading as an onlooker: topics without a group, the database without the right to write."""
+"""Clients for who is no worker: of topics without a group, of the database without writing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from invoicing.history import READER_ROLE
 from invoicing.store import check_schema
-from runtime.kafka import check_topics, client_options, existing_topics
+from runtime.kafka import check_topics, client_options, existing_topics, producer_options
 from runtime.postgres import open_pool
 from runtime.settings import Settings
 
@@ -45,6 +45,17 @@ async def reading(
         yield consumer
     finally:
         await consumer.stop()
+
+
+@asynccontextmanager
+async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that hashes keys as the worker does, and sends nothing twice."""
+    producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
 
 
 @asynccontextmanager
