@@ -18,6 +18,7 @@ class Tail:
         self.topic = topic
         self.records: list[ConsumerRecord] = []
         self.documents: list[dict[str, Any]] = []
+        self.following: asyncio.Task[None] | None = None
 
     async def until(
         self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60
@@ -25,6 +26,9 @@ class Tail:
         """The documents as soon as the condition holds for them."""
 
         def told(_: int) -> bool:
+            assert self.following is not None
+            if self.following.done():
+                self.following.result()
             return condition(self.documents)
 
         await eventually(lambda: len(self.documents), until=told, seconds=seconds)
@@ -49,18 +53,18 @@ async def tailing(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[
     await consumer.start()
     consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
     tail = Tail(topic)
-    task = asyncio.create_task(tail.follow(consumer))
+    tail.following = asyncio.create_task(tail.follow(consumer))
     try:
         yield tail
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        tail.following.cancel()
+        await asyncio.wait({tail.following})
         await consumer.stop()
 
 
 def _document(record: ConsumerRecord) -> dict[str, Any]:
     try:
         document = json.loads(record.value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
