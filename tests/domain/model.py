@@ -1,0 +1,353 @@
+"""An independent model of an invoice's life: the design's table in plain words, amounts in cents.
+
+It knows nothing of documents, tax or JSON; it says which events a command leads to, or which codes
+it may be refused with.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Outcome = list[str] | set[str]
+"""Events in order where accepted; where refused, the codes that would be right."""
+
+
+def cents(amount: str) -> int:
+    """A decimal string of dollars in cents."""
+    dollars, _, rest = amount.partition(".")
+    return int(dollars) * 100 + int(rest.ljust(2, "0"))
+
+
+@dataclass
+class Model:
+    """One invoice in dollars, without tax."""
+
+    state: str | None = None
+    total: int = 0
+    items: int = 0
+    numbered: bool = False
+    archived: bool = False
+    overdue: bool = False
+    due_date: str = ""
+    texts: dict[str, Any] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    refunded: dict[str, int] = field(default_factory=dict)
+    refund_ids: set[str] = field(default_factory=set)
+    in_flight: dict[str, int] = field(default_factory=dict)
+    requested: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    credits: dict[str, int] = field(default_factory=dict)
+    written_off: int = 0
+    sources: dict[str, str | None] = field(default_factory=dict)
+    detached: set[str] = field(default_factory=set)
+    sendings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    events: int = 0
+
+    @property
+    def balance(self) -> int:
+        paid = sum(self.settled.values()) - sum(self.refunded.values())
+        return self.total - sum(self.credits.values()) - paid - self.written_off
+
+    @property
+    def due(self) -> int:
+        return max(self.balance, 0)
+
+    def handle(self, command: str, data: dict[str, Any]) -> Outcome:
+        """What the command leads to. Where it is accepted, the model has moved on."""
+        if command == "CreateInvoice":
+            return {"invoice_already_exists"} if self.state else self._counted(self._create(data))
+        if self.state in (None, "deleted"):
+            return {"invoice_not_found"}
+        if self.state not in STATES_OF[command]:
+            return {"illegal_transition"}
+        refusals = set(getattr(self, f"_refuse_{_snake_case(command)}", _no_refusal)(data))
+        if refusals:
+            return refusals
+        return self._counted(getattr(self, f"_{_snake_case(command)}")(data))
+
+    def _counted(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, list):
+            self.events += len(outcome)
+        return outcome
+
+    def _create(self, data: dict[str, Any]) -> Outcome:
+        total = sum(cents(item["amount"]) for item in data["items"])
+        if data.get("state") != "draft" and not data["items"]:
+            return {"no_items"}
+        self.total, self.items = total, len(data["items"])
+        self.state, self.due_date = "draft", data["due_date"]
+        self.texts = {"email": data.get("email"), "memo": data.get("memo")}
+        if data.get("state") == "draft":
+            return ["created"]
+        return ["created", *self._open_invoice({})]
+
+    def _update_invoice(self, data: dict[str, Any]) -> list[str]:
+        before = (self.texts, self.total, self.items)
+        self.texts = self.texts | {k: v for k, v in data.items() if k != "items"}
+        if "items" in data:
+            self.total = sum(cents(item["amount"]) for item in data["items"])
+            self.items = len(data["items"])
+        return ["updated"] if (self.texts, self.total, self.items) != before else []
+
+    def _refuse_update_invoice(self, data: dict[str, Any]) -> Iterator[str]:
+        if self.state == "open" and "items" in data:
+            yield "illegal_transition"
+
+    def _delete_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state = "deleted"
+        return ["deleted"]
+
+    def _refuse_delete_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        if self.numbered:
+            yield "illegal_transition"
+
+    def _open_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state, self.numbered = "open", True
+        if self.total == 0:
+            self.state = "paid"
+            return ["opened", "paid"]
+        return ["opened"]
+
+    def _refuse_open_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        if not self.items:
+            yield "no_items"
+
+    def _unpost_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state, self.overdue = "draft", False
+        return ["unposted"]
+
+    def _refuse_unpost_invoice(self, data: dict[str, Any]) -> Iterator[str]:
+        yield from self._refuse_reverse_invoice(data)
+        yield from self._refuse_in_flight()
+
+    def _void_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state = "void"
+        return ["voided"]
+
+    def _refuse_void_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        if sum(self.settled.values()) > sum(self.refunded.values()):
+            yield "has_payments"
+        yield from self._refuse_in_flight()
+
+    def _cancel_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state = "cancelled"
+        return ["cancelled"]
+
+    def _reverse_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.credits["the whole"] = self.total
+        self.state = "reversed"
+        return ["credited", "reversed"]
+
+    def _refuse_reverse_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        if self.settled or self.refunded or self.credits:
+            yield "has_payments"
+
+    def _write_off_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.written_off += self.due
+        self.state = "uncollectible"
+        return ["written_off"]
+
+    def _refuse_write_off_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        yield from self._refuse_in_flight()
+
+    def _pay_invoice(self, data: dict[str, Any]) -> list[str]:
+        amount = cents(data["amount"]) if "amount" in data else self._payable
+        payment_id = f"inv_1-{self.events + 1}"
+        self.in_flight[payment_id] = amount
+        self.requested.add(payment_id)
+        return ["payment_requested"]
+
+    def _refuse_pay_invoice(self, data: dict[str, Any]) -> Iterator[str]:
+        if not self._payable:
+            yield "nothing_to_pay"
+        if not self.sources or data.get("source_id", next(iter(self.sources))) not in self.sources:
+            yield "unknown_source"
+        if "amount" in data and cents(data["amount"]) > self._payable:
+            yield "amount_exceeds_balance"
+        yield from self._refuse_in_flight()
+
+    @property
+    def _payable(self) -> int:
+        return self.due + (self.written_off if self.state == "uncollectible" else 0)
+
+    def _refuse_in_flight(self) -> Iterator[str]:
+        if self.in_flight:
+            yield "payment_in_progress"
+
+    def _record_payment(self, data: dict[str, Any]) -> list[str]:
+        payment_id, amount = data["payment_id"], cents(data["amount"])
+        self.in_flight.pop(payment_id, None)
+        self.requested.discard(payment_id)
+        if data.get("settled", True):
+            return ["payment_recorded", *self._arrived(payment_id, amount)]
+        self.in_flight[payment_id] = amount
+        return ["payment_recorded"]
+
+    def _refuse_record_payment(self, data: dict[str, Any]) -> Iterator[str]:
+        payment_id = data["payment_id"]
+        if data["currency"] != "USD":
+            yield "currency_mismatch"
+        received = payment_id in self.in_flight and payment_id not in self.requested
+        again = received and not data.get("settled", True)
+        if payment_id in self.settled or payment_id in self.failed or again:
+            yield "duplicate_payment"
+
+    def _arrived(self, payment_id: str, amount: int) -> list[str]:
+        too_much_before = max(-self.balance, 0)
+        beyond_due = max(amount - self.due, 0)
+        self.settled[payment_id] = amount
+        self.written_off -= min(self.written_off, beyond_due)
+        events = []
+        nothing_left = not self.due and not (self.state == "uncollectible" and self.written_off)
+        if self.state in ("open", "uncollectible") and nothing_left:
+            self.state = "paid"
+            events.append("paid")
+        if max(-self.balance, 0) > too_much_before:
+            events.append("overpaid")
+        return events
+
+    def _settle_payment(self, data: dict[str, Any]) -> list[str]:
+        payment_id = data["payment_id"]
+        self.requested.discard(payment_id)
+        amount = self.in_flight.pop(payment_id)
+        return ["payment_settled", *self._arrived(payment_id, amount)]
+
+    def _refuse_settle_payment(self, data: dict[str, Any]) -> Iterator[str]:
+        if data["payment_id"] not in self.in_flight:
+            yield "unknown_payment"
+
+    def _record_payment_failure(self, data: dict[str, Any]) -> list[str]:
+        self.in_flight.pop(data["payment_id"])
+        self.failed.add(data["payment_id"])
+        return ["payment_failed"]
+
+    _refuse_record_payment_failure = _refuse_settle_payment
+
+    def _refund_payment(self, data: dict[str, Any]) -> list[str]:
+        payment_id, amount = data["payment_id"], cents(data["amount"])
+        self.refunded[payment_id] = self.refunded.get(payment_id, 0) + amount
+        self.refund_ids.add(data["refund_id"])
+        if self.due:
+            self.state = "open"
+        return ["payment_refunded"]
+
+    def _refuse_refund_payment(self, data: dict[str, Any]) -> Iterator[str]:
+        payment_id = data["payment_id"]
+        if payment_id not in self.settled:
+            yield "unknown_payment"
+        elif cents(data["amount"]) > self.settled[payment_id] - self.refunded.get(payment_id, 0):
+            yield "amount_exceeds_balance"
+        if data["refund_id"] in self.refund_ids:
+            yield "duplicate_refund"
+
+    def _issue_credit_note(self, data: dict[str, Any]) -> list[str]:
+        self.credits[data["credit_note_id"]] = cents(data["amount"])
+        if self.state == "open" and not self.due:
+            self.state = "paid"
+            return ["credited", "paid"]
+        return ["credited"]
+
+    def _refuse_issue_credit_note(self, data: dict[str, Any]) -> Iterator[str]:
+        if cents(data["amount"]) > self.total - sum(self.credits.values()):
+            yield "amount_exceeds_balance"
+        if data["credit_note_id"] in self.credits:
+            yield "duplicate_credit_note"
+
+    def _attach_source(self, data: dict[str, Any]) -> list[str]:
+        if self.sources.get(data["source_id"]) == data["type"]:
+            return []
+        self.sources[data["source_id"]] = data["type"]
+        self.detached.discard(data["source_id"])
+        return ["source_attached"]
+
+    def _detach_source(self, data: dict[str, Any]) -> list[str]:
+        if data["source_id"] in self.detached:
+            return []
+        del self.sources[data["source_id"]]
+        self.detached.add(data["source_id"])
+        return ["source_detached"]
+
+    def _refuse_detach_source(self, data: dict[str, Any]) -> Iterator[str]:
+        if data["source_id"] not in self.sources and data["source_id"] not in self.detached:
+            yield "unknown_source"
+        yield from self._refuse_in_flight()
+
+    def _refuse_attach_source(self, _data: dict[str, Any]) -> Iterator[str]:
+        yield from self._refuse_in_flight()
+
+    def _archive_invoice(self, _data: dict[str, Any]) -> list[str]:
+        was, self.archived = self.archived, True
+        return [] if was else ["archived"]
+
+    def _restore_invoice(self, _data: dict[str, Any]) -> list[str]:
+        was, self.archived = self.archived, False
+        return ["restored"] if was else []
+
+    def _send_invoice(self, data: dict[str, Any]) -> list[str]:
+        wanted = ("requested", data.get("to") or self.texts["email"])
+        if wanted in self.sendings.values():
+            return []
+        self.sendings[f"inv_1-{self.events + 1}"] = wanted
+        return ["send_requested"]
+
+    def _refuse_send_invoice(self, data: dict[str, Any]) -> Iterator[str]:
+        if not (data.get("to") or self.texts["email"]):
+            yield "no_recipient"
+
+    def _record_invoice_sent(self, data: dict[str, Any]) -> list[str]:
+        return self._reported(data["send_id"], ("sent", data["to"]))
+
+    def _record_invoice_send_failure(self, data: dict[str, Any]) -> list[str]:
+        return self._reported(data["send_id"], ("failed", data["code"]))
+
+    def _reported(self, send_id: str, report: tuple[str, str]) -> list[str]:
+        if self.sendings.get(send_id) == report:
+            return []
+        self.sendings[send_id] = report
+        return ["sent" if report[0] == "sent" else "send_failed"]
+
+    def _mark_invoice_overdue(self, _data: dict[str, Any]) -> list[str]:
+        was, self.overdue = self.overdue, True
+        return [] if was else ["overdue"]
+
+    def _refuse_mark_invoice_overdue(self, data: dict[str, Any]) -> Iterator[str]:
+        if not self.overdue and data["as_of"] <= self.due_date:
+            yield "not_past_due"
+
+
+def _snake_case(command: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", command).lower()
+
+
+def _no_refusal(_data: dict[str, Any]) -> Iterator[str]:
+    yield from ()
+
+
+ALIVE = {"draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed"}
+
+STATES_OF: dict[str, set[str]] = {
+    "UpdateInvoice": {"draft", "open"},
+    "DeleteInvoice": {"draft"},
+    "OpenInvoice": {"draft"},
+    "UnpostInvoice": {"open"},
+    "VoidInvoice": {"open", "uncollectible"},
+    "CancelInvoice": {"draft"},
+    "ReverseInvoice": {"open"},
+    "WriteOffInvoice": {"open"},
+    "PayInvoice": {"open", "uncollectible"},
+    "RecordPayment": {"open", "uncollectible", "paid"},
+    "SettlePayment": ALIVE,
+    "RecordPaymentFailure": ALIVE,
+    "RefundPayment": {"open", "paid", "uncollectible"},
+    "IssueCreditNote": {"open", "paid"},
+    "AttachSource": {"draft", "open"},
+    "DetachSource": {"draft", "open"},
+    "ArchiveInvoice": ALIVE,
+    "RestoreInvoice": ALIVE,
+    "SendInvoice": {"open", "paid", "uncollectible"},
+    "RecordInvoiceSent": ALIVE,
+    "RecordInvoiceSendFailure": ALIVE,
+    "MarkInvoiceOverdue": {"open"},
+}
+"""From which states a command is taken: the table of the design, section 4."""

@@ -1,0 +1,268 @@
+"""Every cell of the table: each command in each situation an invoice can be in."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from contracts.commands import COMMANDS
+from contracts.invoice import State
+from contracts.replies import Refusal
+from invoicing.domain.decision import Accepted
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.lifecycle import RULES, available_commands, state_diagram
+from tests.domain.desk import Desk, assert_summary_holds
+from tests.domain.model import STATES_OF, Model
+
+Script = list[tuple[str, dict[str, Any]]]
+
+
+def created(**fields: Any) -> tuple[str, dict[str, Any]]:
+    item = {"amount": "100.00"}
+    data = {"customer_id": "cus_1", "currency": "USD", "due_date": "2026-12-20", "items": [item]}
+    return ("CreateInvoice", data | fields)
+
+
+def payment(payment_id: str = "pay_1", amount: str = "40.00", **more: Any) -> dict[str, Any]:
+    return {"payment_id": payment_id, "amount": amount, "currency": "USD"} | more
+
+
+SOURCE = ("AttachSource", {"source_id": "src_1", "type": "creditCard"})
+PART = ("RecordPayment", payment())
+WHOLE = ("RecordPayment", payment(amount="100.00"))
+ON_ITS_WAY = ("RecordPayment", payment("pay_2", settled=False))
+CREDIT = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "10.00"})
+WRITTEN_OFF = ("WriteOffInvoice", {})
+
+
+def refund(amount: str) -> tuple[str, dict[str, Any]]:
+    return ("RefundPayment", {"payment_id": "pay_1", "refund_id": "ref_1", "amount": amount})
+
+
+SITUATIONS: dict[str, Script] = {
+    "no invoice": [],
+    "draft": [created(state="draft")],
+    "draft without items": [created(state="draft", items=[])],
+    "draft with a source": [created(state="draft"), SOURCE],
+    "draft that had a number": [created(), ("UnpostInvoice", {})],
+    "open": [created()],
+    "open with an e-mail": [created(email="ada@example.com")],
+    "open with a source": [created(), SOURCE],
+    "open with a detached source": [created(), SOURCE, ("DetachSource", {"source_id": "src_1"})],
+    "open and overdue": [created(), ("MarkInvoiceOverdue", {"as_of": "2026-12-21"})],
+    "open, paid in part": [created(), SOURCE, PART],
+    "open, credited in part": [created(), SOURCE, CREDIT],
+    "open, paid and given back": [created(), PART, refund("40.00")],
+    "open, a charge requested": [created(), SOURCE, ("PayInvoice", {})],
+    "open, a payment on its way": [created(), SOURCE, ON_ITS_WAY],
+    "open after a failed payment": [
+        created(),
+        ON_ITS_WAY,
+        ("RecordPaymentFailure", {"payment_id": "pay_2", "code": "declined"}),
+    ],
+    "open again after a refund": [created(), WHOLE, refund("100.00")],
+    "open again with a part written off": [created(), PART, WRITTEN_OFF, refund("10.00")],
+    "paid": [created(), WHOLE],
+    "paid without a payment": [created(items=[{"amount": "0.00"}])],
+    "paid too much": [created(), ("RecordPayment", payment(amount="120.00"))],
+    "paid with another on its way": [created(), ON_ITS_WAY, WHOLE],
+    "paid by a credit": [
+        created(),
+        ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "100.00"}),
+    ],
+    "uncollectible": [created(), WRITTEN_OFF],
+    "uncollectible, paid in part": [created(), SOURCE, PART, WRITTEN_OFF],
+    "uncollectible, a charge requested": [created(), SOURCE, WRITTEN_OFF, ("PayInvoice", {})],
+    "uncollectible after a credit": [created(), CREDIT, WRITTEN_OFF],
+    "void": [created(), ("VoidInvoice", {})],
+    "cancelled": [created(state="draft"), ("CancelInvoice", {})],
+    "reversed": [created(), ("ReverseInvoice", {})],
+    "reversed with a payment on its way": [created(), ON_ITS_WAY, ("ReverseInvoice", {})],
+    "deleted": [created(state="draft"), ("DeleteInvoice", {})],
+}
+
+
+def in_flight(invoice: Invoice | None) -> str:
+    """The payment that is in flight, or one that nobody knows."""
+    payments = invoice.payments if invoice else {}
+    return next((id_ for id_, payment in payments.items() if payment.in_flight), "pay_unknown")
+
+
+FITTING: dict[str, Callable[[Invoice | None], dict[str, Any]]] = {
+    "CreateInvoice": lambda _: created()[1],
+    "UpdateInvoice": lambda _: {"memo": "Thank you"},
+    "PayInvoice": lambda _: {},
+    "RecordPayment": lambda _: payment("pay_new"),
+    "SettlePayment": lambda invoice: {"payment_id": in_flight(invoice)},
+    "RecordPaymentFailure": lambda invoice: {"payment_id": in_flight(invoice), "code": "declined"},
+    "RefundPayment": lambda _: {"payment_id": "pay_1", "refund_id": "ref_new", "amount": "0.01"},
+    "IssueCreditNote": lambda _: {"credit_note_id": "cn_new", "amount": "0.01"},
+    "AttachSource": lambda _: {"source_id": "src_2", "type": "wireTransfer"},
+    "DetachSource": lambda _: {"source_id": "src_1"},
+    "SendInvoice": lambda _: {"to": "ada@example.com"},
+    "RecordInvoiceSent": lambda _: {"send_id": "send_1", "to": "ada@example.com"},
+    "RecordInvoiceSendFailure": lambda _: {"send_id": "send_1", "code": "mailbox_unknown"},
+    "MarkInvoiceOverdue": lambda _: {"as_of": "2027-01-01"},
+}
+"""For each command that needs data: data that fits, where anything does."""
+
+
+def fitting(command: str, invoice: Invoice | None) -> dict[str, Any]:
+    return FITTING.get(command, lambda _: {})(invoice)
+
+
+def play(script: Script) -> tuple[Desk, Model]:
+    """The situation, at the desk and in the model, which must agree on the way to it."""
+    desk, model = Desk(), Model()
+    for command, data in script:
+        desk.accept(command, **data)
+        assert isinstance(model.handle(command, data), list)
+    return desk, model
+
+
+CELLS = [
+    pytest.param(command, script, id=f"{command}: {name}{' and archived' if archived else ''}")
+    for name, situation in SITUATIONS.items()
+    for archived in (False, True)
+    if not (archived and name in ("no invoice", "deleted"))
+    for script in [[*situation, ("ArchiveInvoice", {})] if archived else situation]
+    for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize(("command", "script"), CELLS)
+def test_a_cell_of_the_table(command: str, script: Script) -> None:
+    desk, model = play(script)
+    data = fitting(command, desk.invoice)
+    before = len(desk.history)
+
+    decided = desk.send(command, **data)
+
+    expected = model.handle(command, data)
+    if isinstance(expected, set):
+        assert isinstance(decided, Refusal)
+        assert decided.code.value in expected
+        assert command not in available_commands(desk.invoice)
+        return
+    assert isinstance(decided, Accepted)
+    assert desk.event_types[before:] == [f"invoice.{name}" for name in expected]
+    assert desk.current.state.value == model.state
+    assert desk.current.amount_due * 100 == model.due
+    assert desk.current.amount_overpaid * 100 == max(-model.balance, 0)
+
+
+@pytest.mark.parametrize("script", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_every_command_that_is_offered_is_accepted(script: Script) -> None:
+    desk, _ = play(script)
+    for command in available_commands(desk.invoice):
+        another = deepcopy(desk)
+        assert isinstance(another.send(command, **fitting(command, desk.invoice)), Accepted), (
+            command
+        )
+
+
+@pytest.mark.parametrize("script", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_every_state_that_a_command_leads_to_is_in_the_table(script: Script) -> None:
+    desk, _ = play(script)
+    for command in available_commands(desk.invoice):
+        if desk.invoice is None:
+            continue
+        another = deepcopy(desk)
+        after = another.accept(command, **fitting(command, desk.invoice))
+        assert after.state in RULES[COMMANDS[command]].moves[desk.invoice.state]
+
+
+def test_the_table_takes_each_command_in_the_states_of_the_design() -> None:
+    table = {
+        command.__name__: {state.value for state in rule.moves} for command, rule in RULES.items()
+    }
+    assert table == STATES_OF
+
+
+def test_the_table_has_every_command_but_the_first() -> None:
+    assert {command.__name__ for command in RULES} == set(COMMANDS) - {"CreateInvoice"}
+
+
+def test_no_command_leaves_a_state_that_is_final_but_for_payments_on_their_way() -> None:
+    final = {State.VOID, State.CANCELLED, State.REVERSED, State.DELETED}
+    for rule in RULES.values():
+        for state in final & rule.moves.keys():
+            assert rule.moves[state] == (state,)
+
+
+def test_the_state_diagram_shows_a_move_of_the_table() -> None:
+    assert "    open --> void: VoidInvoice\n" in state_diagram()
+
+
+def test_the_second_void_is_refused_and_changes_nothing() -> None:
+    desk, _ = play(SITUATIONS["void"])
+    assert desk.refuse("VoidInvoice").code == "illegal_transition"
+
+
+def test_a_wrong_expected_version_is_refused_before_the_state_is_looked_at() -> None:
+    desk, _ = play(SITUATIONS["void"])
+    refusal = desk.send("VoidInvoice", expected_version=1)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "version_conflict"
+
+
+def test_the_right_expected_version_is_accepted() -> None:
+    desk, _ = play(SITUATIONS["open"])
+    assert isinstance(desk.send("VoidInvoice", expected_version=2), Accepted)
+
+
+def test_a_new_invoice_may_expect_version_0_only() -> None:
+    refusal = Desk().send("CreateInvoice", expected_version=1, **created()[1])
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "version_conflict"
+
+
+def test_a_deleted_invoice_cannot_be_made_again() -> None:
+    desk, _ = play(SITUATIONS["deleted"])
+    assert desk.refuse(*created()[:1], **created()[1]).code == "invoice_already_exists"
+
+
+def test_opening_a_draft_below_zero_is_refused() -> None:
+    desk, _ = play([created(state="draft", items=[{"amount": "-0.01"}])])
+    assert desk.refuse("OpenInvoice").code == "negative_total"
+    assert "OpenInvoice" not in available_commands(desk.invoice)
+
+
+def test_making_an_open_invoice_below_zero_is_refused_whole() -> None:
+    desk = Desk()
+    assert desk.refuse(*created()[:1], **created(items=[{"amount": "-1"}])[1]).code == (
+        "negative_total"
+    )
+
+
+def test_a_reopened_invoice_keeps_its_number() -> None:
+    desk, _ = play(SITUATIONS["draft that had a number"])
+    number = desk.current.invoice_number
+    assert desk.accept("OpenInvoice").invoice_number == number == "number-1"
+    assert len(desk.numbers) == 1
+
+
+def test_a_void_invoice_keeps_its_number() -> None:
+    desk, _ = play(SITUATIONS["void"])
+    assert desk.current.invoice_number == "number-1"
+
+
+def test_every_state_entered_is_known_with_its_time() -> None:
+    desk, _ = play(SITUATIONS["paid"])
+    assert set(desk.current.entered) == {State.DRAFT, State.OPEN, State.PAID}
+    assert desk.current.entered[State.PAID] == desk.now
+
+
+def test_once_open_only_texts_can_be_changed() -> None:
+    desk, _ = play(SITUATIONS["open"])
+    refusal = desk.refuse("UpdateInvoice", memo="Thanks", order_id="ord_1", items=[])
+    assert refusal.code == "illegal_transition"
+    assert [error.field for error in refusal.errors] == ["items", "order_id"]
+
+
+def test_the_summary_of_every_situation_holds() -> None:
+    for script in SITUATIONS.values():
+        desk, _ = play(script)
+        if desk.invoice:
+            assert_summary_holds(desk.invoice)

@@ -1,0 +1,233 @@
+"""Documents whose totals others have published, and those of the design, worked out here again."""
+
+from typing import Any
+
+import pytest
+
+from invoicing.domain.sellers import Seller, Sellers
+from tests.domain.desk import Desk
+
+PER_LINE = Sellers({"default": Seller(id="default", tax_rounding="line")})
+
+
+def priced(currency: str = "EUR", sellers: Sellers | None = None, **data: Any) -> dict[str, Any]:
+    """The document of a draft with these fields, as JSON would show it."""
+    desk = Desk(sellers or Sellers())
+    invoice = desk.accept(
+        "CreateInvoice", customer_id="cus_1", currency=currency, state="draft", **data
+    )
+    return invoice.document.model_dump(mode="json")
+
+
+def lines(rate: str, *amounts: str) -> list[dict[str, Any]]:
+    """A line for each amount, all at one rate."""
+    return [{"amount": amount, "tax": {"rate": rate}} for amount in amounts]
+
+
+def groups(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Each group's rate, net and tax."""
+    return [(group["rate"], group["net"], group["tax"]) for group in document["tax_groups"]]
+
+
+FOUR_LINES = lines("0.2", "68.33", "68.33", "57.50", "85.00")
+
+
+def test_tax_is_rounded_once_for_four_lines_at_20_percent() -> None:
+    document = priced(items=FOUR_LINES)
+    assert (document["total_tax"], document["total"]) == ("55.83", "334.99")
+
+
+def test_tax_is_rounded_for_each_line_where_the_seller_has_it_so() -> None:
+    document = priced(items=FOUR_LINES, sellers=PER_LINE)
+    assert document["total"] == "335.00"
+
+
+def test_four_lines_of_17_50_at_7_percent_are_taxed_as_one() -> None:
+    document = priced(items=lines("0.07", *["17.50"] * 4))
+    assert document["total_tax"] == "4.90"
+
+
+def test_four_lines_of_17_50_at_7_percent_are_taxed_one_by_one() -> None:
+    document = priced(items=lines("0.07", *["17.50"] * 4), sellers=PER_LINE)
+    assert document["total_tax"] == "4.92"
+
+
+def test_a_price_of_24_99_holds_4_16_of_20_percent_tax() -> None:
+    document = priced(items=lines("0.2", "24.99"), tax_inclusive=True)
+    assert groups(document) == [("0.2", "20.83", "4.16")]
+    assert (document["total"], document["total_excluding_tax"]) == ("24.99", "20.83")
+
+
+def test_half_a_yen_is_rounded_up() -> None:
+    assert priced("JPY", items=lines("0.1", "15"))["total_tax"] == "2"
+
+
+def test_dinars_have_three_decimals() -> None:
+    item = {"quantity": "3", "unit_price": "1.2345", "tax": {"rate": "0.05"}}
+    document = priced("KWD", items=[item])
+    assert (document["subtotal"], document["total_tax"]) == ("3.704", "0.185")
+    assert document["total"] == "3.889"
+
+
+def test_units_of_account_have_four_decimals() -> None:
+    document = priced("CLF", items=[{"quantity": "3", "unit_price": "1.23455"}])
+    assert document["total"] == "3.7037"
+
+
+# The example invoices that come with the validation rules of EN 16931 (European e-invoicing):
+# github.com/ConnectingEurope/eInvoicing-EN16931, ubl/examples/
+
+
+def test_en_16931_example_1_two_rates_and_a_return() -> None:
+    at_6 = (
+        "19.90", "9.85", "8.29", "14.46", "35.00", "35.00", "10.65", "1.55", "14.37", "8.29",
+        "16.58", "9.95", "3.30", "3.90", "102.12", "-109.98",
+    )  # fmt: skip
+    at_21 = ("10.80", "7.60", "9.34", "18.63")
+    document = priced(items=lines("0.06", *at_6) + lines("0.21", *at_21))
+    assert groups(document) == [("0.06", "183.23", "10.99"), ("0.21", "46.37", "9.74")]
+    assert document["total"] == "250.33"
+
+
+def test_en_16931_example_2_allowance_freight_three_rates_and_returns() -> None:
+    promoted = {"amount": "1273.00", "discount": {"amount_off": "100.00"}, "tax": {"rate": "0.25"}}
+    exempt = {
+        "quantity": "-1", "unit_price": "25.00", "tax": {"rate": "0", "category": "exempt"},
+    }  # fmt: skip
+    document = priced(
+        "NOK",
+        items=[promoted, *lines("0.25", "187.50"), *lines("0.15", "-3.96", "4.96"), exempt],
+        shipping={"amount": "100.00", "tax": {"rate": "0.25"}},
+    )
+    assert groups(document) == [
+        ("0.25", "1460.50", "365.13"),
+        ("0.15", "1.00", "0.15"),
+        ("0", "-25.00", "0.00"),
+    ]
+    assert (document["total_excluding_tax"], document["total"]) == ("1436.50", "1801.78")
+
+
+def test_en_16931_example_4_two_rates() -> None:
+    paper = {"quantity": "1000", "unit_price": "1.00", "tax": {"rate": "0.25"}}
+    pens = {"quantity": "100", "unit_price": "5.00", "tax": {"rate": "0.25"}}
+    cookies = {"quantity": "500", "unit_price": "5.00", "tax": {"rate": "0.12"}}
+    document = priced("DKK", items=[paper, pens, cookies])
+    assert groups(document) == [("0.25", "1500.00", "375.00"), ("0.12", "2500.00", "300.00")]
+    assert document["total"] == "4675.00"
+
+
+def test_en_16931_example_9_three_months_of_a_licence() -> None:
+    months = {"quantity": "3", "unit_price": "49.00", "tax": {"rate": "0.21"}}
+    assert priced(items=[months])["total"] == "177.87"
+
+
+def test_en_16931_discount_price_sample_a_unit_price_of_four_decimals() -> None:
+    item = {"quantity": "100.000", "unit_price": "0.1212", "tax": {"rate": "0.25"}}
+    document = priced(items=[item])
+    assert (document["subtotal"], document["total_tax"]) == ("12.12", "3.03")
+    assert document["total"] == "15.15"
+
+
+# The examples of Peppol BIS Billing 3.0:
+# github.com/OpenPEPPOL/peppol-bis-invoice-3, rules/examples/
+
+
+def test_peppol_allowance_example_discounts_and_charges_on_lines_and_document() -> None:
+    tax = {"rate": "0.25"}
+    cleaning = {"type": "cleaning", "amount": "1", "tax": tax}
+    first = {
+        "quantity": "10", "unit_price": "410", "discount": {"amount_off": "301"},
+        "fees": [cleaning], "tax": tax,
+    }  # fmt: skip
+    exempt = {"quantity": "10", "unit_price": "100", "tax": {"rate": "0", "category": "exempt"}}
+    third = {
+        "quantity": "10", "unit_price": "100", "discount": {"amount_off": "101"},
+        "fees": [cleaning], "tax": tax,
+    }  # fmt: skip
+    document = priced(items=[first, exempt, third], shipping={"amount": "200", "tax": tax})
+    assert groups(document) == [("0.25", "4900.00", "1225.00"), ("0", "1000.00", "0.00")]
+    assert (document["total_excluding_tax"], document["total"]) == ("5900.00", "7125.00")
+
+
+def test_peppol_negative_correction_taxes_below_zero() -> None:
+    tax = {"rate": "0.25"}
+    returned = {"quantity": "-7", "unit_price": "400", "tax": tax}
+    added = {"quantity": "3", "unit_price": "500", "tax": tax}
+    document = priced(items=[returned, added, *lines("0.25", "-25")])
+    assert groups(document) == [("0.25", "-1325.00", "-331.25")]
+    assert document["total"] == "-1656.25"
+
+
+def test_peppol_document_allowance_of_10_percent() -> None:
+    """developer.vertexinc.com, e-invoicing, "Peppol: Allowances and Charges"."""
+    document = priced(items=lines("0.25", "3000"), discount={"percent_off": "10.00"})
+    assert document["total_discount"] == "300.00"
+    assert groups(document) == [("0.25", "2700.00", "675.00")]
+
+
+# wiki.dolibarr.org, "VAT setup, calculation and rounding rules": both methods on the same lines
+
+
+def test_dolibarr_sums_lines_before_it_rounds_the_tax() -> None:
+    assert priced(items=lines("0.1", "1.24", "1.24"))["total_tax"] == "0.25"
+
+
+def test_dolibarr_rounds_the_tax_of_each_line() -> None:
+    document = priced(items=lines("0.1", "1.24", "1.24"), sellers=PER_LINE)
+    assert document["total_tax"] == "0.24"
+
+
+def test_wafeq_rounds_half_a_cent_up_on_each_line() -> None:
+    """developer.wafeq.com, "Calculations and Rounding"."""
+    items = [*lines("0.05", "45.30"), *lines("0.10", "33.45")]
+    document = priced("AED", items=items, sellers=PER_LINE)
+    assert [item["tax_amount"] for item in document["items"]] == ["2.27", "3.35"]
+    assert (document["total_tax"], document["total"]) == ("5.62", "84.37")
+
+
+def test_stripe_rounds_the_tax_of_each_line() -> None:
+    """support.stripe.com, "Rounding rules for Stripe fees"."""
+    document = priced("USD", items=lines("0.15", "0.43", "4.84"), sellers=PER_LINE)
+    assert [item["tax_amount"] for item in document["items"]] == ["0.06", "0.73"]
+    assert (document["total_tax"], document["total"]) == ("0.79", "6.06")
+
+
+def test_stripe_tax_inside_the_price_leaves_the_total() -> None:
+    """support.stripe.com, "Inclusive and exclusive tax options"."""
+    assert priced(items=lines("0.1", "600"), tax_inclusive=True)["total"] == "600.00"
+
+
+def test_stripe_tax_on_top_of_the_price_raises_the_total() -> None:
+    """support.stripe.com, "Inclusive and exclusive tax options"."""
+    assert priced(items=lines("0.1", "600"))["total"] == "660.00"
+
+
+def test_australian_gst_of_an_item_is_rounded_to_the_nearest_cent_half_up() -> None:
+    """A New Tax System (Goods and Services Tax) Act 1999, section 9-90 (2) (b); the two items are
+    of support.myhomefone.com.au, "Why GST on your invoice may be more than 10%"."""
+    document = priced("AUD", items=lines("0.1", "1.04", "1.05"), sellers=PER_LINE)
+    assert [item["tax_amount"] for item in document["items"]] == ["0.10", "0.11"]
+
+
+def test_japanese_consumption_tax_is_rounded_once_for_each_rate() -> None:
+    """National Tax Agency, Q&A on the qualified invoice system: one rounding a rate and invoice."""
+    items = [*lines("0.08", "83", "83", "83"), *lines("0.10", "57", "57", "57")]
+    document = priced("JPY", items=items)
+    assert groups(document) == [("0.08", "249", "20"), ("0.10", "171", "17")]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "off", "shares"),
+    [
+        (["10.00", "10.00", "10.00"], "10.00", ["3.34", "3.33", "3.33"]),
+        (["60.00", "30.00", "10.00"], "0.05", ["0.03", "0.02", "0.00"]),
+        (["100.00", "-99.99"], "10.00", ["10.00", "0.00"]),
+        (["0.00", "0.00"], "0.01", ["0.01", "0.00"]),
+    ],
+)
+def test_a_discount_is_shared_by_largest_remainder(
+    amounts: list[str], off: str, shares: list[str]
+) -> None:
+    document = priced(items=lines("0.2", *amounts), discount={"amount_off": off})
+    assert [item["discount_amount"] for item in document["items"]] == shares
+    assert document["total_discount"] == off
