@@ -69,9 +69,8 @@ class Lane:
         """Take records that the consumer fetched. What is not for now is fetched again later."""
         if not self.is_open or self._stopping or not records:
             return
-        first, self_sought = records[0].position.offset, self._just_sought
-        self._just_sought = False
-        if self_sought and first != self._next_offset:
+        just_sought, self._just_sought = self._just_sought, False
+        if just_sought and records[0].position.offset != self._next_offset:
             # They may have been fetched before the seek and leave a gap. What comes after this
             # second seek cannot have been: the consumer hands over one batch at a time.
             self._seek(self._next_offset)
@@ -120,6 +119,7 @@ class Lane:
             return
         self._next_offset = offset
         self.is_open = True
+        self._just_sought = True
         self._seek(offset)
         self._resume()
         metrics.LANES_OPEN.inc()
@@ -218,7 +218,6 @@ class Lane:
             self._consumer.resume(self.topic_partition)
 
     def _seek(self, offset: int) -> None:
-        self._just_sought = True
         if self._is_assigned():
             self._consumer.seek(self.topic_partition, offset)
 

@@ -1,0 +1,292 @@
+"""A lane beside a broker that is made up: what it takes, skips, holds back and does again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, ProducerFenced
+
+from invoicing import lane as lane_module
+from invoicing.batch import Publication, Record
+from invoicing.lane import BACKLOG_BATCHES_MAX, Lane
+from invoicing.store import Position
+from runtime.patience import GaveUpError
+from runtime.settings import Settings, read_settings
+from tests.stack.wait import eventually
+
+PARTITION = TopicPartition("commands", 3)
+BATCH = 10
+
+
+class Consumer:
+    """The consumer's side of a partition: what is committed, where it was sent to, if it rests."""
+
+    def __init__(self, committed: int | None, end: int = 1_000) -> None:
+        self.offset, self.end = committed, end
+        self.sought: list[int] = []
+        self.paused = False
+
+    async def committed(self, _: TopicPartition) -> int | None:
+        return self.offset
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.end)
+
+    async def beginning_offsets(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 5)
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        self.sought.append(offset)
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PARTITION}
+
+    def pause(self, _: TopicPartition) -> None:
+        self.paused = True
+
+    def resume(self, _: TopicPartition) -> None:
+        self.paused = False
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return set(range(8))
+
+
+class Broker:
+    """What the lane's publishers did, and what they are told to fail with."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self.published: list[int] = []
+        self.failures: list[Exception] = []
+        self.consumer: Consumer | None = None
+
+
+class Handler:
+    """Notes the offsets that it was given; fails as it is told to; may be held up."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.failures: list[Exception] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def handle(self, records: Sequence[Record], _: Callable[[str], bool]) -> Publication:
+        await self.free.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.batches.append([record.position.offset for record in records])
+        return Publication()
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker()
+
+    class Publisher:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        async def start(self) -> None:
+            made.starts += 1
+
+        async def stop(self, seconds_max: float) -> None:
+            pass
+
+        async def publish(self, _: Publication, next_offset: int) -> None:
+            if made.failures:
+                raise made.failures.pop(0)
+            made.published.append(next_offset)
+            if made.consumer is not None:
+                made.consumer.offset = next_offset
+
+    monkeypatch.setattr(lane_module, "Publisher", Publisher)
+    return made
+
+
+def settings(**more: Any) -> Settings:
+    quick = {"session_timeout_seconds": 1, "batch_records_max": BATCH}
+    return read_settings({}, postgres_dsn="postgresql://", **{**quick, **more})
+
+
+@asynccontextmanager
+async def running(
+    consumer: Consumer, handler: Handler, broker: Broker, **more: Any
+) -> AsyncIterator[tuple[Lane, asyncio.Task[None]]]:
+    broker.consumer = consumer
+    lane = Lane(PARTITION, consumer, handler, settings(**more))  # type: ignore[arg-type]
+    task = asyncio.create_task(lane.run())
+    try:
+        yield lane, task
+    finally:
+        lane.stop()
+        handler.free.set()
+        await asyncio.wait({task}, timeout=5)
+        task.cancel()
+
+
+def records(*offsets: int) -> list[Record]:
+    return [Record(Position("commands", 3, offset), b"key", b"{}", (), 0) for offset in offsets]
+
+
+def handled(handler: Handler) -> list[int]:
+    return [offset for batch in handler.batches for offset in batch]
+
+
+async def test_records_below_the_committed_offset_are_skipped(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        lane.offer(records(98, 99, 100, 101))  # fetched before the seek, so asked for once more
+        lane.offer(records(98, 99, 100, 101))
+        lane.offer(records(102, 103, 104))
+
+        await eventually(lambda: broker.published and broker.published[-1] == 105)
+        assert handled(handler) == [100, 101, 102, 103, 104]
+
+
+async def test_records_before_the_lane_is_open_are_left_for_later(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    lane = Lane(PARTITION, consumer, handler, settings())  # type: ignore[arg-type]
+
+    lane.offer(records(100, 101))
+
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        assert consumer.sought == [100]
+        assert handled(handler) == []
+
+
+async def test_records_that_were_fetched_before_the_seek_leave_no_gap(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        lane.offer(records(150, 151))
+        assert consumer.sought == [100, 100]
+        lane.offer(records(100, 101))
+
+        await eventually(lambda: broker.published)
+        assert handled(handler) == [100, 101]
+
+
+async def test_a_log_that_begins_later_than_the_committed_offset_is_gone_on_with(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=2), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        lane.offer(records(7, 8))  # 5 and 6 are markers of transactions
+        lane.offer(records(7, 8))
+
+        await eventually(lambda: broker.published)
+        assert handled(handler) == [7, 8]
+
+
+async def test_a_lane_never_handled_starts_at_the_beginning(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=None), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        assert consumer.sought == [5]
+
+
+async def test_a_log_shorter_than_what_was_committed_stops_the_worker(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=2_000), Handler()
+    async with running(consumer, handler, broker, retry_limit_seconds=0.2) as (_, task):
+        with pytest.raises(GaveUpError, match="made anew or has lost records"):
+            await asyncio.wait_for(task, timeout=10)
+
+
+async def test_a_failed_publication_is_done_again_from_the_committed_offset(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    broker.failures = [KafkaConnectionError("gone")]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100, 101))
+        await eventually(lambda: broker.starts == 2 and lane.is_open)
+        lane.offer(records(100, 101))
+
+        await eventually(lambda: broker.published)
+        assert handler.batches == [[100, 101], [100, 101]]
+        assert broker.published == [102]
+
+
+async def test_a_fenced_lane_rests_and_tries_again_while_it_is_still_ours(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    broker.failures = [ProducerFenced()]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100))
+        await eventually(lambda: not lane.is_open)
+        assert broker.starts == 1
+
+        await eventually(lambda: broker.starts == 2)
+
+
+async def test_an_outage_of_postgres_is_borne_without_opening_the_lane_anew(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.failures = [asyncpg.ConnectionDoesNotExistError("gone"), ConnectionRefusedError()]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100))
+
+        await eventually(lambda: broker.published == [101])
+        assert broker.starts == 1
+
+
+async def test_an_outage_without_an_end_stops_the_worker(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.failures = [ConnectionRefusedError("nobody there") for _ in range(100)]
+    async with running(consumer, handler, broker, retry_limit_seconds=0.3) as (lane, task):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100))
+
+        with pytest.raises(GaveUpError, match=r"Postgres failed for 0\.3 seconds"):
+            await asyncio.wait_for(task, timeout=10)
+
+
+async def test_a_full_backlog_holds_the_consumer_back_until_half_is_handled(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.free.clear()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        lane.offer(records(*range(100, 100 + BATCH * (BACKLOG_BATCHES_MAX + 2))))
+        assert consumer.paused
+
+        handler.free.set()
+        await eventually(lambda: not consumer.paused)
+        await eventually(lambda: len(handled(handler)) == BATCH * (BACKLOG_BATCHES_MAX + 2))
+        assert max(map(len, handler.batches)) == BATCH
+
+
+async def test_a_stopped_lane_finishes_its_batch_and_takes_no_other(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.free.clear()
+    async with running(consumer, handler, broker) as (lane, task):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(*range(100, 100 + 2 * BATCH)))
+        await asyncio.sleep(0)
+
+        lane.stop()
+        handler.free.set()
+        await asyncio.wait_for(task, timeout=5)
+
+        assert len(handler.batches) <= 1
+        assert broker.published == [batch[-1] + 1 for batch in handler.batches]
