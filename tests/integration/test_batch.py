@@ -1,0 +1,248 @@
+"""A batch on a real database: load, decide, append, and what is to be published of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+
+from invoicing import batch as batch_module
+from invoicing.batch import BatchHandler, Publication, Record
+from invoicing.domain.numbering import format_number
+from invoicing.domain.sellers import Sellers
+from invoicing.store import WRITER_ROLE, Position, Store, is_outage
+from runtime.postgres import Pool, open_pool
+from runtime.settings import read_settings
+from tests.service.commands import (
+    Sent,
+    create_invoice,
+    invoice_id,
+    record_payment,
+    void_invoice,
+)
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+Handle = Callable[..., Any]
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    made = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def handle(pool: Pool) -> Handle:
+    """Handles commands that stand at these offsets, in a lane where all are at home."""
+    sellers = Sellers()
+    store = Store(pool, partial(format_number, sellers=sellers))
+    handler = BatchHandler(store, sellers, lambda: NOW)
+
+    async def at(
+        commands: Sequence[Sent], offset: int = 0, *, is_home: Callable[[str], bool] = bool
+    ) -> Publication:
+        records = [record(command, offset + place) for place, command in enumerate(commands)]
+        return await handler.handle(records, is_home)
+
+    return at
+
+
+def record(command: Sent, offset: int) -> Record:
+    position = Position("commands", 0, offset)
+    return Record(position, command.subject.encode(), command.value, (), 0)
+
+
+def answers(publication: Publication) -> list[dict[str, Any]]:
+    return [json.loads(answer.document)["data"] for answer in publication.answers]
+
+
+def event_types(publication: Publication) -> list[str]:
+    return [event.type for event in publication.events]
+
+
+async def test_a_redelivered_batch_publishes_what_is_stored(handle: Handle) -> None:
+    subject = invoice_id()
+    commands = [create_invoice(subject), record_payment(subject), void_invoice(subject)]
+    first = await handle(commands)
+
+    again = await handle(commands)
+
+    assert [e.document for e in again.events] == [e.document for e in first.events]
+    assert [a.document for a in again.answers] == [a.document for a in first.answers]
+    assert "number-to-come" not in first.events[1].document
+
+
+async def test_a_batch_redelivered_in_part_goes_on_where_it_was(handle: Handle) -> None:
+    subject = invoice_id()
+    commands = [create_invoice(subject), record_payment(subject)]
+    await handle(commands[:1])
+
+    publication = await handle(commands)
+
+    assert event_types(publication) == [
+        "invoice.created", "invoice.opened", "invoice.payment_recorded", "invoice.paid",
+    ]  # fmt: skip
+    assert [event.version for event in publication.events] == [1, 2, 3, 4]
+
+
+async def test_a_repeat_at_another_offset_publishes_the_answer_alone(handle: Handle) -> None:
+    command = create_invoice(invoice_id())
+    first = await handle([command])
+
+    repeat = await handle([command], offset=7)
+
+    assert repeat.events == []
+    assert [a.document for a in repeat.answers] == [a.document for a in first.answers]
+
+
+async def test_a_repeat_inside_one_batch_changes_nothing_twice(handle: Handle) -> None:
+    command = create_invoice(invoice_id())
+
+    publication = await handle([command, command])
+
+    assert event_types(publication) == ["invoice.created", "invoice.opened"]
+    assert publication.answers[0].document == publication.answers[1].document
+
+
+async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
+    handle: Handle, pool: Pool
+) -> None:
+    command = create_invoice(invoice_id())
+
+    publication = await handle([command], is_home=lambda _: False)
+
+    assert [forward.invoice_id for forward in publication.forwards] == [command.subject]
+    assert publication.answers == []
+    assert await pool.fetchval("SELECT count(*) FROM commands") == 0
+
+
+async def test_what_was_stored_here_is_published_from_here_even_when_homes_change(
+    handle: Handle,
+) -> None:
+    command = create_invoice(invoice_id())
+    await handle([command])
+
+    publication = await handle([command], is_home=lambda _: False)
+
+    assert event_types(publication) == ["invoice.created", "invoice.opened"]
+    assert publication.forwards == []
+
+
+async def test_only_the_culprit_is_set_aside_when_deciding_fails(
+    handle: Handle, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad, later = (create_invoice(invoice_id()) for _ in range(3))
+    decide = batch_module.decide
+
+    def fail_for_one(invoice: Any, command: Any, context: Any) -> Any:
+        if command.invoice_id == bad.subject:
+            raise ZeroDivisionError("a defect; with a secret in it")
+        return decide(invoice, command, context)
+
+    monkeypatch.setattr(batch_module, "decide", fail_for_one)
+
+    publication = await handle([good, bad, later])
+
+    (dead_letter,) = publication.dead_letters
+    assert dead_letter.record.value == bad.value
+    assert dead_letter.unreadable.reason == "processing_failed"
+    assert "ZeroDivisionError" in dead_letter.unreadable.message
+    assert "secret" not in dead_letter.unreadable.message
+    assert [answer["invoice_id"] for answer in answers(publication)] == [
+        good.subject,
+        later.subject,
+    ]
+    assert await pool.fetchval("SELECT count(*) FROM commands") == 2
+
+
+async def test_an_invoice_too_large_for_an_event_is_refused(
+    handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "EVENT_BYTES_MAX", 2_000)
+    items = [{"description": "ä" * 500, "unit_price": "1.00"} for _ in range(5)]
+
+    publication = await handle([create_invoice(invoice_id(), items=items)])
+
+    assert answers(publication)[0]["code"] == "limit_exceeded"
+    assert publication.events == []
+
+
+async def test_a_clock_set_back_puts_no_event_before_the_last(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([NOW, datetime(2026, 11, 19, tzinfo=UTC)])
+    sellers = Sellers()
+    store = Store(pool, partial(format_number, sellers=sellers))
+    handler = BatchHandler(store, sellers, lambda: next(times))
+    subject = invoice_id()
+    await handler.handle([record(create_invoice(subject), 0)], bool)
+
+    publication = await handler.handle([record(void_invoice(subject), 1)], bool)
+
+    assert publication.events[0].recorded_at == NOW
+
+
+async def test_parallel_lanes_number_one_seller_without_gap_or_repeat(
+    handle: Handle, pool: Pool
+) -> None:
+    batches = [[create_invoice(invoice_id()) for _ in range(20)] for _ in range(8)]
+
+    await asyncio.gather(
+        *(handle(commands, offset=100 * lane) for lane, commands in enumerate(batches))
+    )
+
+    numbers = await pool.fetch("SELECT invoice_number FROM invoices")
+    assert sorted(int(row[0].rpartition("-")[2]) for row in numbers) == list(range(1, 161))
+
+
+async def test_a_failed_append_takes_no_number(handle: Handle, pool: Pool) -> None:
+    taken = create_invoice(invoice_id())
+    await handle([taken])
+    other_lane = Sent("CreateInvoice", invoice_id(), taken.data, id=taken.id)
+
+    # Its answer is already there, under another lane's hand: the append fails as a whole.
+    with pytest.raises(asyncpg.UniqueViolationError) as caught:
+        await _append_blindly(pool, other_lane)
+    assert is_outage(caught.value)
+
+    await handle([create_invoice(invoice_id())], offset=9)
+    numbers = await pool.fetch("SELECT invoice_number FROM invoices")
+    assert sorted(int(row[0].rpartition("-")[2]) for row in numbers) == [1, 2]
+
+
+async def _append_blindly(pool: Pool, command: Sent) -> None:
+    """As a worker would that loaded before the other one committed."""
+    sellers = Sellers()
+    store = Store(pool, partial(format_number, sellers=sellers))
+
+    async def load_nothing(*_: Any) -> Any:
+        return batch_module.Loaded({}, {}, {})
+
+    store.load = load_nothing  # type: ignore[method-assign]
+    await BatchHandler(store, sellers, lambda: NOW).handle([record(command, 5)], bool)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET type = 'x'", "DELETE FROM commands"])
+async def test_the_writer_cannot_change_what_happened(
+    handle: Handle, pool: Pool, statement: str
+) -> None:
+    await handle([create_invoice(invoice_id())])
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await pool.execute(statement)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET type = 'x'", "TRUNCATE commands"])
+async def test_not_even_the_owner_can_change_what_happened(database: str, statement: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
