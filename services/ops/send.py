@@ -1,12 +1,10 @@
 """`invoicing send`: a file of commands to Kafka, and their answers back."""
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
 
@@ -38,12 +36,7 @@ _COLUMNS: Final = (
 
 
 def send(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, allow_dash=True, help="JSON lines; - is standard input."
-        ),
-    ],
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON lines; - is standard input.")],
     wait_seconds: Annotated[
         float,
         typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a new answer."),
@@ -75,8 +68,7 @@ def send(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> list[ReadyCommand]:
-    lines = sys.stdin.buffer if str(file) == "-" else file.read_bytes().split(b"\n")
+def _read(lines: Iterable[bytes]) -> list[ReadyCommand]:
     read = list(read_lines(lines, datetime.now(UTC), lambda: str(uuid4())))
     bad_lines = [line for line in read if isinstance(line, BadLine)]
     if bad_lines:

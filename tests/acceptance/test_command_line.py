@@ -1,0 +1,403 @@
+"""The command line as an operator uses it: each command its own process, beside a real worker."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from tests.conftest import PARTITIONS
+from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
+from tests.service.service import running_service
+from tests.stack.databases import Databases
+from tests.stack.kafka import Kafka
+from tests.stack.postgres import Postgres
+from tests.stack.topics import Topics, fresh_topics
+
+SECONDS_MAX = 60
+NOWHERE = "localhost:1"
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The command `invoicing`, with these settings."""
+
+    settings: dict[str, str]
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ops.main", *arguments],
+            env=self._environment(settings),
+            input=stdin.decode(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        with subprocess.Popen(
+            [sys.executable, "-m", "ops.main", *arguments],
+            env=self._environment({}),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def send(self, *commands: Sent) -> list[dict[str, Any]]:
+        """Their answers' data, as they came."""
+        sent = self.run("send", "-", "--json", stdin=lines(*commands))
+        assert sent.returncode == 0, sent.stderr
+        return [json.loads(line) for line in sent.stdout.splitlines()]
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        return {**os.environ, **self.settings, **settings}
+
+
+def lines(*commands: Sent) -> bytes:
+    return b"".join(command.value + b"\n" for command in commands)
+
+
+def settings_of(kafka: Kafka, topics: Topics, dsn: str) -> dict[str, str]:
+    return {
+        "INVOICING_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "INVOICING_POSTGRES_DSN": dsn,
+        "INVOICING_TOPIC_COMMANDS": topics.commands,
+        "INVOICING_TOPIC_EVENTS": topics.events,
+        "INVOICING_TOPIC_REPLIES": topics.replies,
+        "INVOICING_TOPIC_DEAD_LETTER": topics.dead_letter,
+    }
+
+
+@pytest.fixture(scope="module")
+async def invoicing(
+    kafka: Kafka, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[CommandLine]:
+    """The command line beside a worker that is ready; every test has invoices of its own."""
+    directory = tmp_path_factory.mktemp("command-line")
+    async with (
+        fresh_topics(kafka, PARTITIONS) as topics,
+        databases.fresh() as dsn,
+        running_service(
+            kafka.bootstrap, dsn, topics, directory, transactions=kafka.real
+        ) as service,
+    ):
+        await service.ready_worker()
+        yield CommandLine(settings_of(kafka, topics, dsn))
+
+
+@pytest.fixture
+def deserted(kafka: Kafka, topics: Topics, database: str) -> CommandLine:
+    """The command line without any worker."""
+    return CommandLine(settings_of(kafka, topics, database))
+
+
+@pytest.fixture
+async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
+    """The DSN of a database that nobody has migrated."""
+    name = f"empty_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(postgres.dsn)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield urlunsplit(urlsplit(postgres.dsn)._replace(path=f"/{name}"))
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+def test_migrate_makes_an_empty_database_usable(empty_database: str) -> None:
+    invoicing = CommandLine({"INVOICING_POSTGRES_DSN": empty_database})
+    before = invoicing.run("show", "inv_1")
+
+    migrated = invoicing.run("migrate", "--json")
+
+    assert "`invoicing migrate`" in before.stderr
+    assert json.loads(migrated.stdout)["before"] is None
+    assert invoicing.run("show", "inv_1").stderr == "There is no invoice inv_1.\n"
+
+
+def test_migrate_leaves_a_database_that_is_up_to_date(deserted: CommandLine) -> None:
+    migrated = deserted.run("migrate")
+
+    assert migrated.returncode == 0
+    assert migrated.stdout.startswith("The database is up to date")
+
+
+@pytest.mark.real_kafka
+def test_topics_creates_what_is_missing_and_nothing_twice(kafka: Kafka) -> None:
+    prefix = uuid.uuid4().hex
+    names = [f"{prefix}.{name}" for name in ("commands", "events", "replies", "dead-letter")]
+    invoicing = CommandLine(
+        {
+            "INVOICING_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+            "INVOICING_POSTGRES_DSN": "postgresql://nowhere",
+            "INVOICING_TOPIC_PARTITIONS": "3",
+            "INVOICING_TOPIC_COMMANDS": names[0],
+            "INVOICING_TOPIC_EVENTS": names[1],
+            "INVOICING_TOPIC_REPLIES": names[2],
+            "INVOICING_TOPIC_DEAD_LETTER": names[3],
+        }
+    )
+
+    first, second = (json.loads(invoicing.run("topics", "--json").stdout) for _ in range(2))
+
+    assert first == [{"topic": name, "partitions": 3, "created": True} for name in names]
+    assert second == [{"topic": name, "partitions": 3, "created": False} for name in names]
+
+
+@pytest.mark.real_kafka
+def test_topics_refuses_events_with_other_partitions_than_commands(
+    kafka: Kafka, topics: Topics
+) -> None:
+    invoicing = CommandLine(settings_of(kafka, topics, "postgresql://nowhere"))
+
+    checked = invoicing.run(
+        "topics",
+        INVOICING_TOPIC_EVENTS=f"{topics.events}.other",
+        INVOICING_TOPIC_PARTITIONS=str(PARTITIONS + 1),
+    )
+
+    assert checked.returncode == 1
+    assert "They must be the same" in checked.stderr
+
+
+def test_send_tells_the_answers_by_outcome(invoicing: CommandLine, tmp_path: Path) -> None:
+    id_ = invoice_id()
+    path = tmp_path / "commands.jsonl"
+    path.write_bytes(lines(create_invoice(id_), void_invoice(id_), void_invoice(id_)))
+
+    sent = invoicing.run("send", str(path))
+
+    assert sent.returncode == 0
+    counts = [line.split()[:2] for line in sent.stdout.splitlines()]
+    assert ["accepted", "2"] in counts
+    assert ["illegal_transition", "1"] in counts
+
+
+def test_send_fills_in_what_a_line_leaves_out(invoicing: CommandLine) -> None:
+    line = {"type": "VoidInvoice", "subject": invoice_id()}
+
+    sent = invoicing.run("send", "-", "--json", stdin=json.dumps(line).encode())
+
+    answer = json.loads(sent.stdout)
+    assert answer["command_source"] == "/invoicing/cli"
+    assert answer["code"] == "invoice_not_found"
+
+
+def test_send_expects_an_answer_for_each_of_two_lines_with_one_id(invoicing: CommandLine) -> None:
+    command = create_invoice(invoice_id())
+
+    answers = invoicing.send(command, command)
+
+    assert len(answers) == 2
+    assert answers[0] == answers[1]
+
+
+def test_send_sends_nothing_where_a_line_is_bad(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+
+    sent = invoicing.run("send", "-", stdin=lines(create_invoice(id_)) + b'{"type": "Open')
+
+    assert sent.returncode == 1
+    assert sent.stderr.startswith("Line 2: The record is not JSON")
+    assert invoicing.run("show", id_).returncode == 1
+
+
+def test_send_names_what_was_not_answered(deserted: CommandLine) -> None:
+    command = create_invoice(invoice_id())
+
+    sent = deserted.run("send", "-", "--wait", "0.5", stdin=lines(command))
+
+    assert sent.returncode == 1
+    assert sent.stderr.splitlines()[-1] == command.id
+
+
+async def test_watch_shows_events_from_now_on(invoicing: CommandLine) -> None:
+    earlier, later = invoice_id(), invoice_id()
+    await asyncio.to_thread(invoicing.send, create_invoice(earlier))
+
+    with invoicing.running("watch", "--json", "--count", "1") as watch:
+        # Nobody outside can tell from when on it watches, so it is given something again and again.
+        await asyncio.to_thread(invoicing.send, create_invoice(later))
+        while watch.poll() is None:
+            await asyncio.to_thread(invoicing.send, record_payment(later, amount="0.01"))
+        (event,) = map(json.loads, watch.stdout or ())
+
+    assert watch.returncode == 0
+    assert event["subject"] == later
+
+
+def test_watch_shows_what_the_topic_holds(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_))
+    held = json.loads(invoicing.run("history", id_, "--json").stdout.splitlines()[0])
+
+    with invoicing.running("watch", "--from-beginning") as watch:
+        assert watch.stdout is not None
+        line = next(line for line in watch.stdout if id_ in line)
+
+    assert line.split()[:2] == [held["time"][:10], held["time"][11:19]]
+    assert line.split()[3:5] == ["1", "created"]
+    assert line.endswith("draft, USD 214.25, due 214.25\n")
+
+
+def test_watch_ends_well_by_ctrl_c(invoicing: CommandLine) -> None:
+    invoicing.send(create_invoice(invoice_id()))
+
+    with invoicing.running("watch", "--from-beginning") as watch:
+        assert watch.stdout is not None
+        next(watch.stdout)
+        watch.send_signal(signal.SIGINT)
+        watch.communicate(timeout=10)
+
+    assert watch.returncode == 0
+
+
+def test_show_tells_parties_items_and_balance(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_), record_payment(id_, amount="100.00"))
+
+    page = invoicing.run("show", id_).stdout
+
+    for words in (
+        "cus_42",
+        "Pro plan",
+        "14.25 (7.125%)",
+        "Tax 7.125% on 200.00",
+        "Due USD  114.25",
+    ):
+        assert words in page
+    assert all(len(line) <= 80 for line in page.splitlines())
+
+
+def test_show_tells_an_earlier_version(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_), record_payment(id_))
+
+    now = json.loads(invoicing.run("show", id_, "--json").stdout)
+    then = json.loads(invoicing.run("show", id_, "--version", "2", "--json").stdout)
+
+    assert (now["version"], now["state"]) == (4, "paid")
+    assert (then["version"], then["state"], then["amount_due"]) == (2, "open", "214.25")
+
+
+def test_show_tells_how_it_was_at_a_time(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_))
+    created = json.loads(invoicing.run("history", id_, "--json").stdout.splitlines()[0])
+    invoicing.send(void_invoice(id_))
+
+    then = invoicing.run("show", id_, "--as-of", created["time"], "--json")
+
+    assert json.loads(then.stdout)["state"] == "open"
+
+
+def test_show_finds_nothing_before_the_first_event(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_))
+
+    then = invoicing.run("show", id_, "--as-of", "2020-01-01")
+
+    assert then.returncode == 1
+    assert then.stderr == f"There is no invoice {id_} as of 2020-01-01 00:00:00.\n"
+
+
+def test_show_finds_no_version_that_has_not_come(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_))
+
+    shown = invoicing.run("show", id_, "--version", "9")
+
+    assert shown.returncode == 1
+    assert shown.stderr == f"There is no invoice {id_} with version 9.\n"
+
+
+def test_history_tells_what_changed(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_), record_payment(id_))
+
+    table = invoicing.run("history", id_).stdout
+
+    for words in ("created", "opened", "payment_recorded", "paid", "state: open -> paid"):
+        assert words in table
+    assert all(len(line) <= 80 for line in table.splitlines())
+
+
+def test_history_gives_the_events_as_they_are_stored(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    invoicing.send(create_invoice(id_))
+
+    events = list(map(json.loads, invoicing.run("history", id_, "--json").stdout.splitlines()))
+
+    assert [event["type"] for event in events] == ["invoice.created", "invoice.opened"]
+    assert [event["version"] for event in events] == [1, 2]
+
+
+@pytest.mark.parametrize("command", [("topics",), ("watch",)])
+def test_kafka_that_is_away_is_one_clear_line(command: tuple[str, ...]) -> None:
+    invoicing = CommandLine(
+        {
+            "INVOICING_KAFKA_BOOTSTRAP_SERVERS": NOWHERE,
+            "INVOICING_POSTGRES_DSN": f"postgresql://{NOWHERE}/x",
+        }
+    )
+
+    failed = invoicing.run(*command)
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("invoicing: Kafka cannot be reached")
+    assert failed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("show", "inv_1"), ("history", "inv_1")])
+def test_postgres_that_is_away_is_one_clear_line(command: tuple[str, ...]) -> None:
+    invoicing = CommandLine({"INVOICING_POSTGRES_DSN": f"postgresql://{NOWHERE}/x"})
+
+    failed = invoicing.run(*command)
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("invoicing: Postgres cannot be reached")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_worker_tells_a_wrong_setting_as_a_log_event() -> None:
+    invoicing = CommandLine({"INVOICING_POSTGRES_DSN": "x://", "INVOICING_LOG_FORMAT": "json"})
+
+    failed = invoicing.run("worker", INVOICING_KAFKA_TRANSACTIONS="perhaps")
+
+    line = json.loads(failed.stderr)
+    assert failed.returncode == 1
+    assert line["event"] == "worker_gave_up"
+    assert line["message"].startswith("INVOICING_KAFKA_TRANSACTIONS is wrong")
+
+
+def test_worker_tells_of_a_database_without_its_tables(kafka: Kafka, empty_database: str) -> None:
+    invoicing = CommandLine(
+        {
+            "INVOICING_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+            "INVOICING_POSTGRES_DSN": empty_database,
+            "INVOICING_METRICS_PORT": "0",
+        }
+    )
+
+    failed = invoicing.run("worker")
+
+    line = json.loads(failed.stderr.splitlines()[-1])
+    assert failed.returncode == 1
+    assert (line["event"], line["level"]) == ("worker_gave_up", "error")
+    assert "`invoicing migrate`" in line["message"]
