@@ -1,4 +1,4 @@
-"""An invoice in memory: commands are read and decided on it, and what must always hold is checked."""
+"""An invoice in memory: commands are read and decided on it, and what always holds is checked."""
 
 import json
 from collections.abc import Sequence

@@ -1,0 +1,183 @@
+"""Laws of the arithmetic, over invoices in currencies of 0, 2, 3 and 4 decimals."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from contracts.invoice import Document, TaxRounding
+from contracts.money import EXPONENTS, UNITS
+from invoicing.domain.arithmetic import Rules, exact_arithmetic
+from invoicing.domain.sellers import Seller, Sellers
+from tests.domain.desk import Desk
+from tests.domain.strategies import CURRENCIES, RATES, documents, money
+
+SELLERS = {
+    rounding: Sellers({"default": Seller(id="default", tax_rounding=rounding)})
+    for rounding in TaxRounding
+}
+
+roundings = st.sampled_from(TaxRounding)
+
+
+def worked_out(data: dict[str, Any], rounding: TaxRounding = TaxRounding.GROUP) -> Document:
+    return Desk(SELLERS[rounding]).accept("CreateInvoice", **data).document
+
+
+@given(documents(), roundings)
+def test_the_total_is_the_sum_of_the_totals(data: dict[str, Any], rounding: TaxRounding) -> None:
+    document = worked_out(data, rounding)
+    on_top = 0 if document.tax_inclusive else document.total_tax
+    assert document.total == (
+        document.subtotal
+        - document.total_discount
+        + on_top
+        + document.total_fees
+        + document.total_duties
+        + document.total_importer_tax
+        + document.total_shipping
+    )
+    assert document.total_excluding_tax == document.total - document.total_tax
+
+
+@given(documents(), roundings)
+def test_the_total_is_the_sum_of_its_lines_and_shipping(
+    data: dict[str, Any], rounding: TaxRounding
+) -> None:
+    document = worked_out(data, rounding)
+    shipping = document.shipping
+    shipped = document.total_shipping
+    if shipping is not None and not document.tax_inclusive:
+        shipped += shipping.tax_amount
+    assert document.total == sum(item.total for item in document.items) + shipped
+
+
+@given(documents(), roundings)
+def test_every_sum_is_that_of_the_lines(data: dict[str, Any], rounding: TaxRounding) -> None:
+    document = worked_out(data, rounding)
+    lines = document.items
+    assert document.subtotal == sum(line.amount for line in lines)
+    assert document.total_discount == sum(line.discount_amount for line in lines)
+    assert document.total_fees == sum(line.fees_amount for line in lines)
+    assert document.total_duties == sum(line.duties_amount for line in lines)
+    assert document.total_importer_tax == sum(line.importer_tax_amount for line in lines)
+    shipping_tax = document.shipping.tax_amount if document.shipping else 0
+    assert document.total_tax == sum(line.tax_amount for line in lines) + shipping_tax
+    assert document.total_tax == sum(group.tax for group in document.tax_groups)
+
+
+@given(documents(), roundings)
+def test_every_line_adds_up(data: dict[str, Any], rounding: TaxRounding) -> None:
+    document = worked_out(data, rounding)
+    for line in document.items:
+        on_top = 0 if document.tax_inclusive else line.tax_amount
+        assert line.net == line.amount - line.discount_amount
+        assert line.fees_amount == sum(fee.amount for fee in line.fees)
+        assert line.total == (
+            line.net + on_top + line.fees_amount + line.duties_amount + line.importer_tax_amount
+        )
+
+
+@given(documents(), roundings)
+def test_every_amount_has_just_the_decimals_of_its_currency(
+    data: dict[str, Any], rounding: TaxRounding
+) -> None:
+    document = worked_out(data, rounding)
+    for amount in amounts_in(document.model_dump()):
+        assert -amount.as_tuple().exponent == EXPONENTS[data["currency"]]
+        assert str(amount) != "-" + "0" * len(str(amount)[1:])
+
+
+def amounts_in(value: Any) -> list[Decimal]:
+    if isinstance(value, Decimal):
+        return [value]
+    if isinstance(value, dict):
+        return [amount for part in value.values() for amount in amounts_in(part)]
+    if isinstance(value, list | tuple):
+        return [amount for part in value for amount in amounts_in(part)]
+    return []
+
+
+@given(documents())
+def test_a_group_is_taxed_by_its_rate_to_half_a_unit(data: dict[str, Any]) -> None:
+    assume(not any("amount" in tax for tax in taxes_in(data)))
+    document = worked_out(data)
+    for group in document.tax_groups:
+        exact = group.net * Decimal(group.rate or 0)
+        widest = 1 + Decimal(group.rate or 0) if document.tax_inclusive else 1
+        assert abs(group.tax - exact) <= UNITS[data["currency"]] * widest / 2
+
+
+def taxes_in(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        own = [value["tax"]] if "tax" in value else []
+        return own + [tax for part in value.values() for tax in taxes_in(part)]
+    if isinstance(value, list):
+        return [tax for part in value for tax in taxes_in(part)]
+    return []
+
+
+@given(documents())
+def test_both_roundings_differ_by_less_than_a_unit_for_each_part(data: dict[str, Any]) -> None:
+    by_group = worked_out(data, TaxRounding.GROUP)
+    by_line = worked_out(data, TaxRounding.LINE)
+    parts = 1 + sum(1 + len(item.fees) for item in by_line.items)
+    difference = abs(by_group.total_tax - by_line.total_tax)
+    assert difference <= UNITS[data["currency"]] * parts
+
+
+@given(st.data(), st.sampled_from(CURRENCIES), st.sampled_from(RATES))
+def test_a_price_with_its_tax_inside_holds_the_net_that_it_was_made_from(
+    data: st.DataObject, currency: str, rate: str
+) -> None:
+    amounts = data.draw(st.lists(money(currency), min_size=1, max_size=5))
+    tax = {"rate": rate}
+    lines = [{"amount": amount, "tax": tax} for amount in amounts]
+    fixed = {"customer_id": "cus_1", "currency": currency, "state": "draft"}
+    exclusive = worked_out({**fixed, "items": lines})
+
+    gross = [{"amount": str(line.total), "tax": tax} for line in exclusive.items]
+    inclusive = worked_out({**fixed, "items": gross, "tax_inclusive": True})
+
+    assert inclusive.total == exclusive.total
+    assert inclusive.total_tax == exclusive.total_tax
+    assert inclusive.total_excluding_tax == exclusive.total_excluding_tax
+
+
+@given(documents())
+def test_working_out_again_changes_nothing(data: dict[str, Any]) -> None:
+    desk = Desk()
+    before = desk.accept("CreateInvoice", **data)
+    after = desk.accept("UpdateInvoice", items=data["items"])
+    assert after is before
+
+
+@given(
+    st.sampled_from(CURRENCIES),
+    st.lists(st.integers(0, 10**9), min_size=1, max_size=20),
+    st.integers(0, 10**9),
+)
+def test_shares_sum_up_and_each_is_within_a_unit_of_its_quota(
+    currency: str, weights: list[int], units: int
+) -> None:
+    assume(sum(weights))
+    rules = Rules.of(currency, TaxRounding.GROUP, tax_inclusive=False)
+    with exact_arithmetic():
+        total = units * rules.unit
+        quotas = [total * weight / sum(weights) for weight in weights]
+        shares = rules.share(total, quotas)
+        assert sum(shares) == total
+        assert all(
+            abs(share - quota) < rules.unit for share, quota in zip(shares, quotas, strict=True)
+        )
+
+
+@pytest.mark.parametrize("currency", sorted(EXPONENTS))
+def test_every_currency_is_worked_out_at_its_scale(currency: str) -> None:
+    document = worked_out(
+        {"customer_id": "c", "currency": currency, "items": [{"unit_price": "1.000000000001"}]}
+    )
+    assert document.total == 1
+    assert str(document.total) == str(Decimal(1).quantize(UNITS[currency]))

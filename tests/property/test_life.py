@@ -1,0 +1,150 @@
+"""Random commands, legal and not, on one invoice, beside an independent model of it."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from contracts.replies import Refusal
+from invoicing.domain.decision import Accepted
+from invoicing.domain.lifecycle import available_commands
+from tests.domain.desk import Desk
+from tests.domain.model import Model
+from tests.domain.strategies import digits
+
+amounts = digits(0, 150, 2).filter(lambda amount: float(amount) > 0)
+payment_ids = st.sampled_from(["pay_1", "pay_2", "pay_3", "inv_1-4", "inv_1-5", "inv_1-6"])
+source_ids = st.sampled_from(["src_1", "src_2"])
+emails = st.sampled_from(["ada@example.com", "bob@example.com"])
+lines = st.lists(st.fixed_dictionaries({"amount": digits(0, 150, 2)}), max_size=3)
+no_data: dict[str, st.SearchStrategy[Any]] = {}
+
+payments = st.fixed_dictionaries(
+    {
+        "payment_id": payment_ids,
+        "amount": amounts,
+        "currency": st.sampled_from(["USD", "USD", "USD", "EUR"]),
+    },
+    optional={"settled": st.booleans()},
+)
+
+COMMANDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "CreateInvoice": st.fixed_dictionaries(
+        {
+            "customer_id": st.just("cus_1"),
+            "currency": st.just("USD"),
+            "due_date": st.just("2026-12-20"),
+            "items": lines,
+        },
+        optional={"state": st.sampled_from(["draft", "open"]), "email": emails},
+    ),
+    "UpdateInvoice": st.fixed_dictionaries(
+        {}, optional={"memo": st.sampled_from(["a", "b"]), "items": lines, "email": emails}
+    ),
+    "PayInvoice": st.fixed_dictionaries({}, optional={"amount": amounts, "source_id": source_ids}),
+    "RecordPayment": payments,
+    "SettlePayment": st.fixed_dictionaries({"payment_id": payment_ids}),
+    "RecordPaymentFailure": st.fixed_dictionaries(
+        {"payment_id": payment_ids, "code": st.just("declined")}
+    ),
+    "RefundPayment": st.fixed_dictionaries(
+        {
+            "payment_id": payment_ids,
+            "refund_id": st.sampled_from(["ref_1", "ref_2", "ref_3"]),
+            "amount": amounts,
+        }
+    ),
+    "IssueCreditNote": st.fixed_dictionaries(
+        {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"]), "amount": amounts}
+    ),
+    "AttachSource": st.fixed_dictionaries(
+        {"source_id": source_ids, "type": st.sampled_from(["creditCard", "konbini"])}
+    ),
+    "DetachSource": st.fixed_dictionaries({"source_id": source_ids}),
+    "SendInvoice": st.fixed_dictionaries({}, optional={"to": emails}),
+    "RecordInvoiceSent": st.fixed_dictionaries({"send_id": st.just("send_1"), "to": emails}),
+    "RecordInvoiceSendFailure": st.fixed_dictionaries(
+        {"send_id": st.just("send_1"), "code": st.just("unknown")}
+    ),
+    "MarkInvoiceOverdue": st.fixed_dictionaries(
+        {"as_of": st.sampled_from(["2026-12-20", "2026-12-21"])}
+    ),
+}
+COMMANDS |= {
+    name: st.fixed_dictionaries(no_data)
+    for name in (
+        "DeleteInvoice",
+        "OpenInvoice",
+        "UnpostInvoice",
+        "VoidInvoice",
+        "CancelInvoice",
+        "ReverseInvoice",
+        "WriteOffInvoice",
+        "ArchiveInvoice",
+        "RestoreInvoice",
+    )
+}
+# Those that end an invoice's life come seldom, or most lives would be over at once.
+ENDING = ("DeleteInvoice", "VoidInvoice", "CancelInvoice", "ReverseInvoice")
+LASTING = tuple(sorted(set(COMMANDS) - set(ENDING)))
+commands = st.one_of(
+    *(st.tuples(st.sampled_from(LASTING), st.booleans()) for _ in range(9)),
+    st.tuples(st.sampled_from(ENDING), st.booleans()),
+)
+
+
+class Life(RuleBasedStateMachine):
+    """Each step sends one command to the desk and to the model, which must agree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.desk = Desk()
+        self.model = Model()
+
+    @rule(data=st.data(), command=commands)
+    def send(self, data: st.DataObject, command: tuple[str, bool]) -> None:
+        name, prefer_offered = command
+        offered = sorted(available_commands(self.desk.invoice))
+        if prefer_offered and name not in offered and offered:
+            name = data.draw(st.sampled_from(offered))
+        self.send_one(name, data.draw(COMMANDS[name]))
+
+    def send_one(self, name: str, fields: dict[str, Any]) -> None:
+        before, known = self.desk.invoice, len(self.desk.history)
+        decided = self.desk.send(name, **fields)
+        expected = self.model.handle(name, fields)
+        if isinstance(expected, set):
+            assert isinstance(decided, Refusal), (name, fields, expected, decided)
+            assert decided.code.value in expected, (name, fields, expected, decided)
+            assert self.desk.invoice is before
+        else:
+            assert isinstance(decided, Accepted), (name, fields, expected, decided)
+            told = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
+            assert told == expected
+            self.nothing_new_the_second_time(name, fields)
+
+    def nothing_new_the_second_time(self, name: str, fields: dict[str, Any]) -> None:
+        again = Desk(self.desk.sellers, self.desk.invoice, list(self.desk.history))
+        decided = again.send(name, **fields)
+        assert isinstance(decided, Refusal) or not decided.events
+
+    @invariant()
+    def they_agree(self) -> None:
+        if self.desk.invoice is None:
+            assert self.model.state is None
+            return
+        invoice, model = self.desk.invoice, self.model
+        assert invoice.state.value == model.state
+        assert invoice.version == model.events
+        assert invoice.amount_due * 100 == model.due
+        assert invoice.amount_overpaid * 100 == max(-model.balance, 0)
+        assert invoice.amount_written_off * 100 == model.written_off
+        assert (invoice.invoice_number is not None) == model.numbered
+        assert invoice.archived == model.archived
+        assert (invoice.overdue_as_of is not None) == model.overdue
+        assert set(invoice.sources) == set(model.sources)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
