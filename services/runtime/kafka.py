@@ -21,7 +21,7 @@ class TopicsError(Exception):
     """The topics are not as the worker needs them. The message says what to do."""
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
