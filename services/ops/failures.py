@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
 from invoicing.store import SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
@@ -50,9 +50,11 @@ def reaching_kafka() -> Iterator[None]:
     """Raises `UnreachableError` where a client of Kafka fails inside the block."""
     try:
         yield
+    except (IllegalArgumentError, IllegalStateError):
+        raise  # we have called a client wrongly
     except KafkaError as error:
         raise UnreachableError(
-            f"Kafka cannot be reached: {describe(error)}."
+            f"Kafka cannot be reached: {' '.join(str(error).split())}."
             " INVOICING_KAFKA_BOOTSTRAP_SERVERS says where it is."
         ) from error
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from types import FrameType
@@ -43,6 +43,11 @@ def demo() -> None:
             out.print(Rule("The end", align="left"))
             _explain(stage.settings)
         tell("all of it, with everything stopped and removed")
+    tell_surprises(surprises)
+
+
+def tell_surprises(surprises: Sequence[str]) -> None:
+    """Tell what came otherwise than the story has it, and exit with 1 where anything did."""
     for surprise in surprises:
         print_note(f"Not as the story has it: {surprise}")
     if surprises:

@@ -1,8 +1,12 @@
 """The demo's story, and how it notices that something came otherwise."""
 
+import pytest
+import typer
+
 from contracts.commands import COMMANDS
 from contracts.envelope import CommandEnvelope, read_command
 from invoicing.domain.sellers import read_sellers
+from ops.demo.command import tell_surprises
 from ops.demo.play import differences
 from ops.demo.story import SCENES, SELLERS, Outcome
 
@@ -31,6 +35,18 @@ def test_another_amount_is_a_surprise() -> None:
     outcome = Outcome("accepted", PAID.events, {"state": "paid", "amount_due": "0.01"})
 
     assert list(differences(PAID, outcome)) == ["amount_due '0.01', not '0.00'"]
+
+
+def test_a_surprise_is_told_and_fails_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as end:
+        tell_surprises(["1. CreateInvoice: answer unknown_seller, not accepted"])
+
+    assert end.value.exit_code == 1
+    assert "answer unknown_seller, not accepted" in capsys.readouterr().err
+
+
+def test_no_surprise_ends_the_demo_well() -> None:
+    tell_surprises([])
 
 
 def test_every_message_of_the_story_but_the_broken_one_is_a_command() -> None:
