@@ -16,7 +16,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from tests.service.commands import Sent
-from tests.service.tail import Tail, tailing
+from tests.service.tail import Tail, following
 from tests.stack.ports import free_port
 from tests.stack.topics import Topics
 from tests.stack.wait import eventually
@@ -160,21 +160,29 @@ class Service:
 
 @asynccontextmanager
 async def running_service(
-    bootstrap: str, dsn: str, topics: Topics, directory: Path, *, transactions: bool = True
+    bootstrap: str,
+    dsn: str,
+    topics: Topics,
+    directory: Path,
+    *,
+    transactions: bool = True,
+    tails: bool = True,
 ) -> AsyncIterator[Service]:
-    """A service without workers yet. What it started ends with the block."""
+    """A service without workers yet. What it started ends with the block.
+
+    `tails` follow its topics, and cost a processor's time while they do.
+    """
     async with AsyncExitStack() as stack:
-        tails = [
-            await stack.enter_async_context(tailing(bootstrap, topic, topics.partitions))
-            for topic in (topics.events, topics.replies, topics.dead_letter)
-        ]
+        followed = [Tail(topic) for topic in (topics.events, topics.replies, topics.dead_letter)]
+        for tail in followed if tails else ():
+            await stack.enter_async_context(following(tail, bootstrap, topics.partitions))
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
         )
         await producer.start()
         stack.push_async_callback(producer.stop)
         service = Service(
-            bootstrap, dsn, topics, transactions, *tails, producer, directory, workers=[]
+            bootstrap, dsn, topics, transactions, *followed, producer, directory, workers=[]
         )
         try:
             yield service

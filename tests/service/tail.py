@@ -46,16 +46,16 @@ class Tail:
 
 
 @asynccontextmanager
-async def tailing(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[Tail]:
+async def following(tail: Tail, bootstrap: str, partitions: int) -> AsyncIterator[None]:
+    """Let the tail grow while the block runs."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     await consumer.start()
-    consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
-    tail = Tail(topic)
+    consumer.assign([TopicPartition(tail.topic, partition) for partition in range(partitions)])
     tail.following = asyncio.create_task(tail.follow(consumer))
     try:
-        yield tail
+        yield
     finally:
         tail.following.cancel()
         await asyncio.wait({tail.following})
