@@ -14,7 +14,7 @@ from rich.text import Text
 from contracts.invoice import Address, Document, Party, SellerParty, WorkedItem
 from invoicing.domain.invoice import Invoice
 from invoicing.store import StoredEvent
-from ops.wording import changes, clock, short_type
+from ops.wording import changes, clock, plain, short_type
 
 COLUMNS: Final = 80
 
@@ -57,11 +57,11 @@ def _parties(invoice: Invoice) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    grid.add_row("Seller", Text(_seller(document.seller)))
-    grid.add_row("Customer", Text(_customer(document)))
+    grid.add_row("Seller", Text(plain(_seller(document.seller))))
+    grid.add_row("Customer", Text(plain(_customer(document))))
     grid.add_row("Dated", f"{document.document_date}, due {document.due_date}")
     if document.memo:
-        grid.add_row("Memo", Text(document.memo))
+        grid.add_row("Memo", Text(plain(document.memo)))
     if invoice.archived:
         grid.add_row("Archived", "yes")
     grid.add_row("Recorded", f"{clock(invoice.updated_at)} UTC")
@@ -98,7 +98,7 @@ def _items(document: Document) -> Table:
         table.add_column(heading, justify="right")
     for item in document.items:
         table.add_row(
-            Text(item.description or item.sku_id or item.id),
+            Text(plain(item.description or item.sku_id or item.id)),
             item.quantity,
             item.unit_price or str(item.amount),
             _unless_zero(item.discount_amount),
@@ -135,7 +135,7 @@ def _sums(rows: Iterator[tuple[str, Decimal]]) -> Table:
     grid.add_column(style="dim")
     grid.add_column(justify="right", no_wrap=True)
     for name, amount in rows:
-        grid.add_row(name, f"{amount:f}")
+        grid.add_row(Text(name), f"{amount:f}")
     return grid
 
 
@@ -151,7 +151,7 @@ def _parts_of_total(document: Document) -> Iterator[tuple[str, Decimal]]:
     yield from ((name, amount) for name, amount in optional.items() if amount)
     included = ", included" if document.tax_inclusive else ""
     for group in document.tax_groups:
-        rate = percent(group.rate) if group.rate is not None else group.category
+        rate = percent(group.rate) if group.rate is not None else plain(group.category)
         yield f"Tax {rate} on {group.net:f}{included}", group.tax
     yield f"Total {document.currency}", document.total
 

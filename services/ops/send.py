@@ -55,6 +55,9 @@ def send(
     A line: `{"type": "OpenInvoice", "subject": "inv_1001", "data": {}}`
     """
     commands = _read(file)
+    if not commands:
+        print_note("There is no command in it.")
+        return
     settings = read_settings()
     tell = _print_answer if as_json else _tell_nothing
     with reaching_kafka():

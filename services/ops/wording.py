@@ -22,6 +22,11 @@ def clock(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def plain(text: str) -> str:
+    """A customer's text without what would steer the terminal that it is shown on."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 def is_amount(text: str) -> bool:
     """Whether an amount is anything but zero, in whatever scale."""
     return bool(text.strip("-0."))
@@ -45,7 +50,7 @@ def changes(before: Data, after: Data) -> list[str]:
     if not before:
         lines = len(after["invoice"]["items"])
         return [
-            f"{after['currency']} {after['total']} for customer {after['customer_id']},"
+            f"{after['currency']} {after['total']} for customer {plain(after['customer_id'])},"
             f" {lines} {'item' if lines == 1 else 'items'}"
         ]
     return [*_own_words(before, after), *_moves(before, after)]
@@ -58,25 +63,25 @@ def _own_words(before: Data, after: Data) -> Iterator[str]:
         if name == "invoice":
             yield from _edits(before["invoice"], value)
         elif isinstance(value, Mapping):
-            yield from (f"{_plain(part)}: {_value(text)}" for part, text in value.items())
+            yield from (f"{_spaced(part)}: {_value(text)}" for part, text in value.items())
         else:
-            yield f"{_plain(name)}: {_value(value)}"
+            yield f"{_spaced(name)}: {_value(value)}"
 
 
 def _edits(before: Data, after: Data) -> Iterator[str]:
     for name in {**before, **after}:
         was, now = before.get(name), after.get(name)
         if was != now:
-            yield f"{_plain(name)}: {_value(was)} -> {_value(now)}"
+            yield f"{_spaced(name)}: {_value(was)} -> {_value(now)}"
 
 
 def _moves(before: Data, after: Data) -> Iterator[str]:
     for name in Summary.model_fields:
         if before[name] != after[name]:
-            yield f"{_plain(name)}: {_value(before[name])} -> {_value(after[name])}"
+            yield f"{_spaced(name)}: {_value(before[name])} -> {_value(after[name])}"
 
 
-def _plain(name: str) -> str:
+def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
@@ -87,7 +92,7 @@ def _value(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case str() | int():
-            return str(value)
+            return plain(str(value))
         case list():
             return f"{len(value)} of them"
         case _:

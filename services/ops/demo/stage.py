@@ -84,7 +84,7 @@ def _own_names(directory: Path) -> dict[str, str]:
 @contextmanager
 def _kafka(tell: Tell) -> Iterator[dict[str, str]]:
     if given := os.environ.get(KAFKA_GIVEN):
-        tell(f"Kafka at {given}, as {KAFKA_GIVEN} says: with transactions")
+        tell(f"Kafka at {given}, with transactions")
         yield {"KAFKA_BOOTSTRAP_SERVERS": given, "KAFKA_TRANSACTIONS": "on"}
         return
     with EmbeddedKafka() as kafka:

@@ -84,3 +84,9 @@ def test_zero_is_no_amount_in_any_scale(text: str, expected: bool) -> None:
 )
 def test_a_rate_is_told_in_percent(rate: str, words: str) -> None:
     assert percent(rate) == words
+
+
+def test_a_customers_text_cannot_steer_the_terminal() -> None:
+    reversed_text = {**OPENED, "invoice": {"items": [{}], "memo": "\x1b[2JThanks\x07"}}
+
+    assert changes(OPENED, reversed_text) == ["memo: Thank you -> ?[2JThanks?"]
