@@ -273,7 +273,7 @@ def invalid(errors: Sequence[FieldError]) -> Refusal:
     )
 
 
-# pydantic's names for what breaks a limit and not the shape; of numbers, only money has a `lt`.
+# pydantic's names for what is too much of a good thing; of numbers, only money has a `lt`.
 _LIMITS = {"string_too_long", "too_long", "less_than"}
 
 _REASONS = {
@@ -305,13 +305,18 @@ _REASONS = {
 def _refusal(error: ValidationError) -> Refusal:
     details = error.errors(include_url=False, include_input=False)
     faults = [FieldError(field=_path(detail["loc"]), reason=_reason(detail)) for detail in details]
-    if all(detail["type"] in _LIMITS for detail in details):
+    if all(_is_over_limit(detail) for detail in details):
         return Refusal(
             RefusalCode.LIMIT_EXCEEDED,
             "The command's data is over a limit; errors say which.",
             tuple(faults[:ERRORS_MAX]),
         )
     return invalid(faults)
+
+
+def _is_over_limit(detail: ErrorDetails) -> bool:
+    # Below 0, the limit of money is a `gt`; that of what must be above 0 is none.
+    return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
 
 
 def _path(location: Iterable[int | str]) -> str:

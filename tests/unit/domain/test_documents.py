@@ -1,0 +1,273 @@
+"""Dates, terms, sellers, numbers and limits of a document."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from contracts.commands import CommandData, read_data
+from contracts.replies import Refusal
+from invoicing.domain.decide import decide
+from invoicing.domain.decision import Accepted, Command, Context
+from invoicing.domain.numbering import NumberSeries, format_number
+from invoicing.domain.sellers import Sellers, read_sellers
+from tests.domain.desk import Desk
+
+SELLERS = read_sellers("""
+[sellers.acme]
+name = "Acme Ltd"
+tax_rounding = "line"
+payment_terms_days = 14
+address = { line1 = "Main Street 1", country = "AT" }
+tax_ids = [{ type = "eu_vat", value = "ATU12345678" }]
+invoice_numbers = { prefix = "AC-", padding = 4, yearly = true }
+credit_note_numbers = { prefix = "AC-CN-" }
+
+[sellers.plain]
+""")
+
+
+def data(**fields: Any) -> dict[str, Any]:
+    return {"customer_id": "cus_1", "currency": "USD", "items": [{"amount": "100"}]} | fields
+
+
+def draft(sellers: Sellers | None = None, **fields: Any) -> Desk:
+    desk = Desk(sellers or Sellers())
+    desk.accept("CreateInvoice", **data(state="draft", **fields))
+    return desk
+
+
+def decided_at(time: datetime, **fields: Any) -> Accepted | Refusal:
+    read = read_data("CreateInvoice", data(**fields))
+    assert isinstance(read, CommandData)
+    command = Command("inv_1", "CreateInvoice", read, time, None)
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    return decide(None, command, Context(now, Sellers(), "number-1"))
+
+
+def test_the_date_is_the_day_of_the_command_in_utc() -> None:
+    late = datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
+    decided = decided_at(late)
+    assert isinstance(decided, Accepted)
+    assert decided.invoice is not None
+    assert decided.invoice.document.document_date == date(2027, 1, 1)
+
+
+def test_it_is_due_on_its_date_where_nobody_says_more() -> None:
+    assert draft().current.document.due_date == date(2026, 11, 20)
+
+
+def test_it_is_due_after_the_terms_of_the_command() -> None:
+    desk = draft(document_date="2026-12-31", payment_terms_days=30)
+    assert desk.current.document.due_date == date(2027, 1, 30)
+
+
+def test_it_is_due_after_the_terms_of_the_seller() -> None:
+    assert draft(SELLERS, seller_id="acme").current.document.due_date == date(2026, 12, 4)
+
+
+def test_a_due_date_and_terms_together_are_refused() -> None:
+    refusal = Desk().refuse("CreateInvoice", **data(due_date="2026-12-01", payment_terms_days=3))
+    assert refusal.errors[0].field == "payment_terms_days"
+
+
+def test_another_date_moves_the_due_date_by_the_terms() -> None:
+    desk = draft(payment_terms_days=10)
+    desk.accept("UpdateInvoice", document_date="2026-12-01")
+    assert desk.current.document.due_date == date(2026, 12, 11)
+
+
+def test_another_date_leaves_a_due_date_that_was_given() -> None:
+    desk = draft(due_date="2026-12-24")
+    desk.accept("UpdateInvoice", document_date="2026-12-01")
+    assert desk.current.document.due_date == date(2026, 12, 24)
+
+
+def test_new_terms_replace_a_due_date() -> None:
+    desk = draft(due_date="2026-12-24")
+    desk.accept("UpdateInvoice", payment_terms_days=1)
+    assert desk.current.document.due_date == date(2026, 11, 21)
+
+
+def test_a_due_date_replaces_the_terms() -> None:
+    desk = draft(payment_terms_days=10)
+    desk.accept("UpdateInvoice", due_date="2026-12-24")
+    desk.accept("UpdateInvoice", document_date="2026-12-01")
+    assert desk.current.document.due_date == date(2026, 12, 24)
+
+
+@pytest.mark.parametrize("nothing", [{"due_date": None}, {"payment_terms_days": None}])
+def test_taking_back_a_due_date_or_terms_leaves_it_due_some_day(nothing: dict[str, None]) -> None:
+    for given in ({"due_date": "2026-12-24"}, {"payment_terms_days": 3}):
+        desk = draft(**given)
+        desk.accept("UpdateInvoice", **nothing)
+        assert desk.current.document.due_date >= date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("year", [1, 1899, 2991, 9999])
+def test_a_command_of_an_impossible_time_is_refused(year: int) -> None:
+    decided = decided_at(datetime(year, 12, 31, 23, 59, tzinfo=UTC))
+    assert isinstance(decided, Refusal)
+    assert (decided.code, decided.errors[0].field) == ("limit_exceeded", "document_date")
+
+
+def test_setting_a_field_leaves_the_others() -> None:
+    desk = draft(memo="Hello", order_id="ord_1")
+    desk.accept("UpdateInvoice", memo="Bye")
+    assert (desk.current.document.memo, desk.current.document.order_id) == ("Bye", "ord_1")
+
+
+def test_setting_a_field_to_null_takes_it_back() -> None:
+    desk = draft(memo="Hello", discount={"amount_off": "10"})
+    desk.accept("UpdateInvoice", memo=None, discount=None)
+    assert desk.current.document.memo is None
+    assert desk.current.total == 100
+
+
+def test_setting_the_customer_tells_it_in_the_summary() -> None:
+    desk = draft()
+    assert desk.accept("UpdateInvoice", customer_id="cus_2").customer_id == "cus_2"
+
+
+@pytest.mark.parametrize("field", ["currency", "seller_id", "state"])
+def test_what_can_never_be_changed_is_no_field_of_an_update(field: str) -> None:
+    assert draft().refuse("UpdateInvoice", **{field: "EUR"}).errors[0].field == field
+
+
+def test_lines_are_named_by_their_place_where_nobody_names_them() -> None:
+    desk = draft(items=[{"amount": "1"}, {"id": "b", "amount": "1"}, {"amount": "1"}])
+    assert [item.id for item in desk.current.document.items] == ["1", "b", "3"]
+
+
+def test_two_lines_of_one_name_are_refused() -> None:
+    lines = [{"amount": "1"}, {"id": "1", "amount": "1"}]
+    refusal = Desk().refuse("CreateInvoice", **data(items=lines))
+    assert [error.field for error in refusal.errors] == ["items.0.id", "items.1.id"]
+
+
+@pytest.mark.parametrize("line", [{}, {"amount": "1", "unit_price": "1"}])
+def test_a_line_has_either_a_unit_price_or_an_amount(line: dict[str, str]) -> None:
+    refusal = Desk().refuse("CreateInvoice", **data(items=[line]))
+    assert refusal.errors[0].field == "items.0.unit_price"
+
+
+def test_a_thousand_lines_are_taken() -> None:
+    assert draft(items=[{"amount": "0.01"}] * 1_000).current.total == 10
+
+
+def test_one_line_more_is_over_the_limit() -> None:
+    refusal = Desk().refuse("CreateInvoice", **data(items=[{"amount": "0.01"}] * 1_001))
+    assert (refusal.code, refusal.errors[0].field) == ("limit_exceeded", "items")
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"metadata": {f"key_{n}": "" for n in range(51)}}, "metadata"),
+        ({"metadata": {"k" * 41: "v"}}, "metadata.kkk"),
+        ({"metadata": {"k": "v" * 501}}, "metadata.k"),
+        ({"order_id": "x" * 501}, "order_id"),
+        ({"memo": "x" * 5_001}, "memo"),
+        ({"items": [{"amount": "1000000000000000"}]}, "items.0.amount"),
+        ({"items": [{"amount": "-1000000000000000"}]}, "items.0.amount"),
+    ],
+)
+def test_what_is_over_a_limit_is_refused_as_such(fields: dict[str, Any], path: str) -> None:
+    refusal = Desk().refuse("CreateInvoice", **data(**fields))
+    assert refusal.code == "limit_exceeded"
+    assert refusal.errors[0].field.startswith(path)
+
+
+HUGE = {"quantity": "999999999999999", "unit_price": "999999999999999.999999999999"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "path"),
+    [
+        ([HUGE], "items.0"),
+        ([{"amount": "999999999999999"}, {"amount": "1"}], "subtotal"),
+        ([{"amount": "999999999999999", "tax": {"rate": "9"}}], "items.0"),
+        ([{"amount": "1"}, HUGE | {"quantity": "-999999999999999"}], "items.1"),
+        ([{"amount": "1", "fees": [{"type": "f", "per_unit_amount": "999999999999999"}] * 2}],
+         "items.0"),
+    ],
+)  # fmt: skip
+def test_an_amount_that_is_worked_out_stays_below_the_limit(
+    lines: list[dict[str, Any]], path: str
+) -> None:
+    refusal = Desk().refuse("CreateInvoice", **data(items=lines))
+    assert (refusal.code, refusal.errors[0].field) == ("limit_exceeded", path)
+
+
+def test_the_largest_exact_product_keeps_every_digit() -> None:
+    line = {"quantity": "0.000000000001", "unit_price": "999999999999999.999999999999"}
+    assert str(draft(items=[line]).current.total) == "1000.00"
+
+
+def test_a_quantity_is_told_as_it_was_given() -> None:
+    line = {"quantity": "0.000000100", "unit_price": "7"}
+    told = draft(items=[line]).history[0][0].model_dump_json()
+    assert '"quantity":"0.000000100"' in told
+
+
+def test_an_event_leaves_out_what_nobody_gave() -> None:
+    told = draft().history[0][0].model_dump(mode="json", exclude_unset=True)
+    assert "memo" not in told["invoice"]
+    assert told["invoice_number"] is None
+
+
+def test_a_seller_is_frozen_into_the_document() -> None:
+    seller = draft(SELLERS, seller_id="acme").current.document.seller
+    assert (seller.name, seller.tax_ids[0].value) == ("Acme Ltd", "ATU12345678")
+
+
+def test_a_draft_keeps_the_rounding_that_it_was_made_with() -> None:
+    lines = [{"amount": "1.24", "tax": {"rate": "0.1"}}] * 2
+    desk = draft(SELLERS, seller_id="acme", items=lines)
+    desk.sellers = Sellers()
+    desk.accept("UpdateInvoice", items=lines * 2)
+    assert str(desk.current.document.total_tax) == "0.48"
+
+
+def test_a_seller_who_is_not_on_the_list_is_refused() -> None:
+    assert Desk(SELLERS).refuse("CreateInvoice", **data()).code == "unknown_seller"
+
+
+def test_without_a_list_everyone_is_a_seller() -> None:
+    assert draft(seller_id="anyone").current.seller_id == "anyone"
+
+
+def test_a_yearly_number_shows_the_year_of_the_document() -> None:
+    desk = draft(SELLERS, seller_id="acme", document_date="2025-12-31")
+    desk.accept("OpenInvoice")
+    (request,) = desk.numbers
+    assert request.series == NumberSeries("acme", "invoice", "2025")
+    assert format_number(request.series, 7, SELLERS) == "AC-2025-0007"
+
+
+def test_a_number_without_a_year_counts_on_for_ever() -> None:
+    series = NumberSeries("acme", "credit_note", "")
+    assert format_number(series, 1_234_567, SELLERS) == "AC-CN-1234567"
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("invoice", "INV-000001"), ("credit_note", "CN-000001")]
+)
+def test_a_number_where_no_format_is_set(kind: Any, number: str) -> None:
+    assert format_number(NumberSeries("plain", kind, ""), 1, SELLERS) == number
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "", "[seller.acme]", "sellers = 1", "sellers.acme = 1", "[sellers.acme]\ntypo = 1",
+        '[sellers.acme]\ntax_rounding = "never"',
+        '[sellers.acme]\ninvoice_numbers = { prefix = "a\\"b" }',
+        f'[sellers.acme]\ninvoice_numbers = {{ prefix = "{"x" * 33}" }}',
+        "[sellers.acme]\ninvoice_numbers = { prefix = 'A', padding = 0 }",
+        "[sellers.acme]\npayment_terms_days = -1", "[sellers.'']", "not toml",
+    ],
+)  # fmt: skip
+def test_a_wrong_file_of_sellers_is_refused(toml: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_sellers(toml)

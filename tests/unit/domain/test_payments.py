@@ -1,0 +1,208 @@
+"""What is due, paid, given back and written off."""
+
+import pytest
+
+from tests.domain.desk import Desk, an_item
+
+
+def open_desk(amount: str = "100.00", currency: str = "USD") -> Desk:
+    desk = Desk()
+    desk.accept("CreateInvoice", customer_id="cus_1", currency=currency, items=[{"amount": amount}])
+    return desk
+
+
+def pay(desk: Desk, payment_id: str, amount: str, **more: object) -> None:
+    desk.accept("RecordPayment", payment_id=payment_id, amount=amount, currency="USD", **more)
+
+
+def test_an_invoice_of_0_is_paid_when_it_is_opened() -> None:
+    desk = open_desk("0")
+    assert desk.event_types == ["invoice.created", "invoice.opened", "invoice.paid"]
+
+
+def test_each_event_tells_the_state_after_it() -> None:
+    desk = open_desk("0")
+    assert [event.state.value for event, _ in desk.history] == ["draft", "open", "paid"]
+
+
+def test_a_part_leaves_the_rest_due() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "40")
+    assert (desk.current.state, str(desk.current.amount_due)) == ("open", "60.00")
+
+
+def test_the_rest_makes_it_paid() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "40")
+    pay(desk, "pay_2", "60")
+    assert desk.event_types[-2:] == ["invoice.payment_recorded", "invoice.paid"]
+
+
+def test_what_is_too_much_is_kept_as_overpaid() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "120")
+    assert desk.event_types[-3:] == [
+        "invoice.payment_recorded",
+        "invoice.paid",
+        "invoice.overpaid",
+    ]
+    assert str(desk.current.amount_overpaid) == "20.00"
+
+
+def test_what_comes_after_it_is_paid_is_overpaid_and_not_paid_again() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100")
+    pay(desk, "pay_2", "5")
+    assert desk.event_types[-2:] == ["invoice.payment_recorded", "invoice.overpaid"]
+
+
+def test_giving_back_what_was_too_much_leaves_it_paid() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "120")
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="20")
+    assert (desk.current.state, desk.current.amount_overpaid) == ("paid", 0)
+
+
+def test_a_payment_on_its_way_is_not_paid_yet() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100", settled=False)
+    assert (desk.current.state, str(desk.current.amount_due)) == ("open", "100.00")
+
+
+def test_a_payment_on_its_way_is_paid_when_it_settles() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100", settled=False)
+    desk.accept("SettlePayment", payment_id="pay_1")
+    assert desk.event_types[-2:] == ["invoice.payment_settled", "invoice.paid"]
+
+
+def test_a_requested_charge_is_answered_under_its_id() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    desk.accept("PayInvoice")
+    requested = desk.history[-1][0].model_dump()
+    pay(desk, requested["payment_id"], str(requested["amount"]))
+    assert desk.current.state == "paid"
+    assert desk.current.payments[requested["payment_id"]].source_id == "src_1"
+
+
+def test_a_charge_is_asked_of_the_source_attached_last() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    desk.accept("AttachSource", source_id="src_2", type="konbini")
+    desk.accept("PayInvoice")
+    assert desk.history[-1][0].model_dump()["source_id"] == "src_2"
+
+
+def test_the_source_of_the_invoice_itself_can_be_charged() -> None:
+    desk = Desk()
+    desk.accept(
+        "CreateInvoice",
+        customer_id="cus_1",
+        currency="USD",
+        items=[an_item()],
+        source_id="src_9",
+    )
+    desk.accept("PayInvoice")
+    assert desk.history[-1][0].model_dump()["source_id"] == "src_9"
+
+
+def test_a_requested_charge_never_takes_the_id_of_another_payment() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    pay(desk, "inv_1-5", "1")
+    desk.accept("PayInvoice")
+    assert desk.history[-1][0].model_dump()["payment_id"] == "inv_1-5-"
+
+
+def test_every_failure_is_counted() -> None:
+    desk = open_desk()
+    for payment_id in ("pay_1", "pay_2"):
+        pay(desk, payment_id, "100", settled=False)
+        desk.accept("RecordPaymentFailure", payment_id=payment_id, code="declined")
+    assert desk.current.attempt_count == 2
+
+
+def test_a_payment_takes_back_what_was_written_off() -> None:
+    desk = open_desk()
+    desk.accept("WriteOffInvoice")
+    pay(desk, "pay_1", "40")
+    assert (desk.current.state, str(desk.current.amount_written_off)) == ("uncollectible", "60.00")
+
+
+def test_a_payment_of_all_that_was_written_off_makes_it_paid() -> None:
+    desk = open_desk()
+    desk.accept("WriteOffInvoice")
+    pay(desk, "pay_1", "100")
+    assert (desk.current.state, desk.current.amount_written_off) == ("paid", 0)
+
+
+def test_a_charge_of_what_was_written_off_asks_for_all_of_it() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    desk.accept("WriteOffInvoice")
+    desk.accept("PayInvoice")
+    assert str(desk.history[-1][0].model_dump()["amount"]) == "100.00"
+
+
+def test_writing_off_leaves_nothing_due() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "33.33")
+    desk.accept("WriteOffInvoice")
+    assert (desk.current.amount_due, str(desk.current.amount_written_off)) == (0, "66.67")
+
+
+def test_money_in_another_currency_is_refused() -> None:
+    refusal = open_desk().refuse("RecordPayment", payment_id="p", amount="1", currency="EUR")
+    assert refusal.code == "currency_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("command", "data"),
+    [
+        ("PayInvoice", {"amount": "0.5"}),
+        ("RefundPayment", {"payment_id": "p", "refund_id": "r", "amount": "0.5"}),
+        ("IssueCreditNote", {"credit_note_id": "c", "amount": "0.5"}),
+        ("IssueCreditNote", {"credit_note_id": "c", "items": [{"id": "1", "amount": "0.5"}]}),
+        ("UpdateInvoice", {"items": [{"amount": "0.5"}]}),
+    ],
+)
+def test_half_a_yen_is_refused_with_its_path(command: str, data: dict[str, object]) -> None:
+    refusal = open_desk("100", "JPY").refuse(command, **data)
+    assert refusal.code == "invalid_command"
+    assert refusal.errors[0].field.endswith("amount")
+    assert refusal.errors[0].reason == "must have at most 0 decimals"
+
+
+def test_payments_stay_below_the_limit_of_money_in_sum() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "999999999999999.99")
+    refusal = desk.refuse("RecordPayment", payment_id="pay_2", amount="0.01", currency="USD")
+    assert refusal.code == "limit_exceeded"
+
+
+def test_an_invoice_is_overdue_only_once() -> None:
+    desk = open_desk()
+    desk.accept("MarkInvoiceOverdue", as_of="2026-11-21")
+    desk.accept("MarkInvoiceOverdue", as_of="2026-11-22")
+    assert desk.event_types.count("invoice.overdue") == 1
+
+
+def test_an_invoice_is_not_overdue_on_the_day_that_it_is_due() -> None:
+    assert open_desk().refuse("MarkInvoiceOverdue", as_of="2026-11-20").code == "not_past_due"
+
+
+def test_the_same_mail_is_not_asked_for_twice_while_it_is_on_its_way() -> None:
+    desk = open_desk()
+    desk.accept("SendInvoice", to="ada@example.com")
+    desk.accept("SendInvoice", to="ada@example.com")
+    assert desk.event_types.count("invoice.send_requested") == 1
+
+
+def test_a_mail_can_be_asked_for_again_when_it_was_sent() -> None:
+    desk = open_desk()
+    desk.accept("SendInvoice", to="ada@example.com")
+    send_id = desk.history[-1][0].model_dump()["send_id"]
+    desk.accept("RecordInvoiceSent", send_id=send_id, to="ada@example.com")
+    desk.accept("SendInvoice", to="ada@example.com")
+    assert desk.event_types.count("invoice.send_requested") == 2
