@@ -1,0 +1,1 @@
+"""What the models say, written down for others: JSON Schemas, AsyncAPI, the table of states."""
