@@ -251,7 +251,8 @@ def _parse(value: bytes) -> object:
         return Unreadable(UnreadableReason.NOT_JSON, str(error))
     except json.JSONDecodeError as error:
         return Unreadable(
-            UnreadableReason.NOT_JSON, f"The record is not JSON: {error.msg} at {error.pos}."
+            UnreadableReason.NOT_JSON,
+            f"The record is not JSON: {error.msg} (character {error.pos}).",
         )
     return _TOO_DEEP if _is_too_deep(value, parsed) else parsed
 

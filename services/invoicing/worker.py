@@ -38,8 +38,10 @@ from runtime.postgres import open_pool
 from runtime.settings import Settings
 
 FETCH_RECORDS_MAX: Final = 5_000
+# A broker answers at once when there is something; the embedded one only when this is over.
+FETCH_WAIT_MS_MAX: Final = 100
 # FastStream sleeps this long again after it has waited this long for nothing.
-FETCH_WAIT_MS: Final = 5
+POLL_WAIT_MS: Final = 5
 STOP_SECONDS_MAX: Final = 3.0
 # The longest that a revoked lane is waited for lies well below it.
 REBALANCE_TIMEOUT_MS: Final = 60_000
@@ -96,7 +98,8 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
         decoder=_decode_nothing,
         listener=lanes,
         max_records=FETCH_RECORDS_MAX,
-        batch_timeout_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
+        batch_timeout_ms=POLL_WAIT_MS,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),

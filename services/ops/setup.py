@@ -24,7 +24,7 @@ def migrate(as_json: AsJson = False) -> None:
     migrate first, then replace the workers. The DSN's user must be allowed to create tables and
     roles.
     """
-    dsn = read_settings().postgres_dsn.get_secret_value()
+    dsn = read_settings().dsn
     with reaching_postgres():
         before = current_revision(dsn)
         migrate_database(dsn)

@@ -76,7 +76,7 @@ def postgres_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def ping() -> None:
         try:
             if not connections:
-                dsn = settings.postgres_dsn.get_secret_value()
+                dsn = settings.dsn
                 connections.append(await asyncpg.connect(dsn, timeout=PING_SECONDS_MAX))
             await connections[0].execute("SELECT 1")
         except BaseException:

@@ -15,6 +15,7 @@ from runtime.settings import Settings
 CLIENT_ID: Final = "invoicing"
 # A set-aside record keeps every byte and gets headers more, so it may be larger than when it came.
 DEAD_LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
+BROKERS_DEFAULT: Final = -1
 
 
 class TopicsError(Exception):
@@ -93,7 +94,8 @@ async def existing_topics(settings: Settings) -> dict[str, int]:
 
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; returns their names. Then `check_topics` them."""
-    missing = [name for name in _names(settings) if name not in await existing_topics(settings)]
+    existing = await existing_topics(settings)
+    missing = [name for name in _names(settings) if name not in existing]
     admin = AIOKafkaAdminClient(**client_options(settings))
     await admin.start()
     try:
@@ -133,9 +135,12 @@ def _names(settings: Settings) -> list[str]:
 
 def _new_topic(settings: Settings, name: str) -> NewTopic:
     set_aside = name == settings.topic_dead_letter
+    factor = settings.topic_replication_factor
     return NewTopic(
         name,
         num_partitions=settings.topic_partitions,
-        replication_factor=settings.topic_replication_factor,
+        replication_factor=factor,
+        # aiokafka takes the broker's default factor for an oversight, unless this is given.
+        replica_assignments={} if factor == BROKERS_DEFAULT else None,
         topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)} if set_aside else {},
     )

@@ -23,7 +23,7 @@ async def open_pool(settings: Settings, role: str) -> Pool:
         await connection.execute(f"SET ROLE {role}")
 
     return await asyncpg.create_pool(
-        settings.postgres_dsn.get_secret_value(),
+        settings.dsn,
         min_size=0,
         max_size=POOL_CONNECTIONS_MAX,
         timeout=CONNECT_SECONDS_MAX,

@@ -66,7 +66,9 @@ class Settings(BaseSettings):
         default="on", description="off: at least once, for a broker without transactions"
     )
 
-    postgres_dsn: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    postgres_dsn: SecretStr | None = Field(
+        default=None, description="postgresql://user:password@host:port/database"
+    )
 
     consumer_group: str = Field(default="invoicing", min_length=1, max_length=200)
     group_instance_id: str | None = Field(
@@ -95,6 +97,15 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     sellers_file: Path | None = None
+
+    @property
+    def dsn(self) -> str:
+        """Where Postgres is. Raises `WrongSettingError` where nobody has said so."""
+        if self.postgres_dsn is None:
+            raise WrongSettingError(
+                f"{PREFIX}POSTGRES_DSN is not set. It is needed: there is no right default for it."
+            )
+        return self.postgres_dsn.get_secret_value()
 
     @property
     def is_transactional(self) -> bool:
@@ -156,8 +167,6 @@ def _sentence(error: Mapping[str, object]) -> str:
     if not path:
         return f"{PREFIX[:-1]} settings: {str(error['msg']).removeprefix('Value error, ')}."
     name = f"{PREFIX}{'_'.join(map(str, path)).upper()}"
-    if error["type"] == "missing":
-        return f"{name} is not set. It is needed: there is no default that could be right."
     reason = str(error["msg"]).removeprefix("Value error, ")
     if name.removeprefix(PREFIX) in SECRETS:
         return f"{name} is wrong: {reason}."

@@ -26,7 +26,7 @@ FETCH_RECORDS_MAX = 5_000
 
 
 async def main(settings: Settings) -> None:
-    pool = await asyncpg.create_pool(settings.postgres_dsn.get_secret_value(), max_size=10)
+    pool = await asyncpg.create_pool(settings.dsn, max_size=10)
     consumer = AIOKafkaConsumer(
         settings.topic_commands,
         bootstrap_servers=settings.kafka_bootstrap_servers,

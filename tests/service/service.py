@@ -90,7 +90,7 @@ class Service:
     def start_worker(self, module: str = "ops.main", **settings: str) -> Worker:
         """Start a worker; `settings` come on top of the service's."""
         log = self.directory / f"worker-{len(self.workers)}.log"
-        environment = {**os.environ, **self._environment(), **settings}
+        environment = {**os.environ, **self.environment, **settings}
         worker = Worker(module, environment, log)
         self.workers.append(worker)
         return worker
@@ -141,7 +141,9 @@ class Service:
         finally:
             await connection.close()
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of its workers."""
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "KAFKA_TRANSACTIONS": "on" if self.transactions else "off",
