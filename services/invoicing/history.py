@@ -10,6 +10,7 @@ import orjson
 from contracts.events import EVENTS, EventData
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
+from invoicing.domain.upcast import upcast
 from invoicing.store import StoredEvent
 
 READER_ROLE: Final = "invoicing_reader"
@@ -59,5 +60,8 @@ def replay(events: Iterable[StoredEvent]) -> Sequence[Invoice]:
 
 
 def data_of(event: StoredEvent) -> EventData:
-    """What a stored event says, as its model."""
-    return EVENTS[event.type].model_validate(orjson.loads(event.document)["data"])
+    """What a stored event says, as its model; an event of an older schema, brought up to date."""
+    document = orjson.loads(event.document)
+    _, _, schema_version = document["dataschema"].rpartition(":")
+    data = upcast(event.type, int(schema_version), document["data"])
+    return EVENTS[event.type].model_validate(data)
