@@ -62,6 +62,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.starts = 0
+        self.settled_at: int | None = None
         self.published: list[int] = []
         self.failures: list[Exception] = []
         self.consumer: Consumer | None = None
@@ -94,6 +95,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
         async def start(self) -> None:
             made.starts += 1
+            if made.settled_at is not None and made.consumer is not None:
+                made.consumer.offset = made.settled_at
 
         async def stop(self, seconds_max: float) -> None:
             pass
@@ -149,6 +152,15 @@ async def test_records_below_the_committed_offset_are_skipped(broker: Broker) ->
 
         await eventually(lambda: broker.published and broker.published[-1] == 105)
         assert handled(handler) == [100, 101, 102, 103, 104]
+
+
+async def test_what_the_last_owner_committed_until_it_was_shut_out_counts(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    broker.settled_at = 103  # starting the producer completes the last owner's transaction
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        assert consumer.sought == [103]
 
 
 async def test_records_before_the_lane_is_open_are_left_for_later(broker: Broker) -> None:
