@@ -339,12 +339,11 @@ def _plain(value: object) -> str:
 def _particulars_faults(data: Particulars) -> Iterator[FieldError]:
     if data.due_date is not None and data.payment_terms_days is not None:
         yield FieldError(field="payment_terms_days", reason="cannot be given with due_date")
-    seen = Counter[str]()
     for place, item in enumerate(data.items):
-        yield from _item_faults(item, f"items.{place}")
-        seen[item_id(item, place)] += 1
-    if len(seen) < len(data.items):
-        yield from _repeated_ids(data.items, seen)
+        yield from _item_faults(item, place)
+    ids = [item_id(item, place) for place, item in enumerate(data.items)]
+    if len(set(ids)) < len(ids):
+        yield from _repeated_ids(ids)
 
 
 def item_id(item: Item, place: int) -> str:
@@ -352,19 +351,21 @@ def item_id(item: Item, place: int) -> str:
     return item.id or str(place + 1)
 
 
-def _item_faults(item: Item, path: str) -> Iterator[FieldError]:
+def _item_faults(item: Item, place: int) -> Iterator[FieldError]:
     if (item.unit_price is None) == (item.amount is None):
-        yield FieldError(field=f"{path}.unit_price", reason="give either this or amount")
-    for place, fee in enumerate(item.fees):
+        yield FieldError(field=f"items.{place}.unit_price", reason="give either this or amount")
+    for fee_place, fee in enumerate(item.fees):
         if (fee.amount is None) == (fee.per_unit_amount is None):
             yield FieldError(
-                field=f"{path}.fees.{place}.amount", reason="give either this or per_unit_amount"
+                field=f"items.{place}.fees.{fee_place}.amount",
+                reason="give either this or per_unit_amount",
             )
 
 
-def _repeated_ids(items: Sequence[Item], seen: Mapping[str, int]) -> Iterator[FieldError]:
-    for place, item in enumerate(items):
-        if seen[item_id(item, place)] > 1:
+def _repeated_ids(ids: Sequence[str]) -> Iterator[FieldError]:
+    times = Counter(ids)
+    for place, id_ in enumerate(ids):
+        if times[id_] > 1:
             yield FieldError(
                 field=f"items.{place}.id", reason="must not be the same as another line's"
             )

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from pydantic import Field
 
 from contracts.details import Details
-from contracts.invoice import Document, Shape, Summary
+from contracts.invoice import Document, Shape, Showing, Summary
 from contracts.money import Money, Quantity
 from contracts.texts import Day, Instant, LongText, Text
 
@@ -19,24 +19,29 @@ class EventData(Summary):
     schema_version: ClassVar[int] = 1
 
 
+class Whole(Showing, EventData):
+    """An event that shows the whole invoice."""
+
+    document_field = "invoice"
+    invoice: Document = Field(description="The whole of it, as it is after the event.")
+
+
 class Changed(EventData):
     """An event that somebody may have given a reason for."""
 
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
-class InvoiceCreated(EventData):
+class InvoiceCreated(Whole):
     """An invoice was made, as a draft; where it was to be open, `invoice.opened` follows."""
 
     type = "invoice.created"
-    invoice: Document = Field(description="The whole of it.")
 
 
-class InvoiceUpdated(EventData):
+class InvoiceUpdated(Whole):
     """Fields of it were set."""
 
     type = "invoice.updated"
-    invoice: Document = Field(description="The whole of it, as it is now.")
 
 
 class InvoiceDeleted(EventData):
@@ -45,11 +50,10 @@ class InvoiceDeleted(EventData):
     type = "invoice.deleted"
 
 
-class InvoiceOpened(EventData):
+class InvoiceOpened(Whole):
     """It has its number and can be paid."""
 
     type = "invoice.opened"
-    invoice: Document = Field(description="The whole of it.")
 
 
 class InvoiceUnposted(Changed):

@@ -7,7 +7,7 @@ given is left out of what we publish.
 
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -72,15 +72,23 @@ class Shape(BaseModel):
         `model_construct` does the same at five times the price, and an invoice has many parts.
         """
         template, required = _template(cls)
-        if not required <= fields.keys() <= template.keys():
+        whole = template | fields
+        if len(whole) > len(template) or not required.issubset(fields):
             raise TypeError(f"{cls.__name__} is not made of {', '.join(fields)}")
-        return _made(cls, template | fields, set(fields))
+        return _made(cls, whole, set(fields))
+
+    @classmethod
+    def worked_out(cls, given: "Shape", **fields: Any) -> Self:
+        """What was given, and these fields that were worked out from it. `cls` has all of both."""
+        whole = _template(cls)[0] | given.__dict__ | fields
+        return _made(cls, whole, given.model_fields_set.union(fields))
 
     def changed(self, **fields: Any) -> Self:
         """The same but for these fields, which are right already."""
-        if not fields.keys() <= self.__dict__.keys():
+        whole = self.__dict__ | fields
+        if len(whole) > len(self.__dict__):
             raise TypeError(f"{type(self).__name__} has not all of {', '.join(fields)}")
-        return _made(type(self), self.__dict__ | fields, self.model_fields_set | fields.keys())
+        return _made(type(self), whole, self.model_fields_set.union(fields))
 
     def model_dump_json(self, *, exclude_unset: bool = True, **options: Any) -> str:
         """As JSON, without what was never given: a third of the bytes of an invoice are that."""
@@ -337,6 +345,8 @@ class SellerParty(Shape):
 class Document(Particulars):
     """The whole invoice: every field that was given, and all that was worked out from them."""
 
+    __slots__ = ("_json",)
+
     customer_id: Text = Field(description="The customer.")
     currency: Currency = Field(description="ISO 4217 code.")
     seller: SellerParty = Field(description="The seller, as settings were then.")
@@ -361,6 +371,30 @@ class Document(Particulars):
     )
     total_excluding_tax: Money = Field(description="`total` less `total_tax`.")
     tax_groups: tuple[TaxGroup, ...] = Field(description="The tax by category and rate.")
+
+    @property
+    def json_text(self) -> str:
+        """Its JSON, made once for all events and states that show it."""
+        try:
+            made: str = object.__getattribute__(self, "_json")
+        except AttributeError:
+            made = self.model_dump_json()
+            object.__setattr__(self, "_json", made)
+        return made
+
+
+class Showing(Shape):
+    """What shows a document, in the field that `document_field` names."""
+
+    document_field: ClassVar[str]
+
+    def model_dump_json(self, **options: Any) -> str:
+        """As JSON, the document last: most of it is that, and it was made before."""
+        if options:
+            return super().model_dump_json(**options)
+        others = super().model_dump_json(exclude={self.document_field})
+        document: Document = getattr(self, self.document_field)
+        return f'{others[:-1]},"{self.document_field}":{document.json_text}}}'
 
 
 class Summary(Shape):

@@ -32,7 +32,7 @@ def _scaled(value: Any, unit: Decimal) -> Any:
     changes = {}
     for name, _ in _fields_to_look_at(value.__class__):
         part = getattr(value, name)
-        if part and (scaled := _scaled(part, unit)) is not part:
+        if part not in (None, ()) and (scaled := _scaled(part, unit)) is not part:
             changes[name] = scaled
     return value.changed(**changes) if changes else value
 

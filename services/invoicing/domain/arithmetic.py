@@ -64,7 +64,9 @@ class Rules:
         if len(quotas) == 1:
             return [total]
         shares = [quota.quantize(self.unit, ROUND_FLOOR) + ZERO for quota in quotas]
-        left = int((total - sum(shares)) / self.unit)
+        left = int((total - self.sum(shares)) / self.unit)
+        if not left:
+            return shares
         largest_first = sorted(range(len(quotas)), key=lambda i: shares[i] - quotas[i])
         for i in largest_first[:left]:
             shares[i] += self.unit

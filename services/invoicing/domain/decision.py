@@ -8,7 +8,7 @@ from typing import Any
 from contracts.commands import CommandData
 from contracts.events import EventData
 from invoicing.domain.balance import balance
-from invoicing.domain.evolve import SUMMARY, evolve
+from invoicing.domain.evolve import evolve, summary_of
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.domain.sellers import Sellers
@@ -67,7 +67,7 @@ class Decision:
 
     def tell(self, event: type[EventData], **facts: Any) -> None:
         """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
-        told = tell(event, {name: getattr(self.invoice, name) for name in SUMMARY} | facts)
+        told = tell(event, summary_of(self.invoice) | facts)
         self.events.append(told)
         self.invoice = evolve(self.invoice, told, self.context.recorded_at)
 

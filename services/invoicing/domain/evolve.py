@@ -16,14 +16,20 @@ from invoicing.domain.invoice import (
     SendState,
 )
 
-SUMMARY: Final = tuple(Summary.model_fields)
+_SUMMARY = tuple(Summary.model_fields)
 
 Changes = dict[str, Any]
 
 
+def summary_of(told: Summary) -> Changes:
+    """The summary that an event holds, or an invoice, by the names of its fields."""
+    fields = told.__dict__
+    return {name: fields[name] for name in _SUMMARY}
+
+
 def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> Invoice:
     """The invoice after the event. `recorded_at` is when the event was stored."""
-    summary = {name: getattr(event, name) for name in SUMMARY}
+    summary = summary_of(event)
     if invoice is None:
         if not isinstance(event, events.InvoiceCreated):
             raise TypeError(f"the first event of an invoice cannot be {event.type}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from contracts.events import CreditNote, Source
-from contracts.invoice import Document, Shape, State, Summary
+from contracts.invoice import Document, Shape, Showing, State, Summary
 from contracts.money import Money
 from contracts.texts import Day, Instant, LongText, Text
 
@@ -71,9 +71,10 @@ class Sending(Shape):
     code: Text | None = None
 
 
-class Invoice(Summary):
+class Invoice(Showing, Summary):
     """An invoice after some number of events. `version` counts them."""
 
+    document_field = "document"
     version: int
     document: Document
     archived: bool = False

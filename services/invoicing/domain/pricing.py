@@ -1,10 +1,10 @@
 """What an invoice comes to: its lines, its discounts and its totals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from contracts.commands import item_id
 from contracts.invoice import (
@@ -12,7 +12,6 @@ from contracts.invoice import (
     Fee,
     Item,
     Particulars,
-    Shape,
     TaxGroup,
     TaxRounding,
     WorkedFee,
@@ -153,40 +152,34 @@ def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
 
 def _worked_item(line: _Line, place: int, rules: Rules) -> WorkedItem:
     item = line.item
-    fees_amount = rules.sum(fee.base for fee in line.fees)
-    tax_amount = line.goods.tax_amount + rules.sum(fee.tax_amount for fee in line.fees)
+    fees_amount = rules.sum([fee.base for fee in line.fees])
+    tax_amount = rules.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
     untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
-    return WorkedItem.trusted(
-        **_given(item)
-        | {
-            "id": item_id(item, place),
-            "quantity": item.quantity,
-            "amount": line.amount,
-            "fees": tuple(map(_worked_fee, item.fees, line.fees)),
-            "discount_amount": line.discount,
-            "net": line.goods.base,
-            "tax_amount": tax_amount,
-            "fees_amount": fees_amount,
-            "duties_amount": line.duties,
-            "importer_tax_amount": line.importer_tax,
-            "total": untaxed if rules.tax_inclusive else untaxed + tax_amount,
-        }
+    return WorkedItem.worked_out(
+        item,
+        id=item_id(item, place),
+        quantity=item.quantity,
+        amount=line.amount,
+        fees=tuple(map(_worked_fee, item.fees, line.fees)),
+        discount_amount=line.discount,
+        net=line.goods.base,
+        tax_amount=tax_amount,
+        fees_amount=fees_amount,
+        duties_amount=line.duties,
+        importer_tax_amount=line.importer_tax,
+        total=untaxed if rules.tax_inclusive else untaxed + tax_amount,
     )
 
 
 def _worked_fee(fee: Fee, part: Part) -> WorkedFee:
-    return WorkedFee.trusted(**_given(fee) | {"amount": part.base, "tax_amount": part.tax_amount})
+    return WorkedFee.worked_out(fee, amount=part.base, tax_amount=part.tax_amount)
 
 
 def _worked_shipping(given: Particulars, shipping: Sequence[Part]) -> WorkedShipping | None:
     if given.shipping is None:
         return None
     (part,) = shipping
-    return WorkedShipping.trusted(**_given(given.shipping) | {"tax_amount": part.tax_amount})
-
-
-def _given(shape: Shape) -> dict[str, Any]:
-    return {name: getattr(shape, name) for name in shape.model_fields_set}
+    return WorkedShipping.worked_out(given.shipping, tax_amount=part.tax_amount)
 
 
 def _totals(
@@ -196,13 +189,13 @@ def _totals(
     groups: Sequence[TaxGroup],
     rules: Rules,
 ) -> Totals:
-    subtotal = rules.sum(item.amount for item in items)
-    discount = rules.sum(item.discount_amount for item in items)
-    tax = rules.sum(group.tax for group in groups)
-    fees = rules.sum(item.fees_amount for item in items)
-    duties = rules.sum(item.duties_amount for item in items)
-    importer_tax = rules.sum(item.importer_tax_amount for item in items)
-    shipping_amount = rules.sum(part.base for part in shipping)
+    subtotal = rules.sum([item.amount for item in items])
+    discount = rules.sum([item.discount_amount for item in items])
+    tax = rules.sum([group.tax for group in groups])
+    fees = rules.sum([item.fees_amount for item in items])
+    duties = rules.sum([item.duties_amount for item in items])
+    importer_tax = rules.sum([item.importer_tax_amount for item in items])
+    shipping_amount = rules.sum([part.base for part in shipping])
     untaxed = subtotal - discount + fees + duties + importer_tax + shipping_amount
     total = untaxed if rules.tax_inclusive else untaxed + tax
     return Totals(
@@ -230,20 +223,23 @@ def _tax_inside_subtotal(lines: Sequence[_Line], rules: Rules) -> Decimal:
 def _too_large(items: Sequence[WorkedItem], totals: Totals) -> TooLarge | None:
     for place, item in enumerate(items):
         amounts = (item.amount, item.discount_amount, item.net, item.fees_amount, item.tax_amount)
-        if any(abs(amount) >= MONEY_LIMIT for amount in (*amounts, item.total)):
+        if _largest((*amounts, item.total)) >= MONEY_LIMIT:
             return TooLarge(f"items.{place}")
-    for name, amount in zip(Totals._fields, totals, strict=True):
-        if abs(amount) >= MONEY_LIMIT:
-            return TooLarge(name)
-    return None
+    if _largest(totals) < MONEY_LIMIT:
+        return None
+    return TooLarge(next(n for n, a in totals._asdict().items() if abs(a) >= MONEY_LIMIT))
+
+
+def _largest(amounts: Iterable[Decimal]) -> Decimal:
+    return max(map(abs, amounts))
 
 
 def _prove(
     items: Sequence[WorkedItem], shipping: Sequence[Part], totals: Totals, rules: Rules
 ) -> None:
     """The total is the sum of its parts, whichever way they are added up."""
-    shipped = rules.sum(part.base for part in shipping)
+    shipped = rules.sum([part.base for part in shipping])
     if not rules.tax_inclusive:
-        shipped += rules.sum(part.tax_amount for part in shipping)
-    if rules.sum(item.total for item in items) + shipped != totals.total:
+        shipped += rules.sum([part.tax_amount for part in shipping])
+    if rules.sum([item.total for item in items]) + shipped != totals.total:
         raise AssertionError(f"lines and shipping do not add up to the total: {totals}")

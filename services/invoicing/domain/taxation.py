@@ -39,8 +39,8 @@ def _put_group(group: Sequence[tuple[Part, Tax]], rate: Decimal | None, rules: R
             by_rate.append(part)
     if rate is not None and by_rate:
         _put_rate(by_rate, rate, rules)
-    base = rules.sum(part.base for part, _ in group)
-    tax_amount = rules.sum(part.tax_amount for part, _ in group)
+    base = rules.sum([part.base for part, _ in group])
+    tax_amount = rules.sum([part.tax_amount for part, _ in group])
     first = group[0][1]
     return TaxGroup.trusted(
         category=first.category,
@@ -55,7 +55,7 @@ def _put_rate(parts: Sequence[Part], rate: Decimal, rules: Rules) -> None:
         for part in parts:
             part.tax_amount = _tax(part.base, rate, rules)
         return
-    tax = _tax(rules.sum(part.base for part in parts), rate, rules)
+    tax = _tax(rules.sum([part.base for part in parts]), rate, rules)
     divisor = 1 + rate if rules.tax_inclusive else Decimal(1)
     quotas = [part.base * rate / divisor for part in parts]
     for part, share in zip(parts, rules.share(tax, quotas), strict=True):
