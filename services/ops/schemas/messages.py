@@ -10,7 +10,7 @@ import orjson
 from contracts import replies
 from contracts.commands import COMMANDS, CommandData, UpdateInvoice
 from contracts.envelope import IDENTITY_CHARACTERS_MAX, SOURCE
-from contracts.events import EVENTS, EventData
+from contracts.events import EVENTS
 from contracts.replies import Answer, Rejection
 from ops.schemas.shapes import Schema, closed, shape_of
 from ops.schemas.story import Played
@@ -61,16 +61,12 @@ def schema_id(message_type: str, version: int) -> str:
     return f"urn:invoicing:schema:{message_type}:{version}"
 
 
-def messages(
-    played: Played,
-    commands: Mapping[str, type[CommandData]] = COMMANDS,
-    events: Mapping[str, type[EventData]] = EVENTS,
-) -> Iterator[Message]:
+def messages(played: Played) -> Iterator[Message]:
     """All commands, events and answers, with examples from a story that was played."""
     examples = _examples(played)
-    for name, command in commands.items():
+    for name, command in COMMANDS.items():
         yield _message("command", name, 1, command_data(command), examples)
-    for name, event in events.items():
+    for name, event in EVENTS.items():
         data = shape_of(event, "serialization")
         yield _message("event", name, event.schema_version, data, examples)
     for name, answer in ((replies.ACCEPTED, Answer), (replies.REJECTED, Rejection)):
@@ -92,7 +88,7 @@ def command_data(command: type[CommandData]) -> Schema:
 def _message(
     kind: Kind, type_: str, version: int, data: Schema, examples: Mapping[str, Sequence[Any]]
 ) -> Message:
-    definitions = data.pop("$defs", {})
+    definitions = data.pop("$defs")
     description = data.pop("description")
     title = data.pop("title")
     envelope = _ENVELOPES[kind](type_, schema_id(type_, version))

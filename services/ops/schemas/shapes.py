@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -14,43 +15,61 @@ Schema = dict[str, Any]
 
 _NUMBER: Final = "A decimal string, never a JSON number; no exponent, no plus sign, no blanks."
 
-SCALARS: Final[Mapping[str, tuple[Any, str]]] = {
-    "Currency": (
+
+class Scalar(NamedTuple):
+    """What a plain value means; `rules` say more than the model's own schema can."""
+
+    type: Any
+    description: str
+    rules: Mapping[str, str] = MappingProxyType({})
+
+
+SCALARS: Final[Mapping[str, Scalar]] = {
+    "Currency": Scalar(
         money.Currency,
         "An ISO 4217 code that money can be given in. Its decimals are the scale of its amounts:"
         " 2 for USD, 0 for JPY, 3 for KWD, 4 for CLF.",
     ),
-    "Money": (
+    "Money": Scalar(
         money.Money,
         "An amount, always with all the decimals of the invoice's currency:"
         f" 214.25 USD, 1500 JPY, 3.889 KWD. {_NUMBER}",
     ),
-    "GivenMoney": (
+    "GivenMoney": Scalar(
         money.GivenMoney,
         "An amount below 10^15, with at most the decimals of its currency:"
         f" 200, 200.0 or 200.00 USD. {_NUMBER}",
+        {"pattern": r"^0*[0-9]{1,15}(\.[0-9]{1,4})?$"},
     ),
-    "GivenSignedMoney": (
+    "GivenSignedMoney": Scalar(
         money.GivenSignedMoney,
         "An amount between -10^15 and 10^15, with at most the decimals of its currency:"
         f" -5.5 USD. {_NUMBER}",
+        {"pattern": r"^-?0*[0-9]{1,15}(\.[0-9]{1,4})?$"},
     ),
-    "ExactNumber": (
+    "ExactNumber": Scalar(
         money.Quantity,
         f"A quantity, or the price of one, with up to 12 decimals; may be below 0. {_NUMBER}",
     ),
-    "Rate": (money.Rate, f"A share of 1, with up to 12 decimals: 0.2 is 20 %. {_NUMBER}"),
-    "Percentage": (money.Percentage, f"From 0 to 100, with up to 12 decimals. {_NUMBER}"),
-    "Day": (
+    "Rate": Scalar(money.Rate, f"A share of 1, with up to 12 decimals: 0.2 is 20 %. {_NUMBER}"),
+    "Percentage": Scalar(money.Percentage, f"From 0 to 100, with up to 12 decimals. {_NUMBER}"),
+    "Day": Scalar(
         texts.Day,
         f"YYYY-MM-DD (RFC 3339, full-date), from {texts.EARLIEST_DATE} to {texts.LATEST_DATE}.",
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     ),
-    "Instant": (
+    "Instant": Scalar(
         texts.Instant,
-        "A time with its offset (RFC 3339, date-time), finest microseconds; ours are in UTC.",
+        "A time with its offset (RFC 3339, date-time), kept to the microsecond; ours are in UTC.",
+        {
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+            r"(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+        },
     ),
-    "Days": (texts.Days, "A number of calendar days."),
-    "Metadata": (texts.Metadata, "The sender's own texts by name; they come back as they were."),
+    "Days": Scalar(texts.Days, "A number of calendar days."),
+    "Metadata": Scalar(
+        texts.Metadata, "The sender's own texts by name; they come back as they were."
+    ),
 }
 """What means the same wherever it stands: said once in each file, with its unit."""
 
@@ -68,10 +87,11 @@ def shape_of(model: type[BaseModel], mode: Mode) -> Schema:
     schema = model.model_json_schema(mode=mode, schema_generator=_WithoutTitles)
     named: set[str] = set()
     shape: Schema = _named(schema, mode, named)
+    definitions = shape.setdefault("$defs", {})
     for name in named:
-        shape.setdefault("$defs", {})[name] = _scalar(name, mode) | {
-            "description": SCALARS[name][1]
-        }
+        scalar = SCALARS[name]
+        told = {**scalar.rules, "description": scalar.description}
+        definitions[name] = _own_schema(name, mode) | told
     return shape
 
 
@@ -108,9 +128,9 @@ def _without_null(schema: Schema) -> Schema:
 
 def _name_of(schema: Schema, mode: Mode) -> str | None:
     rules = {key: part for key, part in schema.items() if key not in _ANNOTATIONS}
-    return next((name for name in SCALARS if rules == _scalar(name, mode)), None)
+    return next((name for name in SCALARS if rules == _own_schema(name, mode)), None)
 
 
 @cache
-def _scalar(name: str, mode: Mode) -> Schema:
-    return TypeAdapter(SCALARS[name][0]).json_schema(mode=mode)
+def _own_schema(name: str, mode: Mode) -> Schema:
+    return TypeAdapter(SCALARS[name].type).json_schema(mode=mode)

@@ -186,17 +186,17 @@ class Played:
     invoices: Sequence[StoredInvoice]
 
 
-def play() -> Played:
-    """Let the service handle the story, one command a minute. Always the same."""
-    return asyncio.run(_play())
+def play(story: Sequence[Step] = STORY) -> Played:
+    """Let the service handle the story, one command a minute. The same again comes out the same."""
+    return asyncio.run(_play(story))
 
 
-async def _play() -> Played:
+async def _play(story: Sequence[Step]) -> Played:
     sellers = read_sellers(SELLERS)
     store = MemoryStore(sellers)
     minutes = _minutes()
     handler = BatchHandler(store, sellers, lambda: next(minutes))
-    commands = [_command(place, step) for place, step in enumerate(STORY)]
+    commands = [_command(place, step) for place, step in enumerate(story)]
     for offset, command in enumerate(commands):
         await handler.handle([_record(offset, command)], lambda _invoice_id: True)
     return Played(
