@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
 from contracts.details import Details
-from contracts.invoice import Document, Shape, Showing, Summary
+from contracts.invoice import Document, Shape, Summary
 from contracts.money import Money, Quantity
 from contracts.texts import Day, Instant, LongText, Text
 
@@ -19,11 +19,15 @@ class EventData(Summary):
     schema_version: ClassVar[int] = 1
 
 
-class Whole(Showing, EventData):
+class Whole(EventData):
     """An event that shows the whole invoice."""
 
-    document_field = "invoice"
     invoice: Document = Field(description="The whole of it, as it is after the event.")
+
+    def model_dump_json(self, **options: Any) -> str:
+        """As JSON. Most of it is the document, whose JSON is made once for all that show it."""
+        summary = super().model_dump_json(exclude={"invoice"}, **options)
+        return f'{summary[:-1]},"invoice":{self.invoice.json_text}}}'
 
 
 class Changed(EventData):

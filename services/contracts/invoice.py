@@ -7,7 +7,7 @@ given is left out of what we publish.
 
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -381,20 +381,6 @@ class Document(Particulars):
             made = self.model_dump_json()
             object.__setattr__(self, "_json", made)
         return made
-
-
-class Showing(Shape):
-    """What shows a document, in the field that `document_field` names."""
-
-    document_field: ClassVar[str]
-
-    def model_dump_json(self, **options: Any) -> str:
-        """As JSON, the document last: most of it is that, and it was made before."""
-        if options:
-            return super().model_dump_json(**options)
-        others = super().model_dump_json(exclude={self.document_field})
-        document: Document = getattr(self, self.document_field)
-        return f'{others[:-1]},"{self.document_field}":{document.json_text}}}'
 
 
 class Summary(Shape):

@@ -7,6 +7,7 @@ from typing import Any, Final
 from contracts import events
 from contracts.events import EventData
 from contracts.invoice import Document, Summary
+from invoicing.domain.filed import Filed
 from invoicing.domain.invoice import (
     Invoice,
     Payment,
@@ -46,7 +47,7 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
     return Invoice.trusted(
         **summary,
         version=1,
-        document=event.invoice,
+        filed=Filed(event.invoice),
         sources=_with_default_source({}, event.invoice),
         entered={event.state: recorded_at},
         created_at=recorded_at,
@@ -72,11 +73,11 @@ def _updated(invoice: Invoice, event: events.InvoiceUpdated, _recorded_at: datet
     sources = dict(invoice.sources)
     if event.invoice.source_id != invoice.document.source_id:
         sources = _with_default_source(sources, event.invoice)
-    return {"document": event.invoice, "sources": sources}
+    return {"filed": Filed(event.invoice), "sources": sources}
 
 
 def _opened(_invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
-    return {"document": event.invoice}
+    return {"filed": Filed(event.invoice)}
 
 
 def _unposted(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> Changes:

@@ -2,13 +2,16 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
+from pydantic_core import from_json
 
 from contracts.events import CreditNote, Source
-from contracts.invoice import Document, Shape, Showing, State, Summary
+from contracts.invoice import Document, Shape, State, Summary
 from contracts.money import Money
 from contracts.texts import Day, Instant, LongText, Text
+from invoicing.domain.filed import Filed
 
 
 class PaymentState(StrEnum):
@@ -71,12 +74,15 @@ class Sending(Shape):
     code: Text | None = None
 
 
-class Invoice(Showing, Summary):
+# Nothing within a document can look like it: there, names that people choose are given texts only.
+_DOCUMENT = ',"document":{'
+
+
+class Invoice(Summary):
     """An invoice after some number of events. `version` counts them."""
 
-    document_field = "document"
     version: int
-    document: Document
+    filed: InstanceOf[Filed] = Field(exclude=True)
     archived: bool = False
     overdue_as_of: Day | None = None
     attempt_count: int = 0
@@ -91,6 +97,23 @@ class Invoice(Showing, Summary):
     updated_at: Instant
 
     @property
+    def document(self) -> Document:
+        """The whole invoice as it was given and worked out."""
+        return self.filed.document
+
+    @property
     def has_payment_in_flight(self) -> bool:
         """Whether a payment may still arrive or fail."""
         return any(payment.in_flight for payment in self.payments.values())
+
+    def model_dump_json(self, **options: Any) -> str:
+        """As JSON, the document at its end."""
+        return f'{super().model_dump_json(**options)[:-1]},"document":{self.filed.json_text}}}'
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Read what `model_dump_json` wrote; the document is read when it is looked at."""
+        text = json_data if isinstance(json_data, str) else json_data.decode()
+        state, _, document = text.rpartition(_DOCUMENT)
+        filed = Filed("{" + document[:-1])
+        return cls.model_validate({**from_json(state + "}"), "filed": filed}, **options)
