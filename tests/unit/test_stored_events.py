@@ -11,7 +11,6 @@ import pytest
 
 from contracts.events import EVENTS, InvoiceVoided
 from invoicing.domain import upcast as upcast_module
-from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import Data, upcast
 from invoicing.history import data_of, replay
 from invoicing.store import StoredEvent
@@ -39,11 +38,11 @@ def lines(path: Path) -> Iterator[str]:
     return iter(path.read_text(encoding="utf-8").splitlines())
 
 
-def replayed(path: Path) -> dict[str, Invoice]:
-    """Each invoice of the file as its events make it."""
+def replayed(path: Path) -> dict[str, dict[str, Any]]:
+    """Each invoice of the file as its events make it, as JSON."""
     events = sorted(map(stored, lines(path)), key=lambda event: (event.invoice_id, event.version))
     return {
-        invoice_id: replay(own)[-1]
+        invoice_id: orjson.loads(replay(list(own))[-1].model_dump_json())
         for invoice_id, own in groupby(events, key=lambda event: event.invoice_id)
     }
 
@@ -51,8 +50,13 @@ def replayed(path: Path) -> dict[str, Invoice]:
 @pytest.mark.parametrize("events", EVENT_FILES, ids=lambda path: path.stem)
 def test_golden_events_add_up_to_their_golden_states(events: Path) -> None:
     states = events.with_name(events.name.replace("stored_events", "states"))
-    expected = [Invoice.model_validate_json(line) for line in lines(states)]
-    assert replayed(events) == {invoice.invoice_id: invoice for invoice in expected}
+    golden = {state["invoice_id"]: state for state in map(orjson.loads, lines(states))}
+
+    now = replayed(events)
+
+    # A field that an invoice has only since then may stand beside those it had.
+    assert {id_: state | golden[id_] for id_, state in now.items()} == now
+    assert now.keys() == golden.keys()
 
 
 def test_the_golden_files_hold_every_type_of_event() -> None:
