@@ -1,17 +1,17 @@
 """What can be asked of an invoice: the `data` of every command, and how it is read."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from contracts.details import KINDS_OF_DETAIL, Details
-from contracts.invoice import ITEMS_MAX, Item, Particulars, Shape
-from contracts.money import Currency, GivenMoney, GivenPositiveMoney, Quantity
-from contracts.replies import ERRORS_MAX, FIELD_CHARACTERS_MAX, FieldError, Refusal, RefusalCode
+from contracts.details import Details
+from contracts.faults import credit_faults, particulars_faults
+from contracts.invoice import ITEMS_MAX, CreditItem, Particulars, Shape
+from contracts.money import Currency, GivenPositiveMoney
+from contracts.refusals import invalid, refusal_of
+from contracts.replies import FieldError, Refusal, RefusalCode
 from contracts.scale import excess_decimals
 from contracts.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
 
@@ -39,7 +39,7 @@ class CreateInvoice(Particulars, CommandData):
     seller_id: Identifier = Field("default", description="The seller, who numbers it.")
 
     def faults(self) -> Iterator[FieldError]:
-        yield from _particulars_faults(self)
+        yield from particulars_faults(self)
         yield from excess_decimals(self, self.currency)
 
 
@@ -49,7 +49,7 @@ class UpdateInvoice(Particulars, CommandData):
     customer_id: Identifier = Field("", description="The customer.")
 
     def faults(self) -> Iterator[FieldError]:
-        yield from _particulars_faults(self)
+        yield from particulars_faults(self)
 
 
 class DeleteInvoice(CommandData):
@@ -134,18 +134,6 @@ class RefundPayment(CommandData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
-class CreditItem(Shape):
-    """What of a line is credited: a quantity, an amount, or by default all that is left of it."""
-
-    id: Identifier = Field(description="The line's id.", examples=["1"])
-    quantity: Quantity | None = Field(
-        None, description="How many of the line; the last one takes the remaining cent."
-    )
-    amount: GivenMoney | None = Field(
-        None, description="In the invoice's currency, with tax; instead of `quantity`."
-    )
-
-
 class IssueCreditNote(CommandData):
     """Credit an amount, or lines, of an issued invoice."""
 
@@ -162,7 +150,7 @@ class IssueCreditNote(CommandData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
     def faults(self) -> Iterator[FieldError]:
-        yield from _credit_faults(self)
+        yield from credit_faults(self.amount, self.items, shipping=self.shipping)
 
 
 class AttachSource(CommandData):
@@ -259,126 +247,6 @@ def read_data(command_type: str, data: object) -> CommandData | Refusal:
     try:
         read = command.model_validate(data, extra="forbid")
     except ValidationError as error:
-        return _refusal(error)
+        return refusal_of(error)
     faults = tuple(read.faults())
     return invalid(faults) if faults else read
-
-
-def invalid(errors: Sequence[FieldError]) -> Refusal:
-    """The refusal of data that is not as its schema says."""
-    return Refusal(
-        RefusalCode.INVALID_COMMAND,
-        "The command's data is not valid; errors say where.",
-        tuple(errors[:ERRORS_MAX]),
-    )
-
-
-# pydantic's names for what is too much of a good thing; of numbers, only money has a `lt`.
-_LIMITS = {"string_too_long", "too_long", "less_than"}
-
-_REASONS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a field of this command",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
-    "string_type": "must be a string",
-    "string_unicode": "must be text without lone surrogates",
-    "string_pattern_mismatch": "must be written as the schema says",
-    "too_long": "must have at most {max_length} entries",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be at most {le}",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "tuple_type": "must be an array",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "literal_error": "must be {expected}",
-    "date_from_datetime_parsing": "must be a day of the calendar, as YYYY-MM-DD",
-    "date_parsing": "must be a day of the calendar, as YYYY-MM-DD",
-}
-
-
-def _refusal(error: ValidationError) -> Refusal:
-    details = error.errors(include_url=False, include_input=False)
-    faults = [FieldError(field=_path(detail["loc"]), reason=_reason(detail)) for detail in details]
-    if all(_is_over_limit(detail) for detail in details):
-        return Refusal(
-            RefusalCode.LIMIT_EXCEEDED,
-            "The command's data is over a limit; errors say which.",
-            tuple(faults[:ERRORS_MAX]),
-        )
-    return invalid(faults)
-
-
-def _is_over_limit(detail: ErrorDetails) -> bool:
-    # Below 0, the limit of money is a `gt`; that of what must be above 0 is none.
-    return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
-
-
-def _path(location: Iterable[int | str]) -> str:
-    parts = (str(part) for part in location if part not in KINDS_OF_DETAIL)
-    path = ".".join(parts)[:FIELD_CHARACTERS_MAX]
-    return "".join(c if c.isprintable() else "?" for c in path)
-
-
-def _reason(detail: ErrorDetails) -> str:
-    template = _REASONS.get(detail["type"], "must be written as the schema says")
-    context = detail.get("ctx", {})
-    return template.format_map({name: _plain(value) for name, value in context.items()})
-
-
-def _plain(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else "one of the values that the schema lists"
-
-
-def _particulars_faults(data: Particulars) -> Iterator[FieldError]:
-    if data.due_date is not None and data.payment_terms_days is not None:
-        yield FieldError(field="payment_terms_days", reason="cannot be given with due_date")
-    for place, item in enumerate(data.items):
-        yield from _item_faults(item, place)
-    ids = [item_id(item, place) for place, item in enumerate(data.items)]
-    if len(set(ids)) < len(ids):
-        yield from _repeated_ids(ids)
-
-
-def item_id(item: Item, place: int) -> str:
-    """An item's id: as given, or its place counted from 1."""
-    return item.id or str(place + 1)
-
-
-def _item_faults(item: Item, place: int) -> Iterator[FieldError]:
-    if (item.unit_price is None) == (item.amount is None):
-        yield FieldError(field=f"items.{place}.unit_price", reason="give either this or amount")
-    for fee_place, fee in enumerate(item.fees):
-        if (fee.amount is None) == (fee.per_unit_amount is None):
-            yield FieldError(
-                field=f"items.{place}.fees.{fee_place}.amount",
-                reason="give either this or per_unit_amount",
-            )
-
-
-def _repeated_ids(ids: Sequence[str]) -> Iterator[FieldError]:
-    times = Counter(ids)
-    for place, id_ in enumerate(ids):
-        if times[id_] > 1:
-            yield FieldError(
-                field=f"items.{place}.id", reason="must not be the same as another line's"
-            )
-
-
-def _credit_faults(data: IssueCreditNote) -> Iterator[FieldError]:
-    by_line = bool(data.items) or data.shipping
-    if by_line == (data.amount is not None):
-        yield FieldError(field="amount", reason="give either this or items")
-    seen: set[str] = set()
-    for place, item in enumerate(data.items):
-        if item.quantity is not None and item.amount is not None:
-            yield FieldError(field=f"items.{place}.amount", reason="cannot be with quantity")
-        if item.id in seen:
-            yield FieldError(field=f"items.{place}.id", reason="must be named once")
-        seen.add(item.id)

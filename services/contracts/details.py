@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Discriminator, Field, Strict, Tag
 from typing_extensions import TypeAliasType
 
-from contracts.texts import Flag, Text
+from contracts.texts import TEXT_PATTERN, Flag, Text
 
 DETAILS_MAX: Final = 50
 NAME_CHARACTERS_MAX: Final = 100
@@ -23,7 +23,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), _TEXT)
 
 
-_Name = Annotated[str, Field(pattern=r"^[^\u0000]*$", min_length=1, max_length=NAME_CHARACTERS_MAX)]
+_Name = Annotated[str, Field(pattern=TEXT_PATTERN, min_length=1, max_length=NAME_CHARACTERS_MAX)]
 _Number = Annotated[int, Strict(), Field(ge=-INTEGER_MAX, le=INTEGER_MAX)]
 _Value = TypeAliasType(
     "_Value",

@@ -240,6 +240,23 @@ class Item(Shape):
     metadata: Metadata | None = Field(None, description="The sender's own texts.")
 
 
+def item_id(item: Item, place: int) -> str:
+    """A line's id: as given, or its place counted from 1. `place` counts from 0."""
+    return item.id or str(place + 1)
+
+
+class CreditItem(Shape):
+    """What of a line is credited: a quantity, an amount, or by default all that is left of it."""
+
+    id: Identifier = Field(description="The line's id.", examples=["1"])
+    quantity: Quantity | None = Field(
+        None, description="How many of the line; the last one takes the remaining cent."
+    )
+    amount: GivenMoney | None = Field(
+        None, description="In the invoice's currency, with tax; instead of `quantity`."
+    )
+
+
 class Particulars(Shape):
     """All that a command may say about an invoice at its creation and as long as it is a draft."""
 

@@ -23,6 +23,12 @@ UNITS: Final[Mapping[str, Decimal]] = MappingProxyType(
 MONEY_LIMIT: Final = Decimal(10**15)
 """Every amount stays below it, above its opposite."""
 
+MONEY_PATTERN: Final = r"^[0-9]+(\.[0-9]{1,4})?$"
+SIGNED_MONEY_PATTERN: Final = r"^-?[0-9]+(\.[0-9]{1,4})?$"
+QUANTITY_PATTERN: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$"
+RATE_PATTERN: Final = r"^[0-9](\.[0-9]{1,12})?$"
+PERCENTAGE_PATTERN: Final = r"^(100(\.0{1,12})?|[0-9]{1,2}(\.[0-9]{1,12})?)$"
+
 _DIGITS_MAX = 40
 
 
@@ -53,7 +59,7 @@ class GivenDigits:
 
     @property
     def _pattern(self) -> str:
-        return r"^-?[0-9]+(\.[0-9]{1,4})?$" if self.signed else r"^[0-9]+(\.[0-9]{1,4})?$"
+        return SIGNED_MONEY_PATTERN if self.signed else MONEY_PATTERN
 
 
 GivenMoney = Annotated[Decimal, GivenDigits()]
@@ -71,23 +77,16 @@ Money = Annotated[
 ]
 """An amount as we publish it: always with all the decimals of its currency."""
 
-Quantity = Annotated[
-    str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$", max_length=29)
-]
+Quantity = Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)]
 """A number with up to 12 decimals, kept as the digits that were given."""
 
-UnitPrice = Annotated[
-    str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$", max_length=29)
-]
+UnitPrice = Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)]
 """The price of one, in the currency, with up to 12 decimals: finer than money, so not yet money."""
 
-Rate = Annotated[str, StringConstraints(pattern=r"^[0-9](\.[0-9]{1,12})?$", max_length=14)]
+Rate = Annotated[str, StringConstraints(pattern=RATE_PATTERN)]
 """A share of 1: 0.2 is 20 %. Kept as the digits that were given."""
 
-Percentage = Annotated[
-    str,
-    StringConstraints(pattern=r"^(100(\.0{1,12})?|[0-9]{1,2}(\.[0-9]{1,12})?)$", max_length=16),
-]
+Percentage = Annotated[str, StringConstraints(pattern=PERCENTAGE_PATTERN)]
 """From 0 to 100. Kept as the digits that were given."""
 
 Currency = Annotated[

@@ -19,22 +19,30 @@ EARLIEST_DATE: Final = date(1900, 1, 1)
 LATEST_DATE: Final = date(2999, 12, 31)
 TERMS_DAYS_MAX: Final = 3_650
 
-_NO_NUL = r"^[^\u0000]*$"
+TEXT_PATTERN: Final = r"^[^\u0000]*$"
+EMAIL_PATTERN: Final = r"^[^@\s\u0000]+@[^@\s\u0000]+$"
+LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
+COUNTRY_PATTERN: Final = r"^[A-Z]{2}$"
+DAY_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+INSTANT_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]"
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
 
-Text = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=TEXT_CHARACTERS_MAX)]
-LongText = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=LONG_TEXT_CHARACTERS_MAX)]
+Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=TEXT_CHARACTERS_MAX)]
+LongText = Annotated[
+    str, StringConstraints(pattern=TEXT_PATTERN, max_length=LONG_TEXT_CHARACTERS_MAX)
+]
 Identifier = Annotated[
-    str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=TEXT_CHARACTERS_MAX)
+    str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=TEXT_CHARACTERS_MAX)
 ]
 """Somebody's name for something: never empty."""
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\u0000]+@[^@\s\u0000]+$", max_length=320)]
-Locale = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$", max_length=35)
-]
+Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN, max_length=320)]
+Locale = Annotated[str, StringConstraints(pattern=LOCALE_PATTERN, max_length=35)]
 """A language tag (BCP 47), such as de-AT; de_AT is taken too."""
 
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 """An ISO 3166-1 code of two letters."""
 
 Flag = Annotated[bool, Strict()]
@@ -45,11 +53,11 @@ Metadata = Annotated[
         Annotated[
             str,
             StringConstraints(
-                pattern=_NO_NUL, min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX
+                pattern=TEXT_PATTERN, min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX
             ),
         ],
         Annotated[
-            str, StringConstraints(pattern=_NO_NUL, max_length=METADATA_VALUE_CHARACTERS_MAX)
+            str, StringConstraints(pattern=TEXT_PATTERN, max_length=METADATA_VALUE_CHARACTERS_MAX)
         ],
     ],
     Field(max_length=METADATA_KEYS_MAX),
@@ -60,7 +68,7 @@ class _CalendarDay:
     """Reads YYYY-MM-DD and no other way to write a day (RFC 3339, full-date)."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        written = core_schema.str_schema(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)
+        written = core_schema.str_schema(pattern=DAY_PATTERN, max_length=10)
         day = core_schema.date_schema(ge=EARLIEST_DATE, le=LATEST_DATE)
         return core_schema.chain_schema([written, day])
 
@@ -69,10 +77,7 @@ class _Instant:
     """Reads a time with its offset (RFC 3339, date-time); finer than microseconds is cut off."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        written = core_schema.str_schema(
-            pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
-            max_length=35,
-        )
+        written = core_schema.str_schema(pattern=INSTANT_PATTERN, max_length=35)
         time = core_schema.datetime_schema(
             tz_constraint="aware",
             ge=datetime.combine(EARLIEST_DATE, datetime.min.time(), UTC),

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from contracts import commands, events
-from contracts.invoice import State, WorkedItem
+from contracts.invoice import CreditItem, State, WorkedItem
 from contracts.money import UNITS
 from contracts.replies import FieldError, Refusal, RefusalCode
 from invoicing.domain.decision import Decision
@@ -13,6 +13,8 @@ from invoicing.domain.drafting import is_on_calendar, out_of_calendar
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import series_for
 from invoicing.domain.paying import put_paid
+
+CREDIT_NOTES_MAX: Final = 1_000
 
 
 class _Credit(NamedTuple):
@@ -29,6 +31,10 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Refusal | None:
     if any(note.credit_note_id == data.credit_note_id for note in invoice.credit_notes):
         return Refusal(
             RefusalCode.DUPLICATE_CREDIT_NOTE, "There is a credit note of this id on the invoice."
+        )
+    if len(invoice.credit_notes) >= CREDIT_NOTES_MAX:
+        return Refusal(
+            RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {CREDIT_NOTES_MAX} credit notes."
         )
     credit = _credit(invoice, data)
     if isinstance(credit, Refusal):
@@ -103,9 +109,7 @@ def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refus
     return _Credit(amount, tuple(credited), shipping)
 
 
-def _credit_item(
-    invoice: Invoice, wanted: commands.CreditItem, path: str
-) -> events.CreditedItem | Refusal:
+def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.CreditedItem | Refusal:
     item = next((item for item in invoice.document.items if item.id == wanted.id), None)
     if item is None:
         return Refusal(
@@ -132,7 +136,7 @@ def _credit_item(
 
 def _amount_of(
     item: WorkedItem,
-    wanted: commands.CreditItem,
+    wanted: CreditItem,
     before: Sequence[events.CreditedItem],
     left: Decimal,
     unit: Decimal,

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from contracts import commands
-from contracts.commands import CommandData, CreateInvoice, invalid
+from contracts.commands import CommandData, CreateInvoice
 from contracts.invoice import State
+from contracts.refusals import invalid
 from contracts.replies import Refusal, RefusalCode
 from contracts.scale import at_scale, excess_decimals
 from invoicing.domain import accompanying, crediting, issuing, paying
@@ -75,18 +76,24 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
     if refusal is not None:
         return refusal
     decision = Decision(invoice, command, context)
-    data = at_scale(command.data, invoice.currency)
+    data = at_scale(command.data, _currency(command, invoice))
     refusal = _DECIDE[type(data)](decision, data)
     return refusal or _accepted(decision)
 
 
 def _refusal_before(invoice: Invoice, command: Command) -> Refusal | None:
-    faults = tuple(excess_decimals(command.data, invoice.currency))
-    if faults and not isinstance(command.data, commands.RecordPayment):
+    faults = tuple(excess_decimals(command.data, _currency(command, invoice)))
+    if faults:
         return invalid(faults)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
     return refusal_of(invoice, type(command.data))
+
+
+def _currency(command: Command, invoice: Invoice) -> str:
+    """That of the command's amounts: its own where it names one, else the invoice's."""
+    data = command.data
+    return data.currency if isinstance(data, commands.RecordPayment) else invoice.currency
 
 
 def _version_conflict(version: int) -> Refusal:

@@ -1,6 +1,7 @@
 """Money that is asked for, comes, fails to come, goes back, or is given up."""
 
 from decimal import Decimal
+from typing import Final
 
 from contracts import commands, events
 from contracts.invoice import State
@@ -10,10 +11,16 @@ from invoicing.domain.balance import balance_of, payable
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, Payment, PaymentState
 
+PAYMENTS_MAX: Final = 10_000
+REFUNDS_MAX: Final = 1_000
+"""Of one payment."""
+
 
 def request(decision: Decision, data: commands.PayInvoice) -> Refusal | None:
     """Ask for a charge."""
     invoice = decision.invoice
+    if len(invoice.payments) >= PAYMENTS_MAX:
+        return _TOO_MANY_PAYMENTS
     source_id = data.source_id or next(reversed(invoice.sources))
     if source_id not in invoice.sources:
         return Refusal(RefusalCode.UNKNOWN_SOURCE, "This source is not attached to the invoice.")
@@ -39,6 +46,8 @@ def record(decision: Decision, data: commands.RecordPayment) -> Refusal | None:
         return Refusal(
             RefusalCode.DUPLICATE_PAYMENT, "There is a payment of this id on the invoice."
         )
+    if known is None and len(invoice.payments) >= PAYMENTS_MAX:
+        return _TOO_MANY_PAYMENTS
     facts = {
         "payment_id": data.payment_id,
         "amount": data.amount,
@@ -51,6 +60,11 @@ def record(decision: Decision, data: commands.RecordPayment) -> Refusal | None:
         decision.tell(events.PaymentRecorded, **facts)
         return None
     return _arrive(decision, events.PaymentRecorded, data.amount, facts)
+
+
+_TOO_MANY_PAYMENTS = Refusal(
+    RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
+)
 
 
 def _awaited(payment: Payment, *, settled: bool) -> bool:
@@ -131,6 +145,8 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Refusal | None:
         return Refusal(RefusalCode.UNKNOWN_PAYMENT, "No payment of this id has settled.")
     if _has_refund(invoice, data.refund_id):
         return Refusal(RefusalCode.DUPLICATE_REFUND, "There is a refund of this id on the invoice.")
+    if len(payment.refunds) >= REFUNDS_MAX:
+        return Refusal(RefusalCode.LIMIT_EXCEEDED, f"A payment has at most {REFUNDS_MAX} refunds.")
     if data.amount > payment.refundable:
         return Refusal(
             RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left of the payment."

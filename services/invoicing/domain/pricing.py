@@ -6,7 +6,6 @@ from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple
 
-from contracts.commands import item_id
 from contracts.invoice import (
     Discount,
     Fee,
@@ -17,6 +16,7 @@ from contracts.invoice import (
     WorkedFee,
     WorkedItem,
     WorkedShipping,
+    item_id,
 )
 from contracts.money import MONEY_LIMIT
 from invoicing.domain.arithmetic import ZERO, Rules, exact_arithmetic
