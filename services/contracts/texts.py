@@ -68,7 +68,7 @@ class _CalendarDay:
     """Reads YYYY-MM-DD and no other way to write a day (RFC 3339, full-date)."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        written = core_schema.str_schema(pattern=DAY_PATTERN, max_length=10)
+        written = core_schema.str_schema(pattern=DAY_PATTERN)
         day = core_schema.date_schema(ge=EARLIEST_DATE, le=LATEST_DATE)
         return core_schema.chain_schema([written, day])
 
@@ -77,7 +77,7 @@ class _Instant:
     """Reads a time with its offset (RFC 3339, date-time); finer than microseconds is cut off."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        written = core_schema.str_schema(pattern=INSTANT_PATTERN, max_length=35)
+        written = core_schema.str_schema(pattern=INSTANT_PATTERN)
         time = core_schema.datetime_schema(
             tz_constraint="aware",
             ge=datetime.combine(EARLIEST_DATE, datetime.min.time(), UTC),

@@ -206,3 +206,43 @@ def test_a_mail_can_be_asked_for_again_when_it_was_sent() -> None:
     desk.accept("RecordInvoiceSent", send_id=send_id, to="ada@example.com")
     desk.accept("SendInvoice", to="ada@example.com")
     assert desk.event_types.count("invoice.send_requested") == 2
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that a test can reach."""
+    monkeypatch.setattr("invoicing.domain.paying.PAYMENTS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.paying.REFUNDS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.crediting.CREDIT_NOTES_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.accompanying.SOURCES_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.accompanying.SENDINGS_MAX", 2)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    ("command", "data", "named"),
+    [
+        ("RecordPayment", {"amount": "1", "currency": "USD"}, "payment_id"),
+        ("IssueCreditNote", {"amount": "1"}, "credit_note_id"),
+        ("AttachSource", {"type": "card"}, "source_id"),
+        ("RecordInvoiceSent", {"to": "ada@example.com"}, "send_id"),
+        ("RecordInvoiceSendFailure", {"code": "unknown"}, "send_id"),
+    ],
+)
+def test_one_more_than_an_invoice_can_hold_is_refused(
+    command: str, data: dict[str, str], named: str
+) -> None:
+    desk = open_desk()
+    desk.accept(command, **data, **{named: "1"})
+    desk.accept(command, **data, **{named: "2"})
+    assert desk.refuse(command, **data, **{named: "3"}).code == "limit_exceeded"
+
+
+@pytest.mark.usefixtures("few")
+def test_one_refund_more_than_a_payment_can_hold_is_refused() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100")
+    one = {"payment_id": "pay_1", "amount": "1"}
+    desk.accept("RefundPayment", **one, refund_id="1")
+    desk.accept("RefundPayment", **one, refund_id="2")
+    assert desk.refuse("RefundPayment", **one, refund_id="3").code == "limit_exceeded"
