@@ -351,7 +351,7 @@ class TaxGroup(Shape):
 
 
 class SellerParty(Shape):
-    """The seller as he was when the invoice was made."""
+    """The seller as it was when the invoice was made."""
 
     id: Text = Field(description="The seller.")
     name: Text | None = Field(None, description="The name on the invoice.")

@@ -32,7 +32,7 @@ from contracts.texts import (
 _LIMITS: Final = {"string_too_long", "too_long", "less_than"}
 
 _AS_THE_SCHEMA_SAYS: Final = "must be written as the schema says"
-_A_DAY: Final = "must be a day of the calendar, such as 2026-11-20"
+_A_DAY: Final = "must be a day of the calendar, as YYYY-MM-DD"
 _A_TIME: Final = "must be a time with its offset, such as 2026-11-20T10:00:00Z"
 _AN_OBJECT: Final = "must be an object"
 _A_WHOLE_NUMBER: Final = "must be a whole number"

@@ -7,7 +7,7 @@ from typing import Final
 
 from contracts import commands, events
 from contracts.replies import Refusal, RefusalCode
-from invoicing.domain.decision import Decision
+from invoicing.domain.decision import Decision, given
 from invoicing.domain.invoice import SendState
 
 SOURCES_MAX: Final = 100
@@ -17,7 +17,9 @@ SENDINGS_MAX: Final = 1_000
 def attach(decision: Decision, data: commands.AttachSource) -> Refusal | None:
     """Attach a source, or tell more about one that is attached."""
     invoice = decision.invoice
-    source = events.Source.trusted(source_id=data.source_id, type=data.type, details=data.details)
+    source = events.Source.trusted(
+        source_id=data.source_id, type=data.type, **given(details=data.details)
+    )
     known = invoice.sources.get(data.source_id)
     if known == source:
         return None

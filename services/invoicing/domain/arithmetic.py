@@ -33,6 +33,11 @@ def exact_arithmetic() -> AbstractContextManager[Context]:
     return localcontext(_EXACT)
 
 
+def rounded(amount: Decimal, unit: Decimal) -> Decimal:
+    """To a currency's smallest unit; never a negative zero."""
+    return amount.quantize(unit) + ZERO
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """By which rules a document is worked out. `unit` is the currency's smallest amount."""
@@ -48,8 +53,8 @@ class Rules:
         return cls(unit, unit * 0, tax_rounding, tax_inclusive)
 
     def rounded(self, amount: Decimal) -> Decimal:
-        """To the currency's scale; never a negative zero."""
-        return amount.quantize(self.unit) + ZERO
+        """To the currency's smallest unit."""
+        return rounded(amount, self.unit)
 
     def sum(self, amounts: Iterable[Decimal]) -> Decimal:
         """The sum, at the currency's scale even where there is nothing to sum."""

@@ -8,7 +8,8 @@ from contracts import commands, events
 from contracts.invoice import CreditItem, State, WorkedItem
 from contracts.money import UNITS
 from contracts.replies import FieldError, Refusal, RefusalCode
-from invoicing.domain.decision import Decision
+from invoicing.domain.arithmetic import rounded
+from invoicing.domain.decision import Decision, given
 from invoicing.domain.drafting import is_on_calendar, out_of_calendar
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import series_for
@@ -21,7 +22,7 @@ class _Credit(NamedTuple):
     """What a credit note comes to."""
 
     amount: Decimal
-    items: tuple[events.CreditedItem, ...] = ()
+    items: tuple[events.CreditedItem, ...] | None = None
     shipping_amount: Decimal | None = None
 
 
@@ -71,15 +72,14 @@ def _tell_credited(
     seller = decision.context.sellers.find(invoice.seller_id)
     if seller is None:
         return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
+    number = decision.take_number(series_for(seller, "credit_note", decision.day))
     note = events.CreditNote.trusted(
         credit_note_id=credit_note_id,
-        credit_note_number=decision.take_number(series_for(seller, "credit_note", decision.day)),
+        credit_note_number=number,
         document_date=decision.day,
         amount=credit.amount,
         tax_amount=_tax_in(invoice, credit.amount),
-        items=credit.items,
-        shipping_amount=credit.shipping_amount,
-        reason=reason,
+        **given(items=credit.items, shipping_amount=credit.shipping_amount, reason=reason),
     )
     credited = invoice.amount_credited + credit.amount
     decision.tell(events.InvoiceCredited, amount_credited=credited, credit_note=note)
@@ -87,12 +87,14 @@ def _tell_credited(
 
 
 def _tax_in(invoice: Invoice, amount: Decimal) -> Decimal:
-    """The tax in a credit: of all credits together, as much of it as of the total; so the last
-    credit takes the remaining cent."""
+    """The tax in a credit: all credits together hold as much of the tax as they do of the total.
+
+    So the last credit takes the remaining cent.
+    """
     credited = invoice.amount_credited + amount
     share = invoice.document.total_tax * credited / invoice.total
     known = sum((note.tax_amount for note in invoice.credit_notes), Decimal(0))
-    return share.quantize(UNITS[invoice.currency]) - known
+    return rounded(share, UNITS[invoice.currency]) - known
 
 
 def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refusal:
@@ -131,7 +133,7 @@ def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.Cred
             "More of a line would be credited than is left of it.",
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )
-    return events.CreditedItem.trusted(id=item.id, quantity=wanted.quantity, amount=amount)
+    return events.CreditedItem.trusted(id=item.id, amount=amount, **given(quantity=wanted.quantity))
 
 
 def _amount_of(
@@ -155,7 +157,7 @@ def _amount_of(
     if part == 1:
         return left
     credited = sum((credited.amount for credited in by_quantity), Decimal(0))
-    return (item.total * part).quantize(unit) + 0 - credited
+    return rounded(item.total * part, unit) - credited
 
 
 def _shipping_left(invoice: Invoice) -> Decimal:

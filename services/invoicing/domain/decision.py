@@ -67,7 +67,7 @@ class Decision:
 
     def tell(self, event: type[EventData], **facts: Any) -> None:
         """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
-        told = tell(event, summary_of(self.invoice) | facts)
+        told = tell(event, summary_of(self.invoice) | given(**facts))
         self.events.append(told)
         self.invoice = evolve(self.invoice, told, self.context.recorded_at)
 
@@ -75,6 +75,11 @@ class Decision:
         """Ask for the next number of the series; what is returned stands in its place."""
         self.numbers.append(NumberRequest(series, self.context.number))
         return self.context.number
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """Those that somebody gave; what nobody gave is left out of what we publish."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def tell(event: type[EventData], facts: dict[str, Any]) -> EventData:

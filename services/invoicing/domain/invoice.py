@@ -74,7 +74,8 @@ class Sending(Shape):
     code: Text | None = None
 
 
-# Nothing within a document can look like it: there, names that people choose are given texts only.
+# Stands once at most after the state: in JSON a text's quotes are escaped, and within a document
+# the names that people choose (metadata) are never given an object.
 _DOCUMENT = ',"document":{'
 
 

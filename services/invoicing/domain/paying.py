@@ -15,6 +15,10 @@ PAYMENTS_MAX: Final = 10_000
 REFUNDS_MAX: Final = 1_000
 """Of one payment."""
 
+_TOO_MANY_PAYMENTS = Refusal(
+    RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
+)
+
 
 def request(decision: Decision, data: commands.PayInvoice) -> Refusal | None:
     """Ask for a charge."""
@@ -62,11 +66,6 @@ def record(decision: Decision, data: commands.RecordPayment) -> Refusal | None:
     return _arrive(decision, events.PaymentRecorded, data.amount, facts)
 
 
-_TOO_MANY_PAYMENTS = Refusal(
-    RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
-)
-
-
 def _awaited(payment: Payment, *, settled: bool) -> bool:
     if payment.state is PaymentState.RECEIVED:
         return settled
@@ -90,10 +89,10 @@ def _arrive(
 ) -> Refusal | None:
     """Count money as paid: first on what is due, then on what was written off; the rest is over."""
     before = decision.invoice
-    beyond_due = max(amount - before.amount_due, amount * 0)
-    taken_back = min(before.amount_written_off, beyond_due)
     if before.amount_paid + amount >= MONEY_LIMIT:
         return Refusal(RefusalCode.LIMIT_EXCEEDED, "Payments come to 10^15 or more.")
+    beyond_due = max(amount - before.amount_due, amount * 0)
+    taken_back = min(before.amount_written_off, beyond_due)
     decision.tell(
         event,
         amount_paid=before.amount_paid + amount,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from typing import NamedTuple
 
 from contracts.invoice import (
@@ -75,13 +74,9 @@ def price(given: Particulars, currency: str, tax_rounding: TaxRounding) -> Price
         lines = [_line(item, rules) for item in given.items]
         if given.discount is not None and lines:
             _take_off_discount(lines, given.discount, rules)
-        shipping = (
-            []
-            if given.shipping is None
-            else [Part(given.shipping.amount, given.shipping.tax, rules.zero)]
-        )
-        taxed = chain(chain.from_iterable((line.goods, *line.fees) for line in lines), shipping)
-        groups = put_tax(taxed, rules)
+        shipping = _shipping(given, rules)
+        goods_and_fees = [part for line in lines for part in (line.goods, *line.fees)]
+        groups = put_tax([*goods_and_fees, *shipping], rules)
         items = tuple(_worked_item(line, place, rules) for place, line in enumerate(lines))
         totals = _totals(lines, items, shipping, groups, rules)
         too_large = _too_large(items, totals)
@@ -123,6 +118,12 @@ def _own_discount(amount: Decimal, discount: Discount | None, rules: Rules) -> D
 
 def _fee(fee: Fee, quantity: Decimal, rules: Rules) -> Part:
     return Part(_amount(quantity, fee.per_unit_amount, fee.amount, rules), fee.tax, rules.zero)
+
+
+def _shipping(given: Particulars, rules: Rules) -> tuple[Part, ...]:
+    if given.shipping is None:
+        return ()
+    return (Part(given.shipping.amount, given.shipping.tax, rules.zero),)
 
 
 def _take_off_discount(lines: Sequence[_Line], discount: Discount, rules: Rules) -> None:

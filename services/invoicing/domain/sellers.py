@@ -43,7 +43,7 @@ class Seller(BaseModel):
 
     @cached_property
     def party(self) -> SellerParty:
-        """What an invoice shows of him."""
+        """What an invoice shows of the seller."""
         return SellerParty(
             **self.model_dump(include={"id", "name", "address", "tax_ids"}, exclude_unset=True)
         )
@@ -56,7 +56,7 @@ class Sellers:
     listed: Mapping[str, Seller] | None = None
 
     def find(self, seller_id: str) -> Seller | None:
-        """A seller's settings; None where there is a list that he is not on."""
+        """A seller's settings; None where there is a list without this one."""
         if self.listed is None:
             return _unlisted(seller_id)
         return self.listed.get(seller_id)
