@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -21,11 +22,14 @@ from contracts.envelope import CommandEnvelope, Unreadable, read_command
 from contracts.events import EVENTS
 from contracts.replies import ACCEPTED, REJECTED, Refusal, RefusalCode
 from contracts.texts import Text
+from invoicing.batch import DeadLetter, Record
 from invoicing.domain.lifecycle import RULES
+from invoicing.publisher import _set_aside
+from invoicing.store import Position
 from ops.schemas import messages as messages_module
 from ops.schemas.__main__ import main
 from ops.schemas.files import out_of_date, write
-from ops.schemas.story import STORY, Step, play
+from ops.schemas.story import BEGIN, STORY, Step, play
 from tests.domain.complete import COMPLETE
 from tests.domain.strategies import documents
 
@@ -312,9 +316,31 @@ def test_asyncapi_says_what_the_topics_are_called_by_default() -> None:
     ]
 
 
+def test_a_record_that_is_set_aside_has_the_headers_that_asyncapi_tells() -> None:
+    told = ASYNCAPI["components"]["messages"]["deadLetter"]
+    record = Record(Position("commands", 3, 7), b"inv_1", b"no command", (), timestamp_ms=0)
+    unreadable = read_command(record.value, record.headers)
+    assert isinstance(unreadable, Unreadable)
+
+    published = _set_aside(DeadLetter(record, unreadable, BEGIN), "dead", {"dead": 8})
+
+    headers = {name: (value or b"").decode() for name, value in published.headers}
+    Validator(told["headers"]).validate(headers)
+    assert headers.keys() == told["headers"]["properties"].keys()
+
+
 def test_the_example_of_a_dead_letter_is_valid() -> None:
     message = ASYNCAPI["components"]["messages"]["deadLetter"]
     Validator(message["headers"]).validate(message["examples"][0]["headers"])
+
+
+def test_asyncapi_is_taken_by_a_model_that_is_not_ours() -> None:
+    assert ApplicationSchema.model_validate(ASYNCAPI).channels.keys() == {
+        "commands",
+        "events",
+        "replies",
+        "deadLetters",
+    }
 
 
 # Always current
