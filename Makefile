@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test unit check constraints schemas clean
+.PHONY: demo test unit chaos bench check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -14,6 +14,14 @@ test: check
 
 unit: $(READY)
 	$(BIN)/pytest tests/unit tests/property
+
+# Faults at random for so many minutes each: of processes alone, then of everything.
+MINUTES ?= 5
+chaos: $(READY)
+	CHAOS_SECONDS=$$(( $(MINUTES) * 60 )) $(BIN)/pytest tests/chaos
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench.full_loop
 
 check: $(READY)
 	$(BIN)/ruff format --check .

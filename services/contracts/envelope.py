@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import isinf
 from typing import Final, TypeGuard
 from uuid import UUID, uuid5
 
@@ -244,6 +245,7 @@ def _parse(value: bytes) -> object:
             object_pairs_hook=_object,
             parse_constant=_refuse_constant,
             parse_int=_integer,
+            parse_float=_float,
         )
     except RecursionError:
         return _TOO_DEEP
@@ -276,7 +278,14 @@ def _refuse_constant(constant: str) -> object:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else float(digits)
+    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else _float(digits)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise _NotJsonError("A number is larger than a number can be.")
+    return number
 
 
 def _is_too_deep(value: bytes, parsed: object) -> bool:
@@ -415,4 +424,8 @@ def _traceparent(attributes: Mapping[str, object], headers: Mapping[str, str]) -
 
 def _hash(body: object) -> bytes:
     """Equal for equal meanings: neither the order of names nor the mode of the envelope counts."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+    try:
+        text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
+        text = json.dumps(body, sort_keys=True).encode()
+    return hashlib.sha256(text).digest()

@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -19,7 +18,7 @@ from tests.service.commands import (
     void_invoice,
 )
 from tests.service.promises import assert_promises_kept
-from tests.service.service import Service, Worker, running_service
+from tests.service.service import Service, running_service
 from tests.stack.databases import migrated_databases
 from tests.stack.kafka import RestartableKafka
 from tests.stack.postgres import RestartablePostgres
@@ -51,16 +50,12 @@ def mixed(number: int, seed: int = 1) -> list[Sent]:
     return commands[:number]
 
 
-def is_stopped(worker: Worker) -> bool:
-    return psutil.Process(worker.process.pid).status() == psutil.STATUS_STOPPED
-
-
 @pytest.mark.parametrize("step", ["stored", "sent", "offsets"])
 async def test_a_sleeper_is_shut_out_when_it_wakes(service: Service, step: str) -> None:
     sleeper = await service.ready_worker(FAULTY, FAULT=f"{step}:3:SIGSTOP")
     commands = mixed(300)
     await service.send(commands[:150])
-    await eventually(lambda: is_stopped(sleeper), seconds=20)
+    await eventually(lambda: sleeper.is_stopped, seconds=20)
 
     await service.ready_worker()
     await service.send(commands[150:200])

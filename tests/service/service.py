@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from aiokafka import AIOKafkaProducer
 
 from tests.service.commands import Sent
@@ -56,6 +57,11 @@ class Worker:
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log
         return self.get("/health/ready")[0] == 200
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP holds it."""
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -167,5 +167,19 @@ def test_ids_are_made_from_what_they_name() -> None:
     assert answer_id(command, "topic", 0, 7) != answer_id(command)
 
 
-def test_a_number_of_many_digits_costs_no_time() -> None:
-    assert read(b"".join([structured(data=0)[:-2], b"9" * 200_000, b"}"])).data == float("inf")
+def test_a_number_of_many_digits_is_read_as_what_it_is_about() -> None:
+    assert read(structured(data=0).replace(b'"data": 0', b'"data": ' + b"9" * 40)).data == 1e40
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 200_000])
+def test_a_number_that_none_can_be_is_not_read(number: bytes) -> None:
+    unreadable = read_command(structured(data=0).replace(b'"data": 0', b'"data": ' + number), [])
+
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason is UnreadableReason.NOT_JSON
+
+
+def test_a_body_with_a_lone_surrogate_has_a_hash() -> None:
+    one, other = read(structured(data="\ud800")), read(structured(data="\ud801"))
+
+    assert one.body_hash != other.body_hash

@@ -1,0 +1,1 @@
+"""Faults at random, from a seed that is printed, under load: and then every promise is checked."""
