@@ -54,6 +54,12 @@ def test_the_last_third_of_a_line_takes_the_remaining_cent() -> None:
     assert desk.current.amount_due == 0
 
 
+def test_all_units_of_a_line_are_what_is_left_of_it() -> None:
+    desk = open_desk({"quantity": "2", "amount": "100"})
+    credit(desk, "cn_1", items=[{"id": "1", "amount": "10"}])
+    assert credit(desk, "cn_2", items=[{"id": "1", "quantity": "2"}])["amount"] == "90.00"
+
+
 def test_the_tax_in_all_credits_is_the_tax_of_the_invoice() -> None:
     desk = open_desk(THIRDS)
     taxes = [

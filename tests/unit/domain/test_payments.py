@@ -1,5 +1,7 @@
 """What is due, paid, given back and written off."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.domain.desk import Desk, an_item
@@ -84,6 +86,18 @@ def test_a_requested_charge_is_answered_under_its_id() -> None:
     pay(desk, requested["payment_id"], str(requested["amount"]))
     assert desk.current.state == "paid"
     assert desk.current.payments[requested["payment_id"]].source_id == "src_1"
+
+
+def test_a_payment_has_the_time_that_it_was_received_at() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "1", received_at="2026-11-19T10:00:00+02:00")
+    assert desk.current.payments["pay_1"].received_at == datetime(2026, 11, 19, 8, tzinfo=UTC)
+
+
+def test_a_payment_without_a_time_was_received_when_it_was_recorded() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "1")
+    assert desk.current.payments["pay_1"].received_at == desk.now
 
 
 def test_a_charge_is_asked_of_the_source_attached_last() -> None:
