@@ -22,12 +22,15 @@ from contracts.envelope import (
     event_document,
     read_command,
 )
+from contracts.events import Whole
 from contracts.replies import Answer, Refusal, RefusalCode, Rejection
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import available_commands
+from invoicing.domain.listing import listing
 from invoicing.domain.sellers import Sellers
+from invoicing.domain.status import standing
 from invoicing.placeholders import placeholders
 from invoicing.store import (
     Appendix,
@@ -187,6 +190,7 @@ class _Decisions:
         }
         self._appendix = Appendix()
         self._changed: dict[str, Invoice] = {}
+        self._told_whole: set[str] = set()
 
     def take(self, record: Record, command: CommandEnvelope | Unreadable) -> None:
         """Take the next record of the log."""
@@ -211,16 +215,8 @@ class _Decisions:
     def appendix(self) -> Appendix:
         """What the batch adds to the store."""
         for invoice_id, invoice in self._changed.items():
-            self._appendix.invoices[invoice_id] = StoredInvoice(
-                id=invoice_id,
-                version=invoice.version,
-                state=invoice.state,
-                seller_id=invoice.seller_id,
-                customer_id=invoice.customer_id,
-                number=invoice.invoice_number,
-                document=invoice.model_dump_json(),
-                updated_at=invoice.updated_at,
-            )
+            is_told_whole = invoice_id in self._told_whole
+            self._appendix.invoices[invoice_id] = stored_invoice(invoice, is_told_whole)
         return self._appendix
 
     def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Refusal:
@@ -287,6 +283,8 @@ class _Decisions:
             return
         assert accepted.invoice is not None
         self._invoices[command.subject] = self._changed[command.subject] = accepted.invoice
+        if any(isinstance(event, Whole) for event in accepted.events):
+            self._told_whole.add(command.subject)
         self._appendix.events += events
         self._appendix.numbers += accepted.numbers
         self.publication.events += events
@@ -348,6 +346,28 @@ class _Decisions:
         return answer_document(
             command, id=id_, type=type_, recorded_at=self._now, data=answer.model_dump_json()
         )
+
+
+def stored_invoice(invoice: Invoice, is_told_whole: bool) -> StoredInvoice:
+    """The row of an invoice; what lists ask of its document only where it was told anew."""
+    return StoredInvoice(
+        id=invoice.invoice_id,
+        version=invoice.version,
+        state=invoice.state,
+        standing=standing(invoice),
+        archived=invoice.archived,
+        seller_id=invoice.seller_id,
+        customer_id=invoice.customer_id,
+        number=invoice.invoice_number,
+        total=invoice.total,
+        amount_due=invoice.amount_due,
+        attempt_count=invoice.attempt_count,
+        document=invoice.model_dump_json(),
+        created_at=invoice.created_at,
+        updated_at=invoice.updated_at,
+        # Else it would cost reading the whole document, which most commands never look at.
+        listing=listing(invoice.document) if is_told_whole else None,
+    )
 
 
 def _is_too_large(document: str) -> bool:

@@ -7,10 +7,13 @@ of defence against a second writer: (invoice, version) of events and (source, id
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 import asyncpg
+import orjson
 
+from invoicing.domain.listing import Listing
 from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.placeholders import fill
 
@@ -48,16 +51,41 @@ ON CONFLICT (seller_id, kind, period) DO UPDATE SET next = series.next + exclude
 RETURNING seller_id, kind, period, next
 """
 
+# What is null of the document stays as it is: most commands leave the document alone.
 SAVE_INVOICES = """
-INSERT INTO invoices (
-    id, version, state, seller_id, customer_id, invoice_number, snapshot, updated_at)
+INSERT INTO invoices AS stored (
+    id, version, state, standing, archived, seller_id, customer_id, invoice_number,
+    total, amount_due, attempt_count, snapshot, created_at, updated_at,
+    document_date, due_date, live_mode)
 SELECT * FROM unnest(
-    $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::timestamptz[])
+    $1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
+    $8::text[], $9::numeric[], $10::numeric[], $11::int[], $12::text[], $13::timestamptz[],
+    $14::timestamptz[], $15::date[], $16::date[], $17::boolean[])
 ON CONFLICT (id) DO UPDATE SET
-    version = excluded.version, state = excluded.state, seller_id = excluded.seller_id,
+    version = excluded.version, state = excluded.state, standing = excluded.standing,
+    archived = excluded.archived, seller_id = excluded.seller_id,
     customer_id = excluded.customer_id, invoice_number = excluded.invoice_number,
-    snapshot = excluded.snapshot, updated_at = excluded.updated_at
+    total = excluded.total, amount_due = excluded.amount_due,
+    attempt_count = excluded.attempt_count, snapshot = excluded.snapshot,
+    created_at = excluded.created_at, updated_at = excluded.updated_at,
+    document_date = coalesce(excluded.document_date, stored.document_date),
+    due_date = coalesce(excluded.due_date, stored.due_date),
+    live_mode = coalesce(excluded.live_mode, stored.live_mode)
+"""
+
+# Each invoice's labels are a JSON array: unnest would make one of all arrays.
+SAVE_LABELS = """
+INSERT INTO invoice_labels AS stored (invoice_id, labels)
+SELECT id, ARRAY(SELECT jsonb_array_elements_text(labels::jsonb))
+FROM unnest($1::text[], $2::text[]) AS told (id, labels)
+ON CONFLICT (invoice_id) DO UPDATE SET labels = excluded.labels
+WHERE stored.labels <> excluded.labels
+"""
+
+# A position must never be older than its transaction: a reader by position stops below the oldest
+# transaction that is not over, and this row's own default is worked out after its position.
+TAKE_TRANSACTION_ID = """
+SELECT pg_current_xact_id()
 """
 
 EVENT_COLUMNS = (
@@ -116,16 +144,26 @@ class StoredAnswer:
 
 @dataclass(slots=True)
 class StoredInvoice:
-    """An invoice's current state: `document` is the domain's own snapshot of it, as JSON."""
+    """An invoice's current state: `document` is the domain's own snapshot of it, as JSON.
+
+    `listing` is None where the stored one still holds.
+    """
 
     id: str
     version: int
     state: str
+    standing: str
+    archived: bool
     seller_id: str
     customer_id: str
     number: str | None
+    total: Decimal
+    amount_due: Decimal
+    attempt_count: int
     document: str
+    created_at: datetime
     updated_at: datetime
+    listing: Listing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +259,7 @@ class Store:
     async def append(self, appendix: Appendix) -> None:
         """Write it all in one transaction, and put the numbers in their places."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(TAKE_TRANSACTION_ID)
             # Last before the writes: until the commit, nobody else can number for these sellers.
             appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
             await connection.copy_records_to_table(
@@ -231,6 +270,8 @@ class Store:
             )
             if appendix.invoices:
                 await connection.execute(SAVE_INVOICES, *_invoice_columns(appendix))
+            if labels := _labels(appendix):
+                await connection.execute(SAVE_LABELS, list(labels), list(labels.values()))
 
     async def _take_numbers(
         self, connection: asyncpg.pool.PoolConnectionProxy, requests: Sequence[NumberRequest]
@@ -310,9 +351,26 @@ def _answer_rows(answers: Sequence[StoredAnswer]) -> Iterator[tuple[object, ...]
 def _invoice_columns(appendix: Appendix) -> Iterator[list[object]]:
     rows = [
         (
-            invoice.id, invoice.version, invoice.state, invoice.seller_id, invoice.customer_id,
-            invoice.number, invoice.document, invoice.updated_at,
+            invoice.id, invoice.version, invoice.state, invoice.standing, invoice.archived,
+            invoice.seller_id, invoice.customer_id, invoice.number, invoice.total,
+            invoice.amount_due, invoice.attempt_count, invoice.document, invoice.created_at,
+            invoice.updated_at, *_listing_columns(invoice.listing),
         )
         for invoice in appendix.invoices.values()
     ]  # fmt: skip
     return map(list, zip(*rows, strict=True))
+
+
+def _listing_columns(listing: Listing | None) -> tuple[object, object, object]:
+    if listing is None:
+        return (None, None, None)
+    return (listing.document_date, listing.due_date, listing.live_mode)
+
+
+def _labels(appendix: Appendix) -> dict[str, str]:
+    """The labels of the invoices whose document was told, as JSON."""
+    return {
+        invoice.id: orjson.dumps(invoice.listing.labels).decode()
+        for invoice in appendix.invoices.values()
+        if invoice.listing is not None
+    }

@@ -1,29 +1,48 @@
 """What an invoice is called on a given day: its state, or what follows from dates and amounts.
 
-Never stored, for it changes when nothing happens.
+A day's status is never stored, for it changes when nothing happens. The standing, which is the
+status as long as the invoice is not due, changes with its events only.
 """
 
 from datetime import date
+from typing import Final
 
 from contracts.invoice import State
 from invoicing.domain.invoice import Invoice, PaymentState
+
+ARCHIVED: Final = "archived"
+OVERPAID: Final = "overpaid"
+RECEIVED: Final = "received"
+PARTIALLY_PAID: Final = "partially_paid"
+UPCOMING: Final = "upcoming"
+OVERDUE: Final = "overdue"
+
+MAY_BE_OVERDUE: Final = frozenset({PARTIALLY_PAID, UPCOMING})
+"""The standings that are called overdue once the due date has passed."""
+
+STANDINGS_OF_OPEN: Final = frozenset({RECEIVED, *MAY_BE_OVERDUE})
+STANDINGS_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
 
 
 def status(invoice: Invoice, today: date) -> str:
     """archived before all else; then overpaid and, of an open invoice, received (money is on its
     way), overdue, partially_paid or upcoming; else the state."""
     if invoice.archived:
-        return "archived"
+        return ARCHIVED
+    calm = standing(invoice)
+    if calm in MAY_BE_OVERDUE and today > invoice.document.due_date:
+        return OVERDUE
+    return calm
+
+
+def standing(invoice: Invoice) -> str:
+    """The status of an invoice that is not archived, on any day up to its due date."""
     if invoice.state is State.PAID and invoice.amount_overpaid:
-        return "overpaid"
-    return _open_status(invoice, today) if invoice.state is State.OPEN else invoice.state.value
+        return OVERPAID
+    return _open_standing(invoice) if invoice.state is State.OPEN else invoice.state.value
 
 
-def _open_status(invoice: Invoice, today: date) -> str:
+def _open_standing(invoice: Invoice) -> str:
     if any(payment.state is PaymentState.RECEIVED for payment in invoice.payments.values()):
-        return "received"
-    if today > invoice.document.due_date:
-        return "overdue"
-    if invoice.amount_due < invoice.total:
-        return "partially_paid"
-    return "upcoming"
+        return RECEIVED
+    return PARTIALLY_PAID if invoice.amount_due < invoice.total else UPCOMING
