@@ -154,6 +154,8 @@ class Model:
     def _pay_invoice(self, data: dict[str, Any]) -> list[str]:
         amount = cents(data["amount"]) if "amount" in data else self._payable
         payment_id = f"inv_1-{self.events + 1}"
+        while payment_id in self.settled.keys() | self.failed | self.in_flight.keys():
+            payment_id += "-"
         self.in_flight[payment_id] = amount
         self.requested.add(payment_id)
         return ["payment_requested"]

@@ -6,9 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from contracts.commands import COMMANDS
 from contracts.replies import Refusal
 from invoicing.domain.decision import Accepted
-from invoicing.domain.lifecycle import available_commands
+from invoicing.domain.lifecycle import RULES, available_commands
 from tests.domain.desk import Desk
 from tests.domain.model import Model
 
@@ -31,7 +32,7 @@ payments = st.fixed_dictionaries(
     optional={"settled": st.booleans()},
 )
 
-COMMANDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "CreateInvoice": st.fixed_dictionaries(
         {
             "customer_id": st.just("cus_1"),
@@ -73,7 +74,7 @@ COMMANDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"as_of": st.sampled_from(["2026-12-20", "2026-12-21"])}
     ),
 }
-COMMANDS |= {
+DATA |= {
     name: st.fixed_dictionaries(no_data)
     for name in (
         "DeleteInvoice",
@@ -100,7 +101,7 @@ ABOUT_MONEY = [
     "OpenInvoice",
     "RecordPaymentFailure",
 ]
-OTHERS = sorted(set(COMMANDS) - set(ENDING) - set(ABOUT_MONEY))
+OTHERS = sorted(set(DATA) - set(ENDING) - set(ABOUT_MONEY))
 names = st.integers(0, 19).flatmap(
     lambda n: st.sampled_from(ABOUT_MONEY if n < 13 else OTHERS if n < 19 else ENDING)
 )
@@ -126,7 +127,7 @@ class Life(RuleBasedStateMachine):
         offered = available_commands(self.desk.invoice)
         if fits and name not in offered and offered:
             name = data.draw(st.sampled_from(offered))
-        self.send_one(name, data.draw(COMMANDS[name]))
+        self.send_one(name, data.draw(DATA[name]))
 
     def send_one(self, name: str, fields: dict[str, Any]) -> None:
         before, known = self.desk.invoice, len(self.desk.history)
@@ -140,6 +141,9 @@ class Life(RuleBasedStateMachine):
             assert isinstance(decided, Accepted), (name, fields, expected, decided)
             told = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
             assert told == expected
+            if before is not None:
+                moves = RULES[COMMANDS[name]].moves
+                assert self.desk.current.state in moves[before.state]
             self.nothing_new_the_second_time(name, fields)
 
     def nothing_new_the_second_time(self, name: str, fields: dict[str, Any]) -> None:

@@ -1,5 +1,9 @@
-"""The invoice as the write side knows it: what its events add up to, stored as current state."""
+"""The invoice as the write side knows it: what its events add up to, stored as current state.
 
+Every time in it is in UTC, as the events that it came with.
+"""
+
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
@@ -10,7 +14,7 @@ from pydantic_core import from_json
 from contracts.events import CreditNote, Source
 from contracts.invoice import Document, Shape, State, Summary
 from contracts.money import Money
-from contracts.texts import Day, Instant, LongText, Text
+from contracts.texts import Day, LongText, Text
 from invoicing.domain.filed import Filed
 
 
@@ -28,7 +32,7 @@ class Refund(Shape):
 
     refund_id: Text
     amount: Money
-    refunded_at: Instant
+    refunded_at: datetime
     reason: LongText | None = None
 
 
@@ -38,7 +42,7 @@ class Payment(Shape):
     payment_id: Text
     amount: Money
     state: PaymentState
-    received_at: Instant | None = None
+    received_at: datetime | None = None
     method: Text | None = None
     source_id: Text | None = None
     failure_code: Text | None = None
@@ -87,15 +91,15 @@ class Invoice(Summary):
     archived: bool = False
     overdue_as_of: Day | None = None
     attempt_count: int = 0
-    next_attempt_at: Instant | None = None
+    next_attempt_at: datetime | None = None
     payments: dict[str, Payment] = Field(default_factory=dict)
     credit_notes: tuple[CreditNote, ...] = ()
     sources: dict[str, Source] = Field(default_factory=dict)
     detached_source_ids: tuple[str, ...] = ()
     sendings: dict[str, Sending] = Field(default_factory=dict)
-    entered: dict[State, Instant] = Field(default_factory=dict)
-    created_at: Instant
-    updated_at: Instant
+    entered: dict[State, datetime] = Field(default_factory=dict)
+    created_at: datetime
+    updated_at: datetime
 
     @property
     def document(self) -> Document:
