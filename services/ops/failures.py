@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
+from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.store import SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
 from runtime.embedded.postgres import EmbeddedPostgresError
@@ -28,6 +29,7 @@ KNOWN_FAILURES: Final = (
     TopicsError,
     SchemaError,
     GaveUpError,
+    UnfinishedTransactionError,
     UnreachableError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,

@@ -10,6 +10,7 @@ from ops.failures import KNOWN_FAILURES
 from ops.send import send
 from ops.setup import migrate, topics
 from ops.show import history, show
+from ops.verify import verify
 from ops.watch import watch
 from ops.worker import worker
 
@@ -31,6 +32,7 @@ app.command()(send)
 app.command()(watch)
 app.command()(show)
 app.command()(history)
+app.command()(verify)
 
 
 def main() -> None:

@@ -1,0 +1,223 @@
+"""Postgres as one snapshot shows it: read from end to end, a page at a time."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from invoicing.checking.answered import EventOfAnswer
+from invoicing.checking.history import CurrentState
+from invoicing.history import READER_ROLE
+from invoicing.store import (
+    MIGRATE_FIRST,
+    Position,
+    SchemaError,
+    StoredAnswer,
+    StoredEvent,
+)
+from runtime.settings import Settings
+
+PAGE_ROWS: Final = 2_000
+
+# By the primary key, so that a page costs its own rows and no sort.
+EVENTS_PAGE: Final = """
+SELECT invoice_id, version, type, data, command_source, command_id, recorded_at
+FROM events
+WHERE (invoice_id, version) > ($1, $2)
+ORDER BY invoice_id, version
+LIMIT $3
+"""
+
+ANSWERS_PAGE: Final = """
+SELECT source, id, invoice_id, body_hash, answer, first_version, last_version,
+       topic, "partition", "offset", recorded_at
+FROM commands
+WHERE (source, id) > ($1, $2)
+ORDER BY source, id
+LIMIT $3
+"""
+
+INVOICES: Final = """
+SELECT id, version, state, standing, archived, seller_id, customer_id, invoice_number, total,
+       amount_due, attempt_count, created_at, updated_at, document_date, due_date, live_mode,
+       labels, snapshot
+FROM invoices LEFT JOIN invoice_labels ON invoice_id = id
+WHERE id = ANY($1::text[])
+"""
+
+EVENTS_OF_ANSWERS: Final = """
+SELECT place, version, type, command_source, command_id,
+       CASE WHEN version = last_version THEN data END AS data
+FROM events
+JOIN unnest($1::int[], $2::text[], $3::int[], $4::int[])
+    AS wanted (place, invoice_id, first_version, last_version) USING (invoice_id)
+WHERE version BETWEEN wanted.first_version AND wanted.last_version
+ORDER BY place, version
+"""
+
+INVOICES_WITHOUT_EVENTS: Final = """
+SELECT id, version FROM invoices
+WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoices.id)
+"""
+
+NUMBERS_COUNTED: Final = """
+SELECT seller_id, kind, sum(next - 1)::bigint AS counted FROM number_series
+GROUP BY seller_id, kind
+"""
+
+ROWS_ABOUT: Final = """
+SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1)
+"""
+
+
+@asynccontextmanager
+async def snapshot(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection on which every query sees the same moment. Raises `SchemaError`.
+
+    It has no time limits, for a whole reading takes as long as it takes.
+    """
+    connection = await asyncpg.connect(
+        settings.dsn, server_settings={"application_name": "invoicing-verify"}
+    )
+    try:
+        if await connection.fetchval("SELECT to_regclass('number_series')") is None:
+            raise SchemaError(MIGRATE_FIRST)
+        await connection.execute(f"SET ROLE {READER_ROLE}")
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+    finally:
+        await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRows:
+    """All that Postgres holds of one invoice that has events."""
+
+    id: str
+    events: Sequence[StoredEvent]
+    current: CurrentState | None
+
+
+async def invoices(connection: asyncpg.Connection) -> AsyncIterator[InvoiceRows]:
+    """Every invoice that has events, with all of them."""
+    begun: list[StoredEvent] = []
+    async for page in _event_pages(connection):
+        begun += page
+        # The last one may go on on the next page.
+        open_id = begun[-1].invoice_id
+        whole = [event for event in begun if event.invoice_id != open_id]
+        begun = [event for event in begun if event.invoice_id == open_id]
+        for rows in await _with_state(connection, whole):
+            yield rows
+    for rows in await _with_state(connection, begun):
+        yield rows
+
+
+async def _event_pages(connection: asyncpg.Connection) -> AsyncIterator[list[StoredEvent]]:
+    after: tuple[str, int] = ("", 0)
+    while rows := await connection.fetch(EVENTS_PAGE, *after, PAGE_ROWS):
+        yield [_event(row) for row in rows]
+        after = (rows[-1]["invoice_id"], rows[-1]["version"])
+
+
+async def _with_state(
+    connection: asyncpg.Connection, events: Sequence[StoredEvent]
+) -> list[InvoiceRows]:
+    by_invoice = {
+        invoice_id: list(own) for invoice_id, own in groupby(events, attrgetter("invoice_id"))
+    }
+    states = {row["id"]: _state(row) for row in await connection.fetch(INVOICES, list(by_invoice))}
+    return [InvoiceRows(id_, own, states.get(id_)) for id_, own in by_invoice.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRows:
+    """A stored answer, its parsed `data`, and the stored events that it names."""
+
+    answer: StoredAnswer
+    id: str
+    claim: dict[str, Any]
+    events: Sequence[EventOfAnswer]
+
+
+async def answers(connection: asyncpg.Connection) -> AsyncIterator[AnswerRows]:
+    """Every stored answer."""
+    after = ("", "")
+    while rows := await connection.fetch(ANSWERS_PAGE, *after, PAGE_ROWS):
+        page = [_answer(row) for row in rows]
+        documents = [orjson.loads(answer.document) for answer in page]
+        events = await _events_of_answers(connection, page, documents)
+        for place, (answer, document) in enumerate(zip(page, documents, strict=True)):
+            yield AnswerRows(answer, document["id"], document["data"], events.get(place, ()))
+        after = page[-1].command_key
+
+
+async def _events_of_answers(
+    connection: asyncpg.Connection,
+    answers: Sequence[StoredAnswer],
+    documents: Sequence[dict[str, Any]],
+) -> dict[int, list[EventOfAnswer]]:
+    wanted = [
+        (place, answer.invoice_id, *(answer.versions or (told, told)))
+        for place, (answer, document) in enumerate(zip(answers, documents, strict=True))
+        if (told := document["data"]["version"]) or answer.versions
+    ]
+    rows = await connection.fetch(
+        EVENTS_OF_ANSWERS, *([row[column] for row in wanted] for column in range(4))
+    )
+    return {
+        place: [_event_of_answer(row) for row in own] for place, own in groupby(rows, itemgetter(0))
+    }
+
+
+def _event_of_answer(row: asyncpg.Record) -> EventOfAnswer:
+    data = row["data"]
+    return EventOfAnswer(
+        row["version"],
+        row["type"],
+        (row["command_source"], row["command_id"]),
+        orjson.loads(data)["data"]["state"] if data else None,
+    )
+
+
+def _event(row: asyncpg.Record) -> StoredEvent:
+    return StoredEvent(
+        invoice_id=row["invoice_id"],
+        version=row["version"],
+        type=row["type"],
+        document=row["data"],
+        command_key=(row["command_source"], row["command_id"]),
+        recorded_at=row["recorded_at"],
+    )
+
+
+def _answer(row: asyncpg.Record) -> StoredAnswer:
+    led_to_events = row["first_version"] is not None
+    return StoredAnswer(
+        command_key=(row["source"], row["id"]),
+        invoice_id=row["invoice_id"],
+        body_hash=row["body_hash"],
+        document=row["answer"],
+        versions=(row["first_version"], row["last_version"]) if led_to_events else None,
+        position=Position(row["topic"], row["partition"], row["offset"]),
+        recorded_at=row["recorded_at"],
+    )
+
+
+def _state(row: asyncpg.Record) -> CurrentState:
+    columns = dict(row)
+    del columns["id"]
+    snapshot = columns.pop("snapshot")
+    columns["labels"] = sorted(columns["labels"] or ())
+    return CurrentState(snapshot, columns)
+
+
+async def rows_about(connection: asyncpg.Connection, table: str) -> int:
+    """How many rows a table has, as far as statistics tell: a progress bar needs no more."""
+    rows: int = await connection.fetchval(ROWS_ABOUT, table)
+    return rows

@@ -1,0 +1,132 @@
+"""The topics, written to the spill by digests."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from contracts.envelope import Unreadable, read_command
+from invoicing.checking.findings import Finding, FindingKind, Progress, Report
+from invoicing.checking.spill import Spill
+from invoicing.checking.topics import Ends, Extent, read_topic, reading_committed
+from invoicing.store import Position
+from runtime.kafka import partition_of
+from runtime.settings import Settings
+
+DIGEST_BYTES: Final = 16
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """What each topic still held."""
+
+    commands: Extent
+    events: Extent
+    answers: Extent
+    dead_letters: Extent
+
+
+def digest(value: bytes) -> bytes:
+    """What stands for a value in the spill."""
+    return hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
+
+
+async def spill_topics(
+    settings: Settings, ends: Ends, spill: Spill, report: Report, progress: Progress
+) -> Extents:
+    """Read all four topics up to these ends. Raises `UnfinishedTransactionError`."""
+    partitions = sum(place.topic == settings.topic_commands for place in ends.topics)
+
+    def record(row: ConsumerRecord) -> Row:
+        return _record_row(row, partitions)
+
+    async with reading_committed(settings) as consumer:
+        reading = _Reading(consumer, ends, spill, report, progress)
+        return Extents(
+            events=await reading.topic(settings.topic_events, "published_events", _event_row),
+            answers=await reading.topic(
+                settings.topic_replies, "published_answers", _published_answer_row
+            ),
+            dead_letters=await reading.topic(
+                settings.topic_dead_letter, "dead_letters", _dead_letter_row
+            ),
+            commands=await reading.topic(settings.topic_commands, "records", record),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    consumer: AIOKafkaConsumer
+    ends: Ends
+    spill: Spill
+    report: Report
+    progress: Progress
+
+    async def topic(self, topic: str, table: str, row: Callable[[ConsumerRecord], Row]) -> Extent:
+        extent = Extent()
+        async for records in read_topic(self.consumer, topic, self.ends, extent):
+            self.spill.add(table, self._rows(records, row))
+            self.progress(topic, extent.records, extent.length)
+        return extent
+
+    def _rows(
+        self, records: Sequence[ConsumerRecord], row: Callable[[ConsumerRecord], Row]
+    ) -> Iterator[Row]:
+        for record in records:
+            try:
+                yield row(record)
+            except (ValueError, LookupError, TypeError) as error:
+                self.report(_unreadable(record, error))
+
+
+def _unreadable(record: ConsumerRecord, error: Exception) -> Finding:
+    position = Position(record.topic, record.partition, record.offset)
+    return Finding(
+        FindingKind.MESSAGE_UNREADABLE,
+        None,
+        f"a message of this service at {position}",
+        type(error).__name__,
+    )
+
+
+def _event_row(record: ConsumerRecord) -> Row:
+    event = orjson.loads(record.value)
+    return (
+        str(event["subject"]), int(event["version"]), digest(record.value),
+        record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _published_answer_row(record: ConsumerRecord) -> Row:
+    answer = orjson.loads(record.value)
+    data = answer["data"]
+    return (
+        str(data["command_source"]), str(data["command_id"]), str(data["invoice_id"]),
+        str(answer["id"]), data.get("code"), digest(record.value), record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _record_row(record: ConsumerRecord, partitions: int) -> Row:
+    command = read_command(record.value, record.headers)
+    value = digest(record.value or b"")
+    if isinstance(command, Unreadable):
+        return (None, None, None, None, value, True, record.partition, record.offset)
+    at_home = partition_of(command.subject.encode(), partitions) == record.partition
+    return (
+        command.source, command.id, command.subject, command.body_hash, value, at_home,
+        record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _dead_letter_row(record: ConsumerRecord) -> Row:
+    # A record that was sent again from here and failed again tells of both; the last is its own.
+    told = {name: value for name, value in record.headers if value is not None}
+    return (
+        int(told["dl_partition"]), int(told["dl_offset"]), digest(record.value or b""),
+        record.partition, record.offset,
+    )  # fmt: skip
