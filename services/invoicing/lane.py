@@ -32,6 +32,8 @@ BACKLOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 log = structlog.get_logger()
 
+NewPublisher = Callable[[Settings, TopicPartition, AIOKafkaConsumer], Publisher]
+
 
 class LostLogError(Exception):
     """The log is shorter than what was handled of it. To start over would pass commands by."""
@@ -46,12 +48,14 @@ class Lane:
         consumer: AIOKafkaConsumer,
         handler: BatchHandler,
         settings: Settings,
+        new_publisher: NewPublisher = Publisher.connecting,
     ) -> None:
         self.topic_partition = topic_partition
         self.is_open = False
         self._consumer = consumer
         self._handler = handler
         self._settings = settings
+        self._new_publisher = new_publisher
         self._backlog: deque[Record] = deque()
         self._backlog_bytes = 0
         self._next_offset = 0
@@ -89,7 +93,7 @@ class Lane:
         Raises `GaveUpError` when an outage outlasts the limit.
         """
         while not self._stopping:
-            publisher = Publisher(self._settings, self.topic_partition, self._consumer)
+            publisher = self._new_publisher(self._settings, self.topic_partition, self._consumer)
             try:
                 await self._open(publisher)
                 await self._work(publisher)

@@ -69,12 +69,17 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._stop(set(self._lanes))
 
     @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The lanes' tasks."""
+        return [task for _, task in self._lanes.values()]
+
+    @property
     def all_open(self) -> bool:
         """Whether every lane that is ours is handling its records."""
         return self.has_assignment and all(lane.is_open for lane, _ in self._lanes.values())
 
     async def _stop(self, topic_partitions: set[TopicPartition]) -> None:
-        stopping = [self._lanes.pop(topic_partition) for topic_partition in topic_partitions]
+        stopping = [self._lanes.pop(partition) for partition in sorted(topic_partitions)]
         if not stopping:
             return
         for lane, _ in stopping:

@@ -7,7 +7,7 @@ the acknowledgements first, then the offset. Only `_publish` and `_publish_and_c
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -38,20 +38,32 @@ class Publisher:
     """A lane's own producer. `start` shuts out whoever ran the lane before."""
 
     def __init__(
-        self, settings: Settings, lane: TopicPartition, consumer: AIOKafkaConsumer
+        self,
+        settings: Settings,
+        lane: TopicPartition,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
     ) -> None:
         self._settings = settings
         self._lane = lane
         self._consumer = consumer
-        self._producer = AIOKafkaProducer(
-            **producer_options(settings),
-            max_batch_size=BATCH_BYTES_MAX,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            **self._mode(),
-        )
+        self._producer = producer
         self._publish = (
             self._publish_in_transaction if settings.is_transactional else self._publish_then_commit
         )
+
+    @classmethod
+    def connecting(
+        cls, settings: Settings, lane: TopicPartition, consumer: AIOKafkaConsumer
+    ) -> Self:
+        """A publisher for the lane, with a producer of its own."""
+        producer = AIOKafkaProducer(
+            **producer_options(settings),
+            max_batch_size=BATCH_BYTES_MAX,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            **_mode(settings, lane),
+        )
+        return cls(settings, lane, consumer, producer)
 
     async def start(self) -> None:
         """Connect; with transactions, abort or complete what the lane's last owner left open."""
@@ -71,12 +83,6 @@ class Publisher:
         partitions = await self._partition_counts()
         messages = list(self._messages(publication, partitions))
         await self._publish(messages, next_offset)
-
-    def _mode(self) -> dict[str, Any]:
-        if not self._settings.is_transactional:
-            return {"enable_idempotence": True}
-        lane = f"{self._settings.consumer_group}-{self._lane.topic}-{self._lane.partition}"
-        return {"transactional_id": lane, "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
 
     async def _publish_in_transaction(self, messages: Sequence[Message], next_offset: int) -> None:
         producer = self._producer
@@ -146,6 +152,15 @@ class Publisher:
             yield _forwarded(forward, settings.topic_commands, partitions)
         for dead_letter in publication.dead_letters:
             yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
+
+
+def _mode(settings: Settings, lane: TopicPartition) -> dict[str, Any]:
+    if not settings.is_transactional:
+        return {"enable_idempotence": True}
+    return {
+        "transactional_id": f"{settings.consumer_group}-{lane.topic}-{lane.partition}",
+        "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+    }
 
 
 def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from typing import Final
 
 FIRST_PAUSE_SECONDS: Final = 0.1
@@ -24,7 +23,7 @@ class Patience:
 
     async def after(self, error: BaseException) -> None:
         """Wait before the next try. Raises `GaveUpError` once the outage has lasted too long."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if self._began is None:
             self._began = now
         if now - self._began > self._limit_seconds:

@@ -42,7 +42,7 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.load = Load(self.service, self.chance)
+        self.load = Load(self.chance, self.service.topics.partitions)
         self._workers: list[Worker] = []
         self._sleepers: set[asyncio.Task[None]] = set()
         self._asleep: set[Worker] = set()
@@ -68,9 +68,21 @@ class Chaos:
 
     async def _feed(self) -> None:
         while True:
-            await asyncio.shield(asyncio.ensure_future(self.load.send(RECORDS_AT_ONCE)))
-            while self._behind > BEHIND_MAX:
+            await asyncio.shield(asyncio.ensure_future(self._send(RECORDS_AT_ONCE)))
+            while self._behind > BEHIND_MAX:  # noqa: ASYNC110 (nobody could set an event)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+    async def _send(self, number: int) -> None:
+        futures = []
+        for _ in range(number):
+            key, value, partition = self.load.next_record()
+            futures.append(
+                await self.service.producer.send(
+                    self.service.topics.commands, value, key=key, partition=partition
+                )
+            )
+        for future in futures:
+            await future
 
     @property
     def _behind(self) -> int:

@@ -3,50 +3,37 @@
 import random
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from runtime.kafka import partition_of
 from tests.service.commands import (
     Sent,
     create_invoice,
-    invoice_id,
     open_invoice,
     record_payment,
     void_invoice,
 )
-from tests.service.service import Service
 
 SELLERS = ("north", "south", "west")
 
 
 @dataclass
 class Load:
-    """Sends commands, and remembers what each of them must lead to."""
+    """Makes commands, and remembers which, for each must have its answers."""
 
-    service: Service
     chance: random.Random
+    partitions: int
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     broken: int = 0
     _lives: list[list[Sent]] = field(default_factory=list)
     _past: list[Sent] = field(default_factory=list)
 
-    async def send(self, number: int) -> None:
-        """Send so many records, and wait until Kafka has them all."""
-        futures = []
-        for _ in range(number):
-            key, value, partition = self._next_record()
-            futures.append(
-                await self.service.producer.send(
-                    self.service.topics.commands, value, key=key, partition=partition
-                )
-            )
-        for future in futures:
-            await future
-
-    def _next_record(self) -> tuple[bytes | None, bytes | None, int | None]:
+    def next_record(self) -> tuple[bytes | None, bytes | None, int]:
+        """Key, value and partition of the next record; most, but not all, are where they belong."""
         dice = self.chance.random()
         if dice < 0.01:
             self.broken += 1
-            return b"broken", self.chance.choice([None, b"", b"[]", b'{"id": NaN}']), None
+            return b"broken", self.chance.choice([None, b"", b"[]", b'{"id": NaN}']), 0
         repeated = dice < 0.06 and self._past
         command = self.chance.choice(self._past) if repeated else self._next_command()
         self._past.append(command)
@@ -54,13 +41,13 @@ class Load:
         self.sent[command.identity] += 1
         return self._placed(command)
 
-    def _placed(self, command: Sent) -> tuple[bytes | None, bytes, int | None]:
+    def _placed(self, command: Sent) -> tuple[bytes | None, bytes, int]:
         dice, key = self.chance.random(), command.subject.encode()
         if dice < 0.05:
-            return None, command.value, self.chance.randrange(self.service.topics.partitions)
+            return None, command.value, self.chance.randrange(self.partitions)
         if dice < 0.10:
-            return key, command.value, zlib.crc32(key) % self.service.topics.partitions
-        return key, command.value, None
+            return key, command.value, zlib.crc32(key) % self.partitions
+        return key, command.value, partition_of(key, self.partitions)
 
     def _next_command(self) -> Sent:
         """The next command of some invoice's life; many lives go on side by side."""
@@ -73,11 +60,11 @@ class Load:
         return command
 
     def _life(self) -> list[Sent]:
-        subject = invoice_id()
+        subject = f"inv_{self._new_id()}"
         follow = [
             open_invoice(subject),
-            record_payment(subject, "14.25"),
-            record_payment(subject, "200.00"),
+            record_payment(subject, "14.25", payment_id="first"),
+            record_payment(subject, "200.00", payment_id="second"),
             void_invoice(subject),
         ]
         self.chance.shuffle(follow)
@@ -89,4 +76,7 @@ class Load:
         life = [create, *follow[: self.chance.randrange(len(follow) + 1)]]
         if self.chance.random() < 0.1:  # somebody was faster than the one who creates
             life[0], life[-1] = life[-1], life[0]
-        return life
+        return [replace(command, id=self._new_id()) for command in life]
+
+    def _new_id(self) -> str:
+        return f"{self.chance.getrandbits(64):016x}"

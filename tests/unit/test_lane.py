@@ -10,7 +10,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from invoicing import lane as lane_module
 from invoicing.batch import Publication, Record
 from invoicing.lane import BACKLOG_BATCHES_MAX, Lane
 from invoicing.store import Position
@@ -85,31 +84,41 @@ class Handler:
         return Publication()
 
 
+class Publisher:
+    """One publisher of a lane."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def start(self) -> None:
+        self._broker.starts += 1
+        if self._broker.settled_at is not None and self._broker.consumer is not None:
+            self._broker.consumer.offset = self._broker.settled_at
+
+    async def stop(self, seconds_max: float) -> None:
+        pass
+
+    async def publish(self, _: Publication, next_offset: int) -> None:
+        if self._broker.failures:
+            raise self._broker.failures.pop(0)
+        self._broker.published.append(next_offset)
+        if self._broker.consumer is not None:
+            self._broker.consumer.offset = next_offset
+
+
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    made = Broker()
+def broker() -> Broker:
+    return Broker()
 
-    class Publisher:
-        def __init__(self, *_: Any) -> None:
-            pass
 
-        async def start(self) -> None:
-            made.starts += 1
-            if made.settled_at is not None and made.consumer is not None:
-                made.consumer.offset = made.settled_at
-
-        async def stop(self, seconds_max: float) -> None:
-            pass
-
-        async def publish(self, _: Publication, next_offset: int) -> None:
-            if made.failures:
-                raise made.failures.pop(0)
-            made.published.append(next_offset)
-            if made.consumer is not None:
-                made.consumer.offset = next_offset
-
-    monkeypatch.setattr(lane_module, "Publisher", Publisher)
-    return made
+def new_lane(consumer: Consumer, handler: Handler, broker: Broker, **more: Any) -> Lane:
+    return Lane(
+        PARTITION,
+        consumer,
+        handler,  # type: ignore[arg-type]
+        settings(**more),
+        lambda *_: Publisher(broker),  # type: ignore[arg-type, return-value]
+    )
 
 
 def settings(**more: Any) -> Settings:
@@ -122,7 +131,7 @@ async def running(
     consumer: Consumer, handler: Handler, broker: Broker, **more: Any
 ) -> AsyncIterator[tuple[Lane, asyncio.Task[None]]]:
     broker.consumer = consumer
-    lane = Lane(PARTITION, consumer, handler, settings(**more))  # type: ignore[arg-type]
+    lane = new_lane(consumer, handler, broker, **more)
     task = asyncio.create_task(lane.run())
     try:
         yield lane, task
@@ -165,7 +174,7 @@ async def test_what_the_last_owner_committed_until_it_was_shut_out_counts(broker
 
 async def test_records_before_the_lane_is_open_are_left_for_later(broker: Broker) -> None:
     consumer, handler = Consumer(committed=100), Handler()
-    lane = Lane(PARTITION, consumer, handler, settings())  # type: ignore[arg-type]
+    lane = new_lane(consumer, handler, broker)
 
     lane.offer(records(100, 101))
 

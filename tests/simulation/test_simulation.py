@@ -1,0 +1,132 @@
+"""Real lanes in a made-up world: nothing is found; and what is planted, is found."""
+
+import os
+import random
+from typing import Any
+from zlib import crc32
+
+import pytest
+from aiokafka import TopicPartition
+
+from invoicing.batch import BatchHandler, Publication, _Decisions
+from invoicing.lane import Lane
+from invoicing.publisher import Publisher
+from invoicing.store import Loaded
+from tests.simulation import clock
+from tests.simulation.kafka import Producer
+from tests.simulation.store import Database, SimulatedStore
+from tests.simulation.world import World
+
+SEED = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(10**9))
+COMMANDS = int(os.environ.get("SIMULATION_COMMANDS", "5000"))
+ROUND = 1_000
+
+
+def findings(seed: int, commands: int = ROUND) -> list[str]:
+    world = World(seed)
+    return clock.run(world.run(commands))
+
+
+def test_nothing_is_found() -> None:
+    for seed in range(SEED, SEED + COMMANDS // ROUND):
+        assert findings(seed) == [], f"SIMULATION_SEED={seed} plays it again"
+
+
+def test_a_seed_plays_the_same_again() -> None:
+    def faults() -> object:
+        world = World(7)
+        clock.run(world.run(300))
+        return world.faults, sorted(world.database.events), world.load.sent
+
+    assert faults() == faults()
+
+
+async def read_the_offset_before_shutting_out(lane: Any, publisher: Any) -> None:
+    offset = await lane._committed_offset()
+    await publisher.start()
+    lane._next_offset, lane.is_open, lane._just_sought = offset, True, True
+    lane._seek(offset)
+    lane._resume()
+
+
+def skip_nothing(lane: Any, records: Any) -> None:
+    if lane.is_open and not lane._stopping:
+        lane._backlog.extend(records)
+        lane._woken.set()
+
+
+async def know_no_answers(store: Any, invoice_ids: Any, commands: Any) -> Loaded:
+    snapshots = {id_: s for id_, s in store._database.snapshots.items() if id_ in invoice_ids}
+    await store._process.step("load")
+    return Loaded(snapshots, {}, {})
+
+
+async def commit_the_offset_first(handler: Any, records: Any, is_home: Any) -> Publication:
+    world_broker = handler._store._process.broker
+    last = records[-1].position
+    world_broker.committed[TopicPartition(last.topic, last.partition)] = last.offset + 1
+    return await HANDLE(handler, records, is_home)
+
+
+async def publish_before_storing(store: Any, appendix: Any) -> None:
+    store._process.spawn(APPEND(store, appendix))
+
+
+def forget_every_hundredth_answer(publisher: Any, publication: Publication, counts: Any) -> Any:
+    if publication.answers and crc32(publication.answers[0].document.encode()) % 100 == 0:
+        publication.answers.pop()
+    return MESSAGES(publisher, publication, counts)
+
+
+def swap_a_pair(publisher: Any, publication: Publication, counts: Any) -> Any:
+    if len(publication.events) > 4:
+        publication.events.reverse()
+    return MESSAGES(publisher, publication, counts)
+
+
+def forget_what_is_forwarded(publisher: Any, publication: Publication, counts: Any) -> Any:
+    publication.forwards.clear()
+    return MESSAGES(publisher, publication, counts)
+
+
+def take_the_same_number_again(database: Any, appendix: Any, _taken: Any) -> None:
+    COMMIT(database, appendix, {})
+
+
+def publish_no_stored_events(decisions: Any, record: Any, command: Any) -> None:
+    decisions._stored_events = {}
+    TAKE(decisions, record, command)
+
+
+def fence_nobody(_producer: Any) -> None:
+    pass
+
+
+HANDLE, APPEND, MESSAGES = BatchHandler.handle, SimulatedStore.append, Publisher._messages
+COMMIT, TAKE = Database.commit, _Decisions.take
+
+PLANTED: dict[str, tuple[type, str, Any]] = {
+    "the offset is read before the last owner is shut out": (
+        Lane, "_open", read_the_offset_before_shutting_out,
+    ),
+    "nothing is skipped": (Lane, "offer", skip_nothing),
+    "no answer is remembered": (SimulatedStore, "load", know_no_answers),
+    "the offset is committed first": (BatchHandler, "handle", commit_the_offset_first),
+    "publishing does not wait for the store": (SimulatedStore, "append", publish_before_storing),
+    "an answer is dropped": (Publisher, "_messages", forget_every_hundredth_answer),
+    "two events are swapped": (Publisher, "_messages", swap_a_pair),
+    "a forward is dropped": (Publisher, "_messages", forget_what_is_forwarded),
+    "a number is taken twice": (Database, "commit", take_the_same_number_again),
+    "stored events are not published": (_Decisions, "take", publish_no_stored_events),
+    "nobody is fenced": (Producer, "_check_epoch", fence_nobody),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, method, bug = PLANTED[name]
+    monkeypatch.setattr(owner, method, bug)
+
+    found = (seed for seed in range(30) if findings(seed))
+
+    assert next(found, None) is not None, "thirty rounds went by, and nothing was found"

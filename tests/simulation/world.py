@@ -1,0 +1,276 @@
+"""A made-up world for real lanes: workers that come, go, crash and sleep, under a load."""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import orjson
+from aiokafka import TopicPartition
+
+from invoicing.batch import BatchHandler
+from invoicing.domain.numbering import format_number
+from invoicing.domain.sellers import Sellers
+from invoicing.lane import Lane
+from invoicing.lanes import Lanes
+from invoicing.publisher import Publisher
+from runtime.settings import Settings, read_settings
+from tests.chaos.load import Load
+from tests.simulation import kafka
+from tests.simulation.kafka import Broker, Consumer
+from tests.simulation.process import Process
+from tests.simulation.store import Database, SimulatedStore
+
+PARTITIONS = 4
+WORKERS = 3
+SESSION_SECONDS = 6.0
+HEARTBEAT_SECONDS = 0.5
+RECORDS_AT_ONCE = 20
+BEHIND_MAX = 400
+# Of virtual time: a thousand commands take about 60.
+SECONDS_MAX = 600
+BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One worker: real lanes on a made-up process."""
+
+    process: Process
+    consumer: Consumer
+    lanes: Lanes
+    joined: bool = False
+    last_seen: float = 0.0
+
+    def crash(self) -> None:
+        self.process.crash()
+        for task in self.lanes.tasks:
+            task.cancel()
+
+
+@dataclass
+class World:
+    """Everything, from a seed."""
+
+    seed: int
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.broker = Broker(PARTITIONS)
+        self.database = Database()
+        self.load = Load(self.chance, PARTITIONS)
+        self.settings: Settings = read_settings(
+            {}, batch_records_max=7, session_timeout_seconds=SESSION_SECONDS
+        )
+        self.sellers = Sellers()
+        self.workers: list[Worker] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, commands: int) -> list[str]:
+        """Let so many commands come while faults happen; then what is found wrong."""
+        random.seed(self.seed)  # the lanes' own jitter
+        for _ in range(WORKERS):
+            self._start_worker()
+        group = self._spawn(self._run_group())
+        faults = self._spawn(self._make_faults())
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                await self._feed(commands)
+                await self._all_answered()
+        except TimeoutError:
+            return ["not every command was handled in time"]
+        faults.cancel()
+        group.cancel()
+        for worker in self.workers:
+            worker.crash()
+        return list(self._findings())
+
+    async def _feed(self, commands: int) -> None:
+        sent = 0
+        while sent < commands:
+            for _ in range(RECORDS_AT_ONCE):
+                key, value, partition = self.load.next_record()
+                where = TopicPartition(self.settings.topic_commands, partition)
+                self.broker.append(where, key, value)
+            sent += RECORDS_AT_ONCE
+            await asyncio.sleep(self.chance.uniform(0, 0.1))
+            while self._behind > BEHIND_MAX:  # noqa: ASYNC110 (virtual time costs nothing)
+                await asyncio.sleep(0.1)
+
+    @property
+    def _behind(self) -> int:
+        topic = self.settings.topic_replies
+        answers = sum(len(log) for where, log in self.broker.logs.items() if where.topic == topic)
+        return sum(self.load.sent.values()) - answers
+
+    async def _all_answered(self) -> None:
+        places = [TopicPartition(self.settings.topic_commands, p) for p in range(PARTITIONS)]
+        while not all(map(self._is_done, places)):  # noqa: ASYNC110 (virtual time costs nothing)
+            await asyncio.sleep(1)
+
+    def _is_done(self, where: TopicPartition) -> bool:
+        log = self.broker.logs[where]
+        readable = [record.offset for record in log if kafka.is_visible(record)]
+        return not readable or self.broker.committed.get(where, 0) > readable[-1]
+
+    def _start_worker(self) -> None:
+        process = Process(self.chance, self.broker)
+        consumer = Consumer(process, self.broker, self.settings.topic_commands)
+        store = SimulatedStore(process, self.database, partial(format_number, sellers=self.sellers))
+        handler = BatchHandler(store, self.sellers, self._now)  # type: ignore[arg-type]
+
+        def new_lane(where: TopicPartition) -> Lane:
+            return Lane(where, consumer, handler, self.settings, self._new_publisher(process))
+
+        worker = Worker(process, consumer, Lanes(new_lane))
+        self.workers.append(worker)
+        self._spawn(self._run_consumer(worker))
+        worker.lanes.failure.add_done_callback(lambda failure: self._end(worker, failure))
+
+    def _end(self, worker: Worker, failure: asyncio.Future[None]) -> None:
+        """A worker that gives up ends, and is started again."""
+        if not failure.cancelled() and failure.exception() and worker in self.workers:
+            self.faults["gave up"] += 1
+            worker.crash()
+            self.workers.remove(worker)
+
+    def _new_publisher(self, process: Process) -> Any:
+        def new_publisher(settings: Settings, where: TopicPartition, consumer: Any) -> Publisher:
+            producer = kafka.Producer(process, self.broker, f"{where.topic}-{where.partition}")
+            return Publisher(settings, where, consumer, producer)
+
+        return new_publisher
+
+    def _now(self) -> datetime:
+        return BEGINNING
+
+    async def _run_consumer(self, worker: Worker) -> None:
+        while worker.process.is_alive:
+            records = await worker.consumer.fetch()
+            worker.lanes.dispatch(records)  # type: ignore[arg-type]
+
+    async def _run_group(self) -> None:
+        """The coordinator: whoever is not heard of for a session is out, and all share anew."""
+        members: set[int] = set()
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for worker in self.workers:
+                if worker.process.is_alive and worker.process.is_awake:
+                    worker.last_seen = now
+            heard = [w for w in self.workers if now - w.last_seen <= SESSION_SECONDS]
+            if {id(worker) for worker in heard} != members:
+                members = {id(worker) for worker in heard}
+                await self._rebalance(heard)
+
+    async def _rebalance(self, members: list[Worker]) -> None:
+        self.faults["rebalance"] += 1
+        able = [w for w in members if w.process.is_alive and w.process.is_awake]
+        await asyncio.gather(
+            *(w.lanes.on_partitions_revoked(w.consumer.assignment()) for w in able)
+        )
+        places = [TopicPartition(self.settings.topic_commands, p) for p in range(PARTITIONS)]
+        self.chance.shuffle(places)
+        for number, worker in enumerate(able):
+            share = set(places[number :: len(able)])
+            worker.consumer.assign(share)
+            self._spawn(self._tell_assigned(worker, share))
+
+    async def _tell_assigned(self, worker: Worker, share: set[TopicPartition]) -> None:
+        await worker.process.step("assigned")
+        await worker.lanes.on_partitions_assigned(share)
+
+    async def _make_faults(self) -> None:
+        kinds = {self._crash_one: 4, self._send_one_to_sleep: 2, self._let_one_leave: 1}
+        while True:
+            await asyncio.sleep(self.chance.expovariate(1 / 2.0))
+            (fault,) = self.chance.choices(list(kinds), list(kinds.values()))
+            worker = self.chance.choice(self.workers)
+            if worker.process.is_awake:
+                fault(worker)
+            while len(self.workers) < WORKERS:
+                self._start_worker()
+
+    def _crash_one(self, worker: Worker) -> None:
+        self.faults["crash"] += 1
+        worker.crash()
+        self.workers.remove(worker)
+
+    def _send_one_to_sleep(self, worker: Worker) -> None:
+        self.faults["sleep"] += 1
+        worker.process.sleep()
+
+        async def wake() -> None:
+            await asyncio.sleep(SESSION_SECONDS * self.chance.uniform(0.2, 2.0))
+            worker.process.wake()
+
+        self._spawn(wake())
+
+    def _let_one_leave(self, worker: Worker) -> None:
+        self.faults["leave"] += 1
+        self.workers.remove(worker)
+
+        async def leave() -> None:
+            await worker.lanes.stop()
+            worker.crash()
+
+        self._spawn(leave())
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _findings(self) -> Iterator[str]:
+        events = self.broker.committed_records(self.settings.topic_events)
+        published = Counter(record.value for record in events)
+        stored = Counter(event.document.encode() for event in self.database.events.values())
+        if lost := stored - published:
+            yield f"{lost.total()} stored events were never published"
+        if extra := published - stored:
+            yield f"{extra.total()} events were published more often than stored"
+        yield from _wrong_versions([orjson.loads(record.value or b"") for record in events])
+        answers = self.broker.committed_records(self.settings.topic_replies)
+        yield from self._wrong_answers([orjson.loads(record.value or b"") for record in answers])
+        yield from self._wrong_numbers()
+        dead = self.broker.committed_records(self.settings.topic_dead_letter)
+        if len(dead) != self.load.broken:
+            yield f"{self.load.broken} broken records, {len(dead)} dead letters"
+
+    def _wrong_answers(self, answers: list[Any]) -> Iterator[str]:
+        counted: Counter[tuple[str, str]] = Counter()
+        said: dict[tuple[str, str], Any] = {}
+        for answer in answers:
+            key = (answer["data"]["command_source"], answer["data"]["command_id"])
+            counted[key] += 1
+            if said.setdefault(key, answer) != answer:
+                yield f"{key} was answered in two ways"
+        for key, number in (self.load.sent - counted).items():
+            yield f"{key} was answered {number} times too few"
+        for key, number in (counted - self.load.sent).items():
+            yield f"{key} was answered {number} times too often"
+
+    def _wrong_numbers(self) -> Iterator[str]:
+        given = defaultdict(list)
+        for event in self.database.events.values():
+            if event.type == "invoice.opened":
+                data = orjson.loads(event.document)["data"]
+                given[data["seller_id"]].append(int(data["invoice_number"].rpartition("-")[2]))
+        for seller, numbers in given.items():
+            if sorted(numbers) != list(range(1, len(numbers) + 1)):
+                yield f"seller {seller} has a gap or a repeat in its numbers"
+
+
+def _wrong_versions(events: list[Any]) -> Iterator[str]:
+    """Partition by partition, an invoice's versions are 1, 2, 3, ..."""
+    last: Counter[str] = Counter()
+    for event in events:
+        if event["version"] != last[event["subject"]] + 1:
+            yield f"{event['subject']}: version {event['version']} after {last[event['subject']]}"
+        last[event["subject"]] = event["version"]
