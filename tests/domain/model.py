@@ -23,6 +23,7 @@ def cents(amount: str) -> int:
 class Model:
     """One invoice in dollars, without tax."""
 
+    invoice_id: str = "inv_1"
     state: str | None = None
     total: int = 0
     items: int = 0
@@ -153,7 +154,7 @@ class Model:
 
     def _pay_invoice(self, data: dict[str, Any]) -> list[str]:
         amount = cents(data["amount"]) if "amount" in data else self._payable
-        payment_id = f"inv_1-{self.events + 1}"
+        payment_id = f"{self.invoice_id}-{self.events + 1}"
         while payment_id in self.settled.keys() | self.failed | self.in_flight.keys():
             payment_id += "-"
         self.in_flight[payment_id] = amount
@@ -290,7 +291,7 @@ class Model:
         wanted = ("requested", data.get("to") or self.texts["email"])
         if wanted in self.sendings.values():
             return []
-        self.sendings[f"inv_1-{self.events + 1}"] = wanted
+        self.sendings[f"{self.invoice_id}-{self.events + 1}"] = wanted
         return ["send_requested"]
 
     def _refuse_send_invoice(self, data: dict[str, Any]) -> Iterator[str]:

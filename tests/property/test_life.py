@@ -107,6 +107,10 @@ names = st.integers(0, 19).flatmap(
 )
 
 
+steps = names.flatmap(lambda name: st.tuples(st.just(name), DATA[name]))
+"""A command and its data."""
+
+
 class Life(RuleBasedStateMachine):
     """Each step sends one command to the desk and to the model, which must agree."""
 

@@ -1,0 +1,59 @@
+"""Random lives through Kafka: each answer and event is what a small independent model says."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.domain.model import Model
+from tests.property.test_life import DATA, steps
+from tests.service.commands import Sent, invoice_id
+from tests.service.promises import assert_promises_kept
+from tests.service.service import Service
+
+LIVES = 60
+Life = list[tuple[str, dict[str, Any]]]
+
+
+def random_lives() -> list[Life]:
+    """Lives as the property test draws them, each beginning with its invoice."""
+    drawn: list[Life] = []
+
+    @settings(
+        max_examples=LIVES,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(create=DATA["CreateInvoice"], rest=st.lists(steps, min_size=5, max_size=25))
+    def draw(create: dict[str, Any], rest: Life) -> None:
+        drawn.append([("CreateInvoice", create), *rest])
+
+    draw()
+    return drawn
+
+
+def command(subject: str, name: str, data: dict[str, Any]) -> Sent:
+    """The same for this invoice: some ids are made from the invoice's."""
+    return Sent(name, subject, json.loads(json.dumps(data).replace("inv_1", subject)))
+
+
+async def test_random_lives_go_as_the_model_says(service: Service) -> None:
+    await service.ready_worker()
+    sent: list[Sent] = []
+    expected: list[list[str] | set[str]] = []
+    for life in random_lives():
+        model = Model(invoice_id())
+        commands = [command(model.invoice_id, name, data) for name, data in life]
+        expected += [model.handle(each.type, each.data) for each in commands]
+        sent += commands
+
+    answers = await service.ask(*sent)
+
+    for each, wanted, answer in zip(sent, expected, answers, strict=True):
+        if isinstance(wanted, set):
+            assert answer.get("code") in wanted, (each, wanted, answer)
+        else:
+            assert answer["events"] == [f"invoice.{name}" for name in wanted], (each, answer)
+    await assert_promises_kept(service, sent)
