@@ -11,7 +11,7 @@ from contracts.events import EVENTS, EventData
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import upcast
-from invoicing.store import StoredEvent
+from invoicing.store import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
 
@@ -37,17 +37,7 @@ async def events_of(
 ) -> list[StoredEvent]:
     """The invoice's events in order, up to and with `version`, and what was recorded by `as_of`."""
     rows = await connection.fetch(EVENTS_OF, invoice_id, version, as_of)
-    return [
-        StoredEvent(
-            invoice_id=row["invoice_id"],
-            version=row["version"],
-            type=row["type"],
-            document=row["data"],
-            command_key=(row["command_source"], row["command_id"]),
-            recorded_at=row["recorded_at"],
-        )
-        for row in rows
-    ]
+    return [event_of(row) for row in rows]
 
 
 def replay(events: Iterable[StoredEvent]) -> Sequence[Invoice]:

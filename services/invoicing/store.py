@@ -4,7 +4,7 @@ A batch is loaded in two queries and appended in one transaction. Two unique key
 of defence against a second writer: (invoice, version) of events and (source, id) of commands.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -80,12 +80,6 @@ SELECT id, ARRAY(SELECT jsonb_array_elements_text(labels::jsonb))
 FROM unnest($1::text[], $2::text[]) AS told (id, labels)
 ON CONFLICT (invoice_id) DO UPDATE SET labels = excluded.labels
 WHERE stored.labels <> excluded.labels
-"""
-
-# A position must never be older than its transaction: a reader by position stops below the oldest
-# transaction that is not over, and this row's own default is worked out after its position.
-TAKE_TRANSACTION_ID = """
-SELECT pg_current_xact_id()
 """
 
 EVENT_COLUMNS = (
@@ -249,7 +243,7 @@ class Store:
             rows = await connection.fetch(
                 LOAD_ANSWERS, [source for source, _ in commands], [id_ for _, id_ in commands]
             )
-            answers = {answer.command_key: answer for answer in map(_answer, rows)}
+            answers = {answer.command_key: answer for answer in map(answer_of, rows)}
             redelivered = [
                 a for k, a in answers.items() if a.versions and a.position in commands[k]
             ]
@@ -259,7 +253,6 @@ class Store:
     async def append(self, appendix: Appendix) -> None:
         """Write it all in one transaction, and put the numbers in their places."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(TAKE_TRANSACTION_ID)
             # Last before the writes: until the commit, nobody else can number for these sellers.
             appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
             await connection.copy_records_to_table(
@@ -268,10 +261,7 @@ class Store:
             await connection.copy_records_to_table(
                 "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
             )
-            if appendix.invoices:
-                await connection.execute(SAVE_INVOICES, *_invoice_columns(appendix))
-            if labels := _labels(appendix):
-                await connection.execute(SAVE_LABELS, list(labels), list(labels.values()))
+            await save_states(connection, appendix.invoices.values())
 
     async def _take_numbers(
         self, connection: asyncpg.pool.PoolConnectionProxy, requests: Sequence[NumberRequest]
@@ -298,6 +288,17 @@ class Store:
         }
 
 
+async def save_states(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+    invoices: Collection[StoredInvoice],
+) -> None:
+    """Write invoices' current state over what is there."""
+    if invoices:
+        await connection.execute(SAVE_INVOICES, *_invoice_columns(invoices))
+    if labels := _labels(invoices):
+        await connection.execute(SAVE_LABELS, list(labels), list(labels.values()))
+
+
 async def _load_events(
     connection: asyncpg.pool.PoolConnectionProxy, answers: Sequence[StoredAnswer]
 ) -> dict[CommandKey, list[StoredEvent]]:
@@ -305,19 +306,25 @@ async def _load_events(
     rows = await connection.fetch(LOAD_EVENTS, *map(list, zip(*spans, strict=True)))
     events: dict[CommandKey, list[StoredEvent]] = {answer.command_key: [] for answer in answers}
     for row in rows:
-        event = StoredEvent(
-            invoice_id=row["invoice_id"],
-            version=row["version"],
-            type=row["type"],
-            document=row["data"],
-            command_key=(row["command_source"], row["command_id"]),
-            recorded_at=row["recorded_at"],
-        )
+        event = event_of(row)
         events[event.command_key].append(event)
     return events
 
 
-def _answer(row: asyncpg.Record) -> StoredAnswer:
+def event_of(row: asyncpg.Record) -> StoredEvent:
+    """An event's row, with its columns by name but position and transaction."""
+    return StoredEvent(
+        invoice_id=row["invoice_id"],
+        version=row["version"],
+        type=row["type"],
+        document=row["data"],
+        command_key=(row["command_source"], row["command_id"]),
+        recorded_at=row["recorded_at"],
+    )
+
+
+def answer_of(row: asyncpg.Record) -> StoredAnswer:
+    """A command's row."""
     led_to_events = row["first_version"] is not None
     return StoredAnswer(
         command_key=(row["source"], row["id"]),
@@ -348,7 +355,7 @@ def _answer_rows(answers: Sequence[StoredAnswer]) -> Iterator[tuple[object, ...]
         )  # fmt: skip
 
 
-def _invoice_columns(appendix: Appendix) -> Iterator[list[object]]:
+def _invoice_columns(invoices: Iterable[StoredInvoice]) -> Iterator[list[object]]:
     rows = [
         (
             invoice.id, invoice.version, invoice.state, invoice.standing, invoice.archived,
@@ -356,7 +363,7 @@ def _invoice_columns(appendix: Appendix) -> Iterator[list[object]]:
             invoice.amount_due, invoice.attempt_count, invoice.document, invoice.created_at,
             invoice.updated_at, *_listing_columns(invoice.listing),
         )
-        for invoice in appendix.invoices.values()
+        for invoice in invoices
     ]  # fmt: skip
     return map(list, zip(*rows, strict=True))
 
@@ -367,10 +374,10 @@ def _listing_columns(listing: Listing | None) -> tuple[object, object, object]:
     return (listing.document_date, listing.due_date, listing.live_mode)
 
 
-def _labels(appendix: Appendix) -> dict[str, str]:
+def _labels(invoices: Iterable[StoredInvoice]) -> dict[str, str]:
     """The labels of the invoices whose document was told, as JSON."""
     return {
         invoice.id: orjson.dumps(invoice.listing.labels).decode()
-        for invoice in appendix.invoices.values()
+        for invoice in invoices
         if invoice.listing is not None
     }

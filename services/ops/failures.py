@@ -8,6 +8,7 @@ import asyncpg
 from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
 from invoicing.checking.topics import UnfinishedTransactionError
+from invoicing.rebuild import RebuildError
 from invoicing.store import SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
 from runtime.embedded.postgres import EmbeddedPostgresError
@@ -30,6 +31,7 @@ KNOWN_FAILURES: Final = (
     SchemaError,
     GaveUpError,
     UnfinishedTransactionError,
+    RebuildError,
     UnreachableError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,

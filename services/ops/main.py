@@ -7,6 +7,7 @@ import typer
 
 from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
+from ops.rebuild import rebuild
 from ops.send import send
 from ops.setup import migrate, topics
 from ops.show import history, show
@@ -33,6 +34,7 @@ app.command()(watch)
 app.command()(show)
 app.command()(history)
 app.command()(verify)
+app.command()(rebuild)
 
 
 def main() -> None:

@@ -15,10 +15,11 @@ from invoicing.checking.history import CurrentState
 from invoicing.history import READER_ROLE
 from invoicing.store import (
     MIGRATE_FIRST,
-    Position,
     SchemaError,
     StoredAnswer,
     StoredEvent,
+    answer_of,
+    event_of,
 )
 from runtime.settings import Settings
 
@@ -121,7 +122,7 @@ async def invoices(connection: asyncpg.Connection) -> AsyncIterator[InvoiceRows]
 async def _event_pages(connection: asyncpg.Connection) -> AsyncIterator[list[StoredEvent]]:
     after: tuple[str, int] = ("", 0)
     while rows := await connection.fetch(EVENTS_PAGE, *after, PAGE_ROWS):
-        yield [_event(row) for row in rows]
+        yield [event_of(row) for row in rows]
         after = (rows[-1]["invoice_id"], rows[-1]["version"])
 
 
@@ -149,7 +150,7 @@ async def answers(connection: asyncpg.Connection) -> AsyncIterator[AnswerRows]:
     """Every stored answer."""
     after = ("", "")
     while rows := await connection.fetch(ANSWERS_PAGE, *after, PAGE_ROWS):
-        page = [_answer(row) for row in rows]
+        page = [answer_of(row) for row in rows]
         documents = [orjson.loads(answer.document) for answer in page]
         events = await _events_of_answers(connection, page, documents)
         for place, (answer, document) in enumerate(zip(page, documents, strict=True)):
@@ -182,30 +183,6 @@ def _event_of_answer(row: asyncpg.Record) -> EventOfAnswer:
         row["type"],
         (row["command_source"], row["command_id"]),
         orjson.loads(data)["data"]["state"] if data else None,
-    )
-
-
-def _event(row: asyncpg.Record) -> StoredEvent:
-    return StoredEvent(
-        invoice_id=row["invoice_id"],
-        version=row["version"],
-        type=row["type"],
-        document=row["data"],
-        command_key=(row["command_source"], row["command_id"]),
-        recorded_at=row["recorded_at"],
-    )
-
-
-def _answer(row: asyncpg.Record) -> StoredAnswer:
-    led_to_events = row["first_version"] is not None
-    return StoredAnswer(
-        command_key=(row["source"], row["id"]),
-        invoice_id=row["invoice_id"],
-        body_hash=row["body_hash"],
-        document=row["answer"],
-        versions=(row["first_version"], row["last_version"]) if led_to_events else None,
-        position=Position(row["topic"], row["partition"], row["offset"]),
-        recorded_at=row["recorded_at"],
     )
 
 

@@ -1,0 +1,258 @@
+"""The current state made anew: the same where it was right, right where it was not."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+
+from invoicing import rebuild as rebuild_module
+from invoicing.batch import BatchHandler, Record
+from invoicing.domain.numbering import format_number
+from invoicing.domain.sellers import Sellers
+from invoicing.rebuild import RebuildError, Rebuilt, rebuild
+from invoicing.store import WRITER_ROLE, Position, Store
+from runtime.postgres import open_pool
+from runtime.settings import read_settings
+from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
+from tests.stack.wait import eventually
+
+STATE = """
+SELECT invoices.*, labels FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id
+"""
+
+
+class Books:
+    """A database with invoices in it, and the hand that writes them."""
+
+    def __init__(self, dsn: str, handler: BatchHandler) -> None:
+        self.dsn = dsn
+        self._handler = handler
+        self._offset = 0
+
+    async def handle(self, *commands: Sent) -> None:
+        records = []
+        for command in commands:
+            position = Position("commands", 0, self._offset)
+            records.append(Record(position, None, command.value, (), 0))
+            self._offset += 1
+        await self._handler.handle(records, bool)
+
+    async def state(self) -> list[dict[str, Any]]:
+        """All rows of the current state."""
+        return [dict(row) for row in await self.fetch(STATE)]
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    async def rebuild(self) -> Rebuilt:
+        return await rebuild(self.dsn, lambda *_: None, processes=1)
+
+
+@pytest.fixture
+async def books(database: str) -> AsyncIterator[Books]:
+    sellers = Sellers()
+    pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    store = Store(pool, partial(format_number, sellers=sellers))
+    yield Books(database, BatchHandler(store, sellers, lambda: datetime.now(UTC)))
+    await pool.close()
+
+
+@pytest.fixture
+async def kept(books: Books) -> list[dict[str, Any]]:
+    """The state of some invoices, as their commands left it."""
+    for _ in range(3):
+        paid, voided = invoice_id(), invoice_id()
+        await books.handle(
+            create_invoice(paid, metadata={"order": "77"}),
+            record_payment(paid, "100.00"),
+            record_payment(paid),
+        )
+        await books.handle(create_invoice(voided, state="draft"), void_invoice(voided))
+    return await books.state()
+
+
+async def test_a_right_state_is_left_as_it_is(books: Books, kept: list[dict[str, Any]]) -> None:
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=0, resumed=False)
+    assert await books.state() == kept
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "TRUNCATE invoices, invoice_labels",
+        "UPDATE invoices SET snapshot = '{}', version = 9",
+        "UPDATE invoices SET amount_due = amount_due + 1, live_mode = NULL",
+        "UPDATE invoices SET invoice_number = reverse(invoice_number)",
+        "UPDATE invoice_labels SET labels = '{}'",
+        "DELETE FROM invoices WHERE state = 'paid'",
+        "INSERT INTO invoices (id, version, state, seller_id, customer_id, snapshot, updated_at)"
+        " VALUES ('stranger', 1, 'open', 'default', 'cus_1', '{}', now())",
+    ],
+)
+async def test_a_wrong_state_is_put_right(
+    books: Books, kept: list[dict[str, Any]], fault: str
+) -> None:
+    await books.fetch(fault)
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt.differed > 0
+    assert await books.state() == kept
+    assert await books.fetch("SELECT id FROM invoices WHERE id = 'stranger'") == []
+
+
+async def test_invoices_that_had_each_others_numbers_get_their_own(
+    books: Books, kept: list[dict[str, Any]]
+) -> None:
+    one, other = [row["id"] for row in kept if row["invoice_number"]][:2]
+    await books.fetch("UPDATE invoices SET invoice_number = NULL WHERE id = $1", one)
+    numbers = {row["id"]: row["invoice_number"] for row in kept}
+    renumber = "UPDATE invoices SET invoice_number = $2 WHERE id = $1"
+    await books.fetch(renumber, other, numbers[one])
+    await books.fetch(renumber, one, numbers[other])
+
+    await books.rebuild()
+
+    assert await books.state() == kept
+
+
+async def test_what_happens_meanwhile_is_not_lost(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    new, known = invoice_id(), next(row["id"] for row in kept if row["state"] == "draft")
+    check_shadow = rebuild_module._check_shadow
+
+    async def change_after_catching_up(connection: asyncpg.Connection) -> None:
+        await books.handle(create_invoice(new), Sent("OpenInvoice", known, {}))
+        await check_shadow(connection)
+
+    monkeypatch.setattr(rebuild_module, "_check_shadow", change_after_catching_up)
+
+    await books.rebuild()
+
+    states = {row["id"]: row for row in await books.state()}
+    assert (states[new]["version"], states[known]["state"]) == (2, "open")
+    assert {row["attempt_count"] for row in states.values()} == {0}
+
+
+async def test_a_transaction_that_was_running_when_it_began_is_not_lost(
+    books: Books, kept: list[dict[str, Any]]
+) -> None:
+    slow = await asyncpg.connect(books.dsn)
+    running = slow.transaction()
+    await running.start()
+    (stored,) = await books.fetch("SELECT * FROM events WHERE version = 1 LIMIT 1")
+    await slow.execute(
+        "INSERT INTO events (invoice_id, version, type, data, command_source, command_id,"
+        " recorded_at) SELECT 'late', version, type, replace(data, invoice_id, 'late'),"
+        " command_source, command_id, recorded_at FROM events WHERE position = $1",
+        stored["position"],
+    )
+
+    rebuilding = asyncio.create_task(books.rebuild())
+    await eventually(lambda: _waits_to_settle(books))
+    await running.commit()
+    await slow.close()
+    await rebuilding
+
+    assert [row["version"] for row in await books.state() if row["id"] == "late"] == [1]
+
+
+async def _waits_to_settle(books: Books) -> bool:
+    return await books.fetch("SELECT to_regclass('invoicing_rebuild.progress')") != [(None,)]
+
+
+async def test_grants_policies_and_indexes_stay(books: Books, kept: list[dict[str, Any]]) -> None:
+    before = await _belongings(books)
+
+    await books.fetch("DELETE FROM invoices")
+    await books.rebuild()
+
+    assert await _belongings(books) == before
+
+
+async def _belongings(books: Books) -> list[asyncpg.Record]:
+    return await books.fetch(
+        "SELECT relname, relacl::text, relrowsecurity FROM pg_class"
+        " WHERE relname LIKE 'invoice%' AND relkind IN ('r', 'i', 'v') ORDER BY relname"
+    )
+
+
+async def test_an_invoice_that_cannot_be_replayed_stops_it_and_nothing_is_changed(
+    books: Books, kept: list[dict[str, Any]]
+) -> None:
+    connection = await asyncpg.connect(books.dsn)
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute("UPDATE events SET version = 9 WHERE version = 3")
+    await connection.close()
+
+    with pytest.raises(RebuildError, match="cannot be replayed"):
+        await books.rebuild()
+
+    assert await books.state() == kept
+
+
+async def test_two_at_once_are_refused(books: Books, kept: list[dict[str, Any]]) -> None:
+    connection = await asyncpg.connect(books.dsn)
+    await connection.execute("SELECT pg_advisory_lock($1)", rebuild_module.REBUILD_LOCK)
+
+    with pytest.raises(RebuildError, match="Another rebuild is running"):
+        await books.rebuild()
+
+    await connection.close()
+
+
+async def test_after_a_kill_it_goes_on_where_it_was(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild_module, "PLAN", _one_range_each(rebuild_module.PLAN))
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    _be_killed_after_ranges(books.dsn, 2)
+    done = "SELECT count(*) FROM invoicing_rebuild.ranges WHERE done"
+    assert (await books.fetch(done))[0][0] == 2
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt.resumed
+    assert await books.state() == kept
+
+
+def _one_range_each(plan: str) -> str:
+    return plan.replace("GROUP BY place", "GROUP BY invoice_id")
+
+
+def _be_killed_after_ranges(dsn: str, ranges: int) -> None:
+    """A rebuild in a process of its own, killed while it replays one range more."""
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_rebuild_and_die, args=(dsn, ranges))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _rebuild_and_die(dsn: str, ranges: int) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        await rebuild_module._plan(connection)
+        await rebuild_module._write_to_shadow(connection)
+        for _ in range(ranges):
+            await rebuild_module._replay_range(connection)
+        async with connection.transaction():
+            await connection.fetchrow(rebuild_module.TAKE_RANGE)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(run())
