@@ -5,12 +5,15 @@ import sys
 
 import typer
 
+from ops.api import api
+from ops.dead_letters import dead_letters
 from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
 from ops.rebuild import rebuild
 from ops.send import send
 from ops.setup import migrate, topics
 from ops.show import history, show
+from ops.token import client_secret, token
 from ops.verify import verify
 from ops.watch import watch
 from ops.worker import worker
@@ -27,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(worker)
+app.command()(api)
 app.command()(migrate)
 app.command()(topics)
 app.command()(send)
@@ -35,6 +39,9 @@ app.command()(show)
 app.command()(history)
 app.command()(verify)
 app.command()(rebuild)
+app.add_typer(dead_letters)
+app.command()(token)
+app.command()(client_secret)
 
 
 def main() -> None:

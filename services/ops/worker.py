@@ -28,12 +28,12 @@ def worker() -> None:
     # Imported here, for it takes half a second that no other command need wait for.
     from invoicing.worker import run
 
-    _configure_first_logs()
+    configure_first_logs()
     try:
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
         with usable_dsn():
-            _run(run(settings, sellers_of(settings)))
+            run_to_its_end(run(settings, sellers_of(settings)))
     except KNOWN_FAILURES as error:
         log.error("worker_gave_up", message=str(error))
         raise typer.Exit(1) from None
@@ -53,13 +53,15 @@ def sellers_of(settings: Settings) -> Sellers:
     raise WrongSettingError(f"INVOICING_SELLERS_FILE: {path} cannot be used: {reason}")
 
 
-def _configure_first_logs() -> None:
+def configure_first_logs() -> None:
+    """Log somehow, until the settings say how."""
     # A wrong setting is told as the log format says, even where that is not known to be right.
     wants_console = os.environ.get("INVOICING_LOG_FORMAT") == "console"
     configure_logs("console" if wants_console else "json")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run_to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run a service in the fastest event loop that there is."""
     if sys.platform == "win32":
         asyncio.run(work)
     else:

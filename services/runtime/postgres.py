@@ -15,8 +15,11 @@ STATEMENT_SECONDS_MAX: Final = 20
 Pool = asyncpg.Pool
 
 
-async def open_pool(settings: Settings, role: str) -> Pool:
-    """Connections that act as `role`. Opened as they are needed: Postgres may be away right now."""
+async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
+    """Connections that act as `role`. Opened as they are needed: Postgres may be away right now.
+
+    `session` are settings of Postgres's own that hold for every session of the pool.
+    """
 
     async def act_as_role(connection: asyncpg.Connection) -> None:
         # Once a connection: the RESET ALL after each loan leaves the role as it is.
@@ -33,5 +36,6 @@ async def open_pool(settings: Settings, role: str) -> Pool:
             "application_name": "invoicing",
             "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
             "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS_MAX}s",
+            **session,
         },
     )

@@ -25,6 +25,7 @@ SECRETS: Final = (
     "POSTGRES_DSN",
     "KAFKA_SASL_PASSWORD",
     "KAFKA_SSL_KEY_PASSWORD",
+    "TOKEN_SIGNING_KEY",
 )
 
 
@@ -92,6 +93,25 @@ class Settings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: Port = 8000
+    http_cors_origins: str = Field(
+        default="", description="whose pages may call us from a browser, comma separated"
+    )
+    http_requests_per_second_max: PositiveFloat = Field(
+        default=200.0, description="of one client, on average; it may save up two seconds' worth"
+    )
+    token_issuer: str = Field(default="invoicing", min_length=1, description="`iss` of tokens")
+    token_audience: str = Field(default="invoicing", min_length=1, description="`aud` of tokens")
+    token_jwks_url: str | None = Field(
+        default=None, description="where the issuer publishes its keys (RFC 7517)"
+    )
+    token_jwks_file: Path | None = Field(default=None, description="the same as a file")
+    token_signing_key: SecretStr | None = Field(
+        default=None, description="PEM; to issue tokens ourselves, at /oauth/token"
+    )
+    token_lifetime_seconds: PositiveInt = 3600
+    clients_file: Path | None = Field(
+        default=None, description="TOML; who may have a token from us, with hashed secrets"
+    )
     metrics_host: str = "0.0.0.0"  # noqa: S104 (scraped from other machines; no customer's data)
     metrics_port: Port = 9000
     log_format: Literal["console", "json"] = "json"

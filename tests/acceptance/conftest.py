@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.http import Api, running_api
 from tests.service.service import Service, running_service
+from tests.stack.databases import Databases
 from tests.stack.kafka import Kafka
-from tests.stack.topics import Topics
+from tests.stack.topics import Topics, fresh_topics
+
+HTTP_PARTITIONS = 2
 
 
 @pytest.fixture
@@ -19,3 +23,21 @@ async def service(
         kafka.bootstrap, database, topics, tmp_path, transactions=kafka.real
     ) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+async def api(
+    kafka: Kafka, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
+    """An API process and a worker for the tests of a module, each with invoices of its own."""
+    directory = tmp_path_factory.mktemp("api")
+    async with (
+        fresh_topics(kafka, HTTP_PARTITIONS) as topics,
+        databases.fresh() as dsn,
+        running_service(
+            kafka.bootstrap, dsn, topics, directory, transactions=kafka.real
+        ) as service,
+    ):
+        await service.ready_worker()
+        async with running_api(service) as made:
+            yield made

@@ -27,12 +27,14 @@ STANDINGS_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
 def status(invoice: Invoice, today: date) -> str:
     """archived before all else; then overpaid and, of an open invoice, received (money is on its
     way), overdue, partially_paid or upcoming; else the state."""
-    if invoice.archived:
-        return ARCHIVED
-    calm = standing(invoice)
-    if calm in MAY_BE_OVERDUE and today > invoice.document.due_date:
-        return OVERDUE
-    return calm
+    calm = ARCHIVED if invoice.archived else standing(invoice)
+    # Asked only where it counts, for the document is read when it is looked at.
+    return on_day(calm, invoice.document.due_date, today) if calm in MAY_BE_OVERDUE else calm
+
+
+def on_day(standing: str, due_date: date, today: date) -> str:
+    """The status that a standing comes to on a day."""
+    return OVERDUE if standing in MAY_BE_OVERDUE and today > due_date else standing
 
 
 def standing(invoice: Invoice) -> str:

@@ -1,0 +1,124 @@
+"""The application: its calls, what stands around them, and how failures are told."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+
+from api import changes, commands, feed, invoices, listing, oauth, pages
+from api.accept import Accepting
+from api.backend import Backend
+from api.headers import SecurityHeaders
+from api.limits import Limits
+from api.metrics import Measured
+from api.openapi import describe, operation_id
+from api.problems import ProblemCode, ProblemError, invoice_not_found
+from invoicing.store import is_outage
+from runtime.health import Pulse
+
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
+_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
+_REQUEST_HEADERS: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+    "Last-Event-ID", "Prefer", "traceparent",
+)  # fmt: skip
+_RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
+
+
+def create_app(backend: Backend, pulses: Mapping[str, Pulse]) -> FastAPI:
+    """The application on this backend."""
+    app = bare_app(_middlewares(backend))
+    app.state.backend = backend
+    app.state.pulses = pulses
+    return app
+
+
+def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
+    """The application without anything behind it: enough to describe it."""
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # FastAPI's own tells of a slash too much by a redirect, which loses a command's body.
+        redirect_slashes=False,
+        middleware=middlewares or [],
+        generate_unique_id_function=operation_id,
+        exception_handlers={
+            ProblemError: _tell_problem,
+            RequestValidationError: _tell_invalid,
+            HTTPException: _tell_unknown,
+            asyncpg.PostgresError: _tell_failure,
+            asyncpg.InterfaceError: _tell_failure,
+            OSError: _tell_failure,
+            TimeoutError: _tell_failure,
+            Exception: _tell_failure,
+        },
+    )
+    for part in (listing, invoices, changes, commands, feed, oauth, pages):
+        app.include_router(part.router)
+    described: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(describe(app))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _middlewares(backend: Backend) -> list[Middleware]:
+    """From the outside inwards."""
+    stack = [Middleware(Measured), Middleware(SecurityHeaders)]
+    origins = [origin.strip() for origin in backend.settings.http_cors_origins.split(",")]
+    if any(origins):
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(filter(None, origins)),
+                allow_methods=_METHODS,
+                allow_headers=_REQUEST_HEADERS,
+                expose_headers=_RESPONSE_HEADERS,
+            )
+        )
+    if backend.tokens is None:
+        # A page elsewhere may make its name point to this machine, and ask us from the inside.
+        stack.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS))
+    return [*stack, Middleware(Limits), Middleware(Accepting)]
+
+
+async def _tell_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _tell_invalid(_request: Request, error: Exception) -> Response:
+    """Queries and bodies are read by us, so this is an address that cannot name anything."""
+    assert isinstance(error, RequestValidationError)
+    return invoice_not_found().response()
+
+
+async def _tell_unknown(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED}
+    code = codes.get(error.status_code, ProblemCode.MALFORMED_REQUEST)
+    detail = f"{HTTPStatus(error.status_code).phrase}."
+    return ProblemError(code, detail, headers=error.headers).response()
+
+
+async def _tell_failure(_request: Request, error: Exception) -> Response:
+    if is_outage(error):
+        return ProblemError(
+            ProblemCode.UNAVAILABLE,
+            "Postgres does not answer right now.",
+            headers={"Retry-After": "1"},
+        ).response()
+    return ProblemError(ProblemCode.INTERNAL_ERROR, "That is our fault, not yours.").response()

@@ -1,0 +1,34 @@
+"""What every request needs: made once when the process starts."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.clients import RegisteredClients
+from api.database import Database
+from api.gateway import Gateway
+from api.rates import Rates
+from api.tokens import SigningKey, Tokens
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What every request needs. `tokens` is None where only this machine can reach us."""
+
+    settings: Settings
+    database: Database
+    gateway: Gateway
+    rates: Rates
+    tokens: Tokens | None
+    signing_key: SigningKey | None
+    clients: RegisteredClients
+
+
+def _backend_of(request: Request) -> Backend:
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+BackendOf = Annotated[Backend, Depends(_backend_of)]

@@ -1,0 +1,39 @@
+"""How the API is doing, as Prometheus metrics. Labels are bounded: an address is its pattern."""
+
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_SECONDS: Final = Histogram(
+    "invoicing_http_request_seconds",
+    "Time until a response began",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+
+class Measured:
+    """Notes each request's time by route and status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        began = perf_counter()
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _note(scope, message["status"], perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, send_and_note if scope["type"] == "http" else send)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    REQUEST_SECONDS.labels(method=method, route=route, status=str(status)).observe(seconds)

@@ -1,0 +1,354 @@
+"""The OpenAPI 3.1 document: FastAPI tells the addresses, the models tell the bodies.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from api import answers, problems, shapes
+from api.access import TOKEN_PATH
+from api.changes import ACTIONS
+from api.feed import CURSOR_PATTERN, STREAM_MEDIA_TYPE
+from api.problems import STATUSES, ProblemDocument
+from api.views import InvoiceView
+from contracts.commands import COMMANDS, AttachSource, CreateInvoice
+from contracts.envelope import IDENTITY_CHARACTERS_MAX
+from contracts.texts import Identifier
+
+Document = dict[str, Any]
+
+_DESCRIPTION: Final = """
+Reads come from the current state and the history; every change is a command, the same that Kafka
+carries, and waits for its answer. Money and numbers are decimal strings. Errors are problem
+documents (RFC 9457) with a `code` for programs.
+
+Send an `Idempotency-Key` with every change: asked again with the same key, however much later, it
+happens once and is answered the same.
+"""
+
+
+class NewInvoice(CreateInvoice):
+    """An invoice to be made."""
+
+    invoice_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="By default one that follows from the Idempotency-Key.",
+        examples=["inv_1001"],
+    )
+
+
+class SourceDetails(AttachSource):
+    """A means of payment."""
+
+    source_id: Identifier = Field("", description="Need not be given: the address says it.")
+
+
+class CommandDocument(BaseModel):
+    """A command as a CloudEvent; `data` is as schemas/ has it for its type."""
+
+    specversion: str = Field(pattern=r"^1\.0$", description="CloudEvents' version.")
+    id: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="Its id.")
+    source: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="From whom.")
+    type: str = Field(min_length=1, max_length=256, description="The command's name.")
+    subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
+    time: str | None = Field(None, description="When it was given, RFC 3339.")
+    expectedversion: int | None = Field(None, ge=0, description="The version it must meet.")
+    correlationid: str | None = Field(None, description="Copied to all that follows.")
+    traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
+    data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")
+
+
+_SUCCESS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
+    "listInvoices": ("200", shapes.InvoicePage),
+    "listItems": ("200", shapes.ItemPage),
+    "getInvoice": ("200", InvoiceView),
+    "getInvoiceItems": ("200", shapes.InvoiceItems),
+    "getInvoiceEvents": ("200", shapes.EventPage),
+    "getInvoiceDifference": ("200", shapes.Difference),
+    "getCommand": ("200", shapes.AnswerDocument),
+    "getEvents": ("200", shapes.EventPage),
+    "createInvoice": ("201", InvoiceView),
+    "giveCommand": ("200", shapes.AnswerDocument),
+    "issueToken": ("200", shapes.Token),
+    "getLiveness": ("200", shapes.Health),
+    "getReadiness": ("200", shapes.Health),
+}
+_WITHOUT_BODY: Final = frozenset({"deleteInvoice", "detachSource"})
+_BODIES: Final[Mapping[str, type[BaseModel]]] = {
+    "createInvoice": NewInvoice,
+    "updateInvoice": COMMANDS["UpdateInvoice"],
+    "updateInvoiceByPost": COMMANDS["UpdateInvoice"],
+    "attachSource": SourceDetails,
+    "giveCommand": CommandDocument,
+    **{name[0].lower() + name[1:]: COMMANDS[name] for name in ACTIONS.values()},
+}
+
+_READ_ERRORS: Final = (400, 401, 403, 404, 406, 413, 414, 429, 431, 500, 503)
+_WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
+_OPEN_ERRORS: Final = (400, 404, 406, 408, 413, 414, 429, 431, 500, 503)
+
+_ETAG: Final = {
+    "description": "The invoice's version, in quotes.",
+    "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+}
+_RETRY_AFTER: Final = {
+    "description": "Seconds to wait before asking again.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+_LOCATION: Final = {"description": "Where to look.", "schema": {"type": "string"}}
+
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "createInvoice": {
+        "customer_id": "cus_42",
+        "currency": "USD",
+        "due_date": "2026-12-20",
+        "items": [
+            {
+                "description": "Pro plan",
+                "quantity": "2",
+                "unit_price": "100.00",
+                "tax": {"rate": "0.07125"},
+            }
+        ],
+    },
+    "updateInvoice": {"memo": "Thank you."},
+    "updateInvoiceByPost": {"memo": "Thank you."},
+    "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
+    "voidInvoice": {"reason": "Made twice."},
+    "payInvoice": {"source_id": "src_1"},
+    "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
+    "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
+    "issueCreditNote": {"credit_note_id": "cn_1", "amount": "10.00"},
+    "sendInvoice": {"to": "ada@example.com"},
+    "giveCommand": {
+        "specversion": "1.0",
+        "id": "order-77-1",
+        "source": "/orders",
+        "type": "VoidInvoice",
+        "subject": "inv_1001",
+        "data": {"reason": "Made twice."},
+    },
+}
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """A field's name says as much."""
+        return False
+
+
+def describe(app: FastAPI) -> Document:
+    """The document of the application's calls; the same for the same models."""
+    document = get_openapi(
+        title="Invoicing",
+        version=version("invoicing"),
+        openapi_version="3.1.0",
+        description=_DESCRIPTION.strip(),
+        routes=app.routes,
+        separate_input_output_schemas=True,
+    )
+    schemas = _schemas()
+    for operation in _operations(document):
+        _complete(operation)
+    components = document.setdefault("components", {})
+    components["schemas"] = schemas
+    components["responses"] = {str(status): _problem(status) for status in _all_errors()}
+    return document
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of a route's function, as OpenAPI's names are written."""
+    first, *rest = route.name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _operations(document: Document) -> Iterator[Document]:
+    for address, calls in document["paths"].items():
+        for method, operation in calls.items():
+            operation["x-address"], operation["x-method"] = address, method
+            yield operation
+
+
+def _complete(operation: Document) -> None:
+    """Say what FastAPI cannot know: bodies, headers, answers."""
+    address, method = operation.pop("x-address"), operation.pop("x-method")
+    operation.pop("x-command", None)
+    name = operation["operationId"]
+    is_change = method != "get" and address != TOKEN_PATH
+    parameters = operation.setdefault("parameters", [])
+    parameters += _headers(name, is_change)
+    if name in _BODIES:
+        operation["requestBody"] = _request_body(name)
+    elif address == TOKEN_PATH:
+        form = {"application/x-www-form-urlencoded": _content(shapes.TokenRequest)}
+        operation["requestBody"] = {"required": True, "content": form}
+    operation["responses"] = _responses(name, address, is_change)
+
+
+def _headers(name: str, is_change: bool) -> list[Document]:
+    told = _CHANGE_HEADERS if is_change else _READ_HEADERS.get(name, ())
+    return [_header(*entry) for entry in told]
+
+
+_Header = tuple[str, str, str | None]
+
+_CHANGE_HEADERS: Final[Sequence[_Header]] = (
+    ("Idempotency-Key", "The command's id: the same again happens once.", "order-77-1"),
+    ("If-Match", "The version that the invoice must have, as its ETag.", '"2"'),
+    ("Prefer", "`wait=5`: seconds to wait for the answer, at most 30.", "wait=5"),
+    ("traceparent", "W3C Trace Context, copied to all that follows.", None),
+)
+_READ_HEADERS: Final[Mapping[str, Sequence[_Header]]] = {
+    "getInvoice": (("If-None-Match", "The version that you have, as its ETag.", '"2"'),),
+    "getEvents": (("Last-Event-ID", "For a stream: where it was cut.", None),),
+}
+_HEADER_SCHEMAS: Final[Mapping[str, Document]] = {
+    "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,256}$"},
+    "If-Match": {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
+    "Last-Event-ID": {"type": "string", "pattern": CURSOR_PATTERN},
+}
+
+
+def _header(name: str, description: str, example: str | None) -> Document:
+    parameter = {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": _HEADER_SCHEMAS.get(name, {"type": "string", "maxLength": 200}),
+    }
+    return parameter if example is None else parameter | {"example": example}
+
+
+def _request_body(name: str) -> Document:
+    content = _content(_BODIES[name])
+    if name in _EXAMPLES:
+        content["example"] = _EXAMPLES[name]
+    return {
+        "required": name in ("createInvoice", "giveCommand"),
+        "content": {answers.MEDIA_TYPE: content},
+    }
+
+
+def _responses(name: str, address: str, is_change: bool) -> Document:
+    status, model = _SUCCESS.get(name, ("200", InvoiceView))
+    if name in _WITHOUT_BODY:
+        responses: Document = {"204": {"description": "Done."}}
+    else:
+        responses = {status: _success(name, model)}
+    if is_change:
+        responses["202"] = _pending()
+    if name == "getInvoice":
+        responses["304"] = {"description": "You have it.", "headers": {"ETag": _ETAG}}
+    if name == "getReadiness":
+        responses["503"] = _success(name, model)
+    if address == TOKEN_PATH:
+        responses |= {code: _success("tokenError", shapes.TokenError) for code in ("400", "401")}
+    for error in _errors(address, is_change):
+        responses.setdefault(str(error), {"$ref": f"#/components/responses/{error}"})
+    return responses
+
+
+def _errors(address: str, is_change: bool) -> tuple[int, ...]:
+    if not address.startswith("/v1/"):
+        return _OPEN_ERRORS
+    return _WRITE_ERRORS if is_change else _READ_ERRORS
+
+
+def _all_errors() -> list[int]:
+    return sorted({*_READ_ERRORS, *_WRITE_ERRORS, *_OPEN_ERRORS})
+
+
+def _success(name: str, model: type[BaseModel]) -> Document:
+    content = _content(model)
+    if name == "getInvoice":
+        content = {"schema": {"anyOf": [content["schema"], _reference(shapes.InvoiceFields)]}}
+    response: Document = {
+        "description": (model.__doc__ or "").partition("\n")[0],
+        "content": {answers.MEDIA_TYPE: content},
+    }
+    if name == "getEvents":
+        response["content"][STREAM_MEDIA_TYPE] = {"schema": {"type": "string"}}
+    if model is InvoiceView:
+        response["headers"] = {"ETag": _ETAG}
+        response["links"] = _links()
+    if name == "createInvoice":
+        response["headers"] |= {"Location": _LOCATION}
+    return response
+
+
+def _links() -> Document:
+    by_id = {"parameters": {"invoice_id": "$response.body#/invoice_id"}}
+    names = ("getInvoice", "getInvoiceEvents", "voidInvoice", "archiveInvoice", "deleteInvoice")
+    return {name: {"operationId": name, **by_id} for name in names}
+
+
+def _pending() -> Document:
+    return {
+        "description": shapes.Pending.__doc__,
+        "headers": {"Location": _LOCATION, "Retry-After": _RETRY_AFTER},
+        "content": {answers.MEDIA_TYPE: _content(shapes.Pending)},
+    }
+
+
+def _problem(status: int) -> Document:
+    codes = sorted(code for code, its_status in STATUSES.items() if its_status == status)
+    content = _content(ProblemDocument)
+    content["example"] = {
+        "type": f"urn:invoicing:problem:{codes[0]}",
+        "title": next(s.phrase for s in STATUSES.values() if s == status),
+        "status": status,
+        "detail": "In words.",
+        "code": codes[0],
+        "errors": [],
+    }
+    response: Document = {
+        "description": f"`code` is one of {', '.join(codes)}.",
+        "content": {problems.MEDIA_TYPE: content},
+    }
+    if status in (429, 503):
+        response["headers"] = {"Retry-After": _RETRY_AFTER}
+    if status == 401:
+        response["headers"] = {
+            "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}}
+        }
+    return response
+
+
+def _content(model: type[BaseModel]) -> Document:
+    return {"schema": _reference(model)}
+
+
+def _reference(model: type[BaseModel]) -> Document:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _schemas() -> Document:
+    given: set[type[BaseModel]] = {*_BODIES.values(), shapes.TokenRequest}
+    told: set[type[BaseModel]] = {model for _, model in _SUCCESS.values()}
+    told |= {InvoiceView, shapes.InvoiceFields, shapes.Pending, shapes.TokenError, ProblemDocument}
+    by_name = sorted(given | told, key=lambda model: model.__name__)
+    _, definitions = models_json_schema(
+        [(model, "validation" if model in given else "serialization") for model in by_name],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_WithoutTitles,
+    )
+    schemas: Document = definitions["$defs"]
+    for model in given:
+        # What a command does not know, it refuses; and what is left out of an update, it leaves.
+        schema = schemas[model.__name__]
+        if model not in (CommandDocument, shapes.TokenRequest):
+            schema["additionalProperties"] = False
+        if model is COMMANDS["UpdateInvoice"]:
+            for told_field in schema["properties"].values():
+                told_field.pop("default", None)
+    return dict(sorted(schemas.items()))

@@ -1,0 +1,37 @@
+"""What a request's headers say about how it wants to be handled."""
+
+import re
+from typing import Final
+
+from fastapi import Request
+
+from api.problems import ProblemCode, ProblemError
+
+WAIT_SECONDS_DEFAULT: Final = 10.0
+WAIT_SECONDS_MAX: Final = 30.0
+
+_WAIT: Final = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*", re.ASCII | re.IGNORECASE)
+_VERSION: Final = re.compile(r'"?([0-9]{1,9})"?', re.ASCII)
+
+
+def wait_seconds(request: Request) -> float:
+    """How long to wait for an answer: `Prefer: wait=5` (RFC 7240). Nonsense is passed over."""
+    for preference in request.headers.get("prefer", "").split(","):
+        if match := _WAIT.fullmatch(preference):
+            return min(float(match[1]), WAIT_SECONDS_MAX)
+        if preference.strip().lower() == "respond-async":
+            return 0.0
+    return WAIT_SECONDS_DEFAULT
+
+
+def expected_version(request: Request) -> int | None:
+    """The version that the invoice must have: `If-Match`, an entity tag that a GET has given."""
+    tag = request.headers.get("if-match")
+    if tag is None or tag.strip() == "*":
+        return None
+    match = _VERSION.fullmatch(tag.strip())
+    if match is None:
+        raise ProblemError(
+            ProblemCode.MALFORMED_REQUEST, 'If-Match must be one ETag of ours, such as "3".'
+        )
+    return int(match[1])

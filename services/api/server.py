@@ -1,0 +1,129 @@
+"""The API process: Postgres, Kafka and HTTP, from its start to its end."""
+
+import asyncio
+import ipaddress
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+from prometheus_client import make_asgi_app
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from api.app import create_app
+from api.backend import Backend
+from api.clients import read_clients
+from api.database import Database, open_database
+from api.gateway import Gateway, open_gateway
+from api.pages import get_liveness, get_readiness
+from api.rates import Rates
+from api.tokens import Tokens, signing_key, token_keys
+from invoicing.store import check_schema, is_outage
+from runtime.health import Pulse, kafka_ping, postgres_ping
+from runtime.http import serving
+from runtime.patience import Patience
+from runtime.process import beating, patiently, stop_signal, until_stopped
+from runtime.settings import Settings, WrongSettingError
+
+LOCALHOST: Final = "localhost"
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Serve HTTP until SIGTERM or SIGINT.
+
+    Raises `WrongSettingError`; `GaveUpError` when an outage outlasts the start; `TopicsError` and
+    `SchemaError` when the topics or the database are not what they must be.
+    """
+    stopped = stop_signal()
+    tokens = check_access(settings)
+    pulses = {
+        "kafka": Pulse("kafka", kafka_ping(settings)),
+        "postgres": Pulse("postgres", postgres_ping(settings)),
+    }
+    watched = _watched(pulses)
+    async with (
+        serving(watched, settings.metrics_host, settings.metrics_port),
+        beating(pulses),
+        open_database(settings) as database,
+    ):
+        await until_stopped(stopped, _serve(settings, database, tokens, pulses))
+        log.info("api_stopped")
+
+
+def check_access(settings: Settings) -> Tokens | None:
+    """How tokens are verified; None where only this machine may ask. Raises `WrongSettingError`."""
+    keys = token_keys(settings)
+    if keys is not None:
+        return Tokens(settings, keys)
+    if not _is_loopback(settings.http_host):
+        raise WrongSettingError(
+            f"INVOICING_HTTP_HOST is {settings.http_host}, which others can reach, and nothing says"
+            " who may. Set INVOICING_TOKEN_JWKS_URL, _TOKEN_JWKS_FILE or _TOKEN_SIGNING_KEY, or"
+            " listen on 127.0.0.1."
+        )
+    return None
+
+
+async def _serve(
+    settings: Settings, database: Database, tokens: Tokens | None, pulses: dict[str, Pulse]
+) -> None:
+    await patiently(
+        Patience(settings.retry_limit_seconds, "Postgres"),
+        is_outage,
+        partial(check_schema, database.everything),
+    )
+    async with AsyncExitStack() as stack:
+        opening = partial(_open_gateway, stack, settings, database)
+        gateway = await patiently(
+            Patience(settings.retry_limit_seconds, "Kafka"), _is_kafka_outage, opening
+        )
+        app = create_app(_backend(settings, database, gateway, tokens), pulses)
+        port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+        log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
+        await asyncio.Event().wait()
+
+
+async def _open_gateway(stack: AsyncExitStack, settings: Settings, database: Database) -> Gateway:
+    return await stack.enter_async_context(open_gateway(settings, database.everything))
+
+
+def _backend(
+    settings: Settings, database: Database, gateway: Gateway, tokens: Tokens | None
+) -> Backend:
+    return Backend(
+        settings=settings,
+        database=database,
+        gateway=gateway,
+        rates=Rates(settings.http_requests_per_second_max),
+        tokens=tokens,
+        signing_key=signing_key(settings),
+        clients=read_clients(settings.clients_file) if settings.clients_file else {},
+    )
+
+
+def _watched(pulses: dict[str, Pulse]) -> Starlette:
+    """What operators look at, on a port of its own."""
+    app = Starlette(
+        routes=[
+            Route("/health/live", lambda _request: get_liveness()),
+            Route("/health/ready", get_readiness),
+            Mount("/metrics", make_asgi_app()),
+        ]
+    )
+    app.state.pulses = pulses
+    return app
+
+
+def _is_kafka_outage(error: BaseException) -> bool:
+    return isinstance(error, KafkaError | OSError | TimeoutError)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == LOCALHOST or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
