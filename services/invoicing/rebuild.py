@@ -271,7 +271,7 @@ async def _done(connection: asyncpg.Connection) -> tuple[int, int]:
 
 def replay_ranges(dsn: str) -> None:
     """Replay ranges until there is none left. Runs in a process of its own."""
-    # A range makes some ten thousand objects that live as long as it: to collect among them is waste.
+    # What a range makes lives as long as it: to look for garbage among that is waste.
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX)
     asyncio.run(_replay_all(dsn))

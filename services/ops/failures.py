@@ -8,6 +8,7 @@ import asyncpg
 from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
 from invoicing.checking.topics import UnfinishedTransactionError
+from invoicing.dead_letters import RedriveError
 from invoicing.rebuild import RebuildError
 from invoicing.store import SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
@@ -32,6 +33,7 @@ KNOWN_FAILURES: Final = (
     GaveUpError,
     UnfinishedTransactionError,
     RebuildError,
+    RedriveError,
     UnreachableError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,
