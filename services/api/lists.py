@@ -26,8 +26,8 @@ from invoicing.domain.status import (
 )
 
 SELECT_PAGE: Final = """
-SELECT id, state, snapshot, standing, archived, created_at, updated_at, document_date, due_date,
-       total, amount_due
+SELECT id, version, state, snapshot, standing, archived, created_at, updated_at, document_date,
+       due_date, total, amount_due
 FROM invoices
 WHERE {conditions}
 ORDER BY {order}
@@ -90,20 +90,32 @@ async def page_from(
 
     `inclusive` of the row that stands at the place.
     """
-    conditions = _conditions(query, client)
-    sort = query.sort_keys
-    if place is not None:
-        _add_keyset(conditions, sort, place, backwards, inclusive)
-    statement = SELECT_PAGE.format(
-        conditions="\n  AND ".join(conditions.texts),
-        order=_order(sort, backwards),
-        limit=conditions.placeholder(limit + 1),
-    )
-    rows = await connection.fetch(statement, *conditions.values)
+    statement, values = statement_of(query, client, place, backwards, limit + 1, inclusive)
+    rows = await connection.fetch(statement, *values)
     is_cut, rows = len(rows) > limit, rows[:limit]
     if backwards:
         return Page(rows[::-1], has_more=True, has_previous=is_cut)
     return Page(rows, has_more=is_cut, has_previous=place is not None)
+
+
+def statement_of(
+    query: AnyListQuery,
+    client: Client,
+    place: Place | None,
+    backwards: bool,
+    limit: int,
+    inclusive: bool = False,
+) -> tuple[str, list[object]]:
+    """The SQL of a page, and its arguments."""
+    conditions = _conditions(query, client)
+    if place is not None:
+        _add_keyset(conditions, query.sort_keys, place, backwards, inclusive)
+    statement = SELECT_PAGE.format(
+        conditions="\n  AND ".join(conditions.texts),
+        order=_order(query.sort_keys, backwards),
+        limit=conditions.placeholder(limit),
+    )
+    return statement, conditions.values
 
 
 async def starting_place(

@@ -1,0 +1,74 @@
+"""What a migration makes of what is there."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from invoicing.batch import stored_invoice
+from invoicing.domain.invoice import Invoice
+from invoicing.migrations import migrate
+from tests.stack.postgres import Postgres
+
+GOLDEN_STATES = Path(__file__).parents[1] / "unit" / "golden" / "states_v1.jsonl"
+
+INSERT_AS_BEFORE_LISTS = """
+INSERT INTO invoices (id, version, state, seller_id, customer_id, snapshot, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+LISTED = """
+SELECT id, standing, archived, total, amount_due, attempt_count, created_at, document_date,
+       due_date, live_mode, labels
+FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id
+"""
+
+
+@pytest.fixture
+async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
+    """The DSN of a database that was never migrated."""
+    name = f"invoicing_{uuid.uuid4().hex}"
+    server = await asyncpg.connect(postgres.dsn)
+    await server.execute(f"CREATE DATABASE {name}")
+    yield urlunsplit(urlsplit(postgres.dsn)._replace(path=f"/{name}"))
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+async def test_invoices_of_before_lists_are_listed_as_if_they_were_written_now(
+    empty_database: str,
+) -> None:
+    states = GOLDEN_STATES.read_text().splitlines()
+    invoices = [Invoice.model_validate_json(state) for state in states]
+    await asyncio.to_thread(migrate, empty_database, "0001")
+    connection = await asyncpg.connect(empty_database)
+    for invoice in invoices:
+        await connection.execute(
+            INSERT_AS_BEFORE_LISTS,
+            invoice.invoice_id, invoice.version, invoice.state, invoice.seller_id,
+            invoice.customer_id, invoice.model_dump_json(), invoice.updated_at,
+        )  # fmt: skip
+
+    await asyncio.to_thread(migrate, empty_database)
+
+    rows = await connection.fetch(LISTED)
+    await connection.close()
+    assert [listed(row) for row in rows] == sorted(map(expected, invoices))
+
+
+def listed(row: asyncpg.Record) -> tuple[object, ...]:
+    *columns, labels = row.values()
+    return (*columns, sorted(labels))
+
+
+def expected(invoice: Invoice) -> tuple[object, ...]:
+    stored = stored_invoice(invoice, is_told_whole=True)
+    assert stored.listing is not None
+    return (
+        stored.id, stored.standing, stored.archived, stored.total, stored.amount_due,
+        stored.attempt_count, stored.created_at, stored.listing.document_date,
+        stored.listing.due_date, stored.listing.live_mode, sorted(stored.listing.labels),
+    )  # fmt: skip
