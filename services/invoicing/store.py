@@ -12,10 +12,13 @@ from typing import Final
 
 import asyncpg
 import orjson
+import structlog
 
 from invoicing.domain.listing import Listing
 from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.placeholders import fill
+
+log = structlog.get_logger()
 
 WRITER_ROLE: Final = "invoicing_writer"
 
@@ -80,6 +83,16 @@ SELECT id, ARRAY(SELECT jsonb_array_elements_text(labels::jsonb))
 FROM unnest($1::text[], $2::text[]) AS told (id, labels)
 ON CONFLICT (invoice_id) DO UPDATE SET labels = excluded.labels
 WHERE stored.labels <> excluded.labels
+"""
+
+# Postgres by itself ends a session that idles in a transaction, and a statement that takes too
+# long; but not one that waits in the midst of a COPY for a client that has stopped.
+END_SLEEPERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = session_user
+    AND application_name = current_setting('application_name')
+    AND state = 'active' AND wait_event = 'ClientRead'
+    AND query_start < clock_timestamp() - current_setting('lock_timeout')::interval
 """
 
 EVENT_COLUMNS = (
@@ -252,6 +265,13 @@ class Store:
 
     async def append(self, appendix: Appendix) -> None:
         """Write it all in one transaction, and put the numbers in their places."""
+        try:
+            await self._append(appendix)
+        except asyncpg.LockNotAvailableError:
+            await self._end_sleepers()
+            raise
+
+    async def _append(self, appendix: Appendix) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             # Last before the writes: until the commit, nobody else can number for these sellers.
             appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
@@ -262,6 +282,13 @@ class Store:
                 "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
             )
             await save_states(connection, appendix.invoices.values())
+
+    async def _end_sleepers(self) -> None:
+        """End the sessions of workers that fell asleep while they copied, and hold locks."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL ROLE NONE")  # the one that they logged in by, too
+            ended = await connection.fetch(END_SLEEPERS)
+        log.warning("sleepers_ended", sessions=len(ended))
 
     async def _take_numbers(
         self, connection: asyncpg.pool.PoolConnectionProxy, requests: Sequence[NumberRequest]

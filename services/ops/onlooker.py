@@ -1,7 +1,8 @@
 """Clients for who is no worker: of topics without a group, of the database without writing."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,7 @@ from runtime.settings import Settings
 
 # A broker answers as soon as there is something; the embedded one only when this has passed.
 FETCH_WAIT_MS: Final = 100
+STOP_SECONDS_MAX: Final = 3.0
 
 
 @asynccontextmanager
@@ -44,7 +46,7 @@ async def reading(
                 consumer.seek(place, offset)
         yield consumer
     finally:
-        await consumer.stop()
+        await _stopped(consumer)
 
 
 @asynccontextmanager
@@ -55,7 +57,14 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     try:
         yield producer
     finally:
-        await producer.stop()
+        await _stopped(producer)
+
+
+async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Stop a client, or leave it: it may wait for a broker that is away, or for itself."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            await client.stop()
 
 
 @asynccontextmanager

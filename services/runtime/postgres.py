@@ -11,6 +11,7 @@ CONNECT_SECONDS_MAX: Final = 5
 # A worker that sleeps in a transaction holds up whoever takes over its lanes, until this ends it.
 IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 5
 STATEMENT_SECONDS_MAX: Final = 20
+LOCK_SECONDS_MAX: Final = 5
 
 Pool = asyncpg.Pool
 
@@ -35,6 +36,7 @@ async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
         server_settings={
             "application_name": "invoicing",
             "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+            "lock_timeout": f"{LOCK_SECONDS_MAX}s",
             "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS_MAX}s",
             **session,
         },

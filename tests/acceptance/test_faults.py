@@ -50,7 +50,7 @@ def mixed(number: int, seed: int = 1) -> list[Sent]:
     return commands[:number]
 
 
-@pytest.mark.parametrize("step", ["stored", "sent", "offsets"])
+@pytest.mark.parametrize("step", ["copying", "stored", "sent", "offsets"])
 async def test_a_sleeper_is_shut_out_when_it_wakes(service: Service, step: str) -> None:
     sleeper = await service.ready_worker(FAULTY, FAULT=f"{step}:3:SIGSTOP")
     commands = mixed(300)
@@ -62,14 +62,18 @@ async def test_a_sleeper_is_shut_out_when_it_wakes(service: Service, step: str) 
     await service.answered(commands[:200])
     sleeper.signal(signal.SIGCONT)
     await eventually(
-        lambda: "lane_fenced" in sleeper.log or "lane_interrupted" in sleeper.log, seconds=30
+        lambda: any(
+            event in sleeper.log
+            for event in ("lane_fenced", "lane_interrupted", "store_interrupted")
+        ),
+        seconds=30,
     )
     await service.send(commands[200:])
 
     await assert_promises_kept(service, commands)
 
 
-@pytest.mark.parametrize("step", ["stored", "sent", "offsets", "committed"])
+@pytest.mark.parametrize("step", ["copying", "stored", "sent", "offsets", "committed"])
 async def test_a_killed_worker_leaves_nothing_out_and_nothing_twice(
     service: Service, step: str
 ) -> None:

@@ -23,7 +23,7 @@ WORKERS = 3
 RECORDS_AT_ONCE = 50
 # Small batches have more steps to be hit at, and what is behind must be caught up with at the end.
 BEHIND_MAX = 5_000
-STEPS = ("stored", "sent", "offsets", "committed")
+STEPS = ("copying", "stored", "sent", "offsets", "committed")
 FAULTY = "tests.service.faulty_worker"
 PEACE_SECONDS_MAX = 120
 

@@ -2,19 +2,20 @@
 
     FAULT=<step>:<batch>:<signal> python -m tests.service.faulty_worker worker
 
-Steps: `stored` (Postgres has committed, Kafka knows nothing), `sent` (inside the Kafka
-transaction), `offsets` (the offsets are in it too), `committed` (all is done). Only here: the
-service itself has no hooks.
+Steps: `copying` (Postgres waits for the rows of a COPY, and the lock on numbers is held), `stored`
+(Postgres has committed, Kafka knows nothing), `sent` (inside the Kafka transaction), `offsets` (the
+offsets are in it too), `committed` (all is done). Only here: the service itself has no hooks.
 """
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from invoicing import store
 from invoicing.publisher import Publisher
 from ops.main import main
 
@@ -29,6 +30,9 @@ def install(step: str, batch: int, number: signal.Signals) -> None:
         if next(batches) == batch:
             os.kill(os.getpid(), number)
 
+    if step == "copying":
+        store._event_rows = _rows_struck(store._event_rows, strike)
+        return
     owner, name, when = {
         "stored": (Publisher, "publish", "before"),
         "sent": (AIOKafkaProducer, "send_offsets_to_transaction", "before"),
@@ -36,6 +40,16 @@ def install(step: str, batch: int, number: signal.Signals) -> None:
         "committed": (Publisher, "publish", "after"),
     }[step]
     setattr(owner, name, _struck(getattr(owner, name), strike, when))
+
+
+def _rows_struck(
+    rows: Callable[[Any], Iterator[Any]], strike: Callable[[], None]
+) -> Callable[[Any], Iterator[Any]]:
+    def struck(events: Any) -> Iterator[Any]:
+        strike()  # the COPY has begun, and Postgres waits for its rows
+        yield from rows(events)
+
+    return struck
 
 
 def _struck(method: Method, strike: Callable[[], None], when: str) -> Method:
