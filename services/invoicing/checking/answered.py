@@ -31,7 +31,6 @@ class AnswerDigest:
     `due` and `kept` as of an event; `traceable`: the log still holds the record it was given to.
     """
 
-    id: str
     invoice_id: str
     body_hash: bytes
     digest: bytes
@@ -45,7 +44,6 @@ class AnswerDigest:
 class PublishedAnswer:
     """A published answer by the digest of its value. `code` is None where it says accepted."""
 
-    id: str
     invoice_id: str
     code: str | None
     digest: bytes

@@ -89,7 +89,6 @@ class Comparison:
         position = _position(row, self.settings.topic_commands)
         begin = self.extents.commands.begins.get(position.partition, 0)
         return AnswerDigest(
-            row["answer_id"],
             row["invoice_id"],
             row["body_hash"],
             row["digest"],
@@ -111,7 +110,6 @@ class Comparison:
 
     def _published(self, row: Row) -> PublishedAnswer:
         return PublishedAnswer(
-            row["answer_id"],
             row["invoice_id"],
             row["code"],
             row["digest"],

@@ -141,7 +141,6 @@ class AnswerRows:
     """A stored answer, its parsed `data`, and the stored events that it names."""
 
     answer: StoredAnswer
-    id: str
     claim: dict[str, Any]
     events: Sequence[EventOfAnswer]
 
@@ -151,10 +150,10 @@ async def answers(connection: asyncpg.Connection) -> AsyncIterator[AnswerRows]:
     after = ("", "")
     while rows := await connection.fetch(ANSWERS_PAGE, *after, PAGE_ROWS):
         page = [answer_of(row) for row in rows]
-        documents = [orjson.loads(answer.document) for answer in page]
+        documents = [_parsed(answer.document) for answer in page]
         events = await _events_of_answers(connection, page, documents)
         for place, (answer, document) in enumerate(zip(page, documents, strict=True)):
-            yield AnswerRows(answer, document["id"], document["data"], events.get(place, ()))
+            yield AnswerRows(answer, document["data"], events.get(place, ()))
         after = page[-1].command_key
 
 
@@ -166,7 +165,7 @@ async def _events_of_answers(
     wanted = [
         (place, answer.invoice_id, *(answer.versions or (told, told)))
         for place, (answer, document) in enumerate(zip(answers, documents, strict=True))
-        if (told := document["data"]["version"]) or answer.versions
+        if (told := document["data"].get("version")) or answer.versions
     ]
     rows = await connection.fetch(
         EVENTS_OF_ANSWERS, *([row[column] for row in wanted] for column in range(4))
@@ -182,8 +181,18 @@ def _event_of_answer(row: asyncpg.Record) -> EventOfAnswer:
         row["version"],
         row["type"],
         (row["command_source"], row["command_id"]),
-        orjson.loads(data)["data"]["state"] if data else None,
+        _parsed(data)["data"].get("state") if data else None,
     )
+
+
+def _parsed(document: str) -> dict[str, Any]:
+    """A stored document; one that was damaged says nothing, which is what is found of it."""
+    try:
+        parsed = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        parsed = None
+    is_whole = isinstance(parsed, dict) and isinstance(parsed.get("data"), dict)
+    return parsed if is_whole else {"data": {}}
 
 
 def _state(row: asyncpg.Record) -> CurrentState:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -42,9 +43,6 @@ async def spill_topics(
     """Read all four topics up to these ends. Raises `UnfinishedTransactionError`."""
     partitions = sum(place.topic == settings.topic_commands for place in ends.topics)
 
-    def record(row: ConsumerRecord) -> Row:
-        return _record_row(row, partitions)
-
     async with reading_committed(settings) as consumer:
         reading = _Reading(consumer, ends, spill, report, progress)
         return Extents(
@@ -53,9 +51,13 @@ async def spill_topics(
                 settings.topic_replies, "published_answers", _published_answer_row
             ),
             dead_letters=await reading.topic(
-                settings.topic_dead_letter, "dead_letters", _dead_letter_row
+                settings.topic_dead_letter,
+                "dead_letters",
+                partial(_dead_letter_row, topic_commands=settings.topic_commands),
             ),
-            commands=await reading.topic(settings.topic_commands, "records", record),
+            commands=await reading.topic(
+                settings.topic_commands, "records", partial(_record_row, partitions=partitions)
+            ),
         )
 
 
@@ -80,7 +82,7 @@ class _Reading:
         for record in records:
             try:
                 yield row(record)
-            except (ValueError, LookupError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
                 self.report(_unreadable(record, error))
 
 
@@ -107,7 +109,7 @@ def _published_answer_row(record: ConsumerRecord) -> Row:
     data = answer["data"]
     return (
         str(data["command_source"]), str(data["command_id"]), str(data["invoice_id"]),
-        str(answer["id"]), data.get("code"), digest(record.value), record.partition, record.offset,
+        data.get("code"), digest(record.value), record.partition, record.offset,
     )  # fmt: skip
 
 
@@ -123,10 +125,10 @@ def _record_row(record: ConsumerRecord, partitions: int) -> Row:
     )  # fmt: skip
 
 
-def _dead_letter_row(record: ConsumerRecord) -> Row:
+def _dead_letter_row(record: ConsumerRecord, topic_commands: str) -> Row:
     # A record that was sent again from here and failed again tells of both; the last is its own.
     told = {name: value for name, value in record.headers if value is not None}
-    return (
-        int(told["dl_partition"]), int(told["dl_offset"]), digest(record.value or b""),
-        record.partition, record.offset,
-    )  # fmt: skip
+    stood = (int(told["dl_partition"]), int(told["dl_offset"]))
+    # Under another topic's name, a position says nothing about the records of this one.
+    of_record = stood if told["dl_topic"] == topic_commands.encode() else (None, None)
+    return (*of_record, digest(record.value or b""), record.partition, record.offset)

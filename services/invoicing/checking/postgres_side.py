@@ -93,7 +93,7 @@ def _take_answer(rows: AnswerRows, topic_commands: str, spill: Spill, report: Re
         (position.partition, position.offset) if position.topic == topic_commands else (None, None)
     )
     row = (
-        *answer.command_key, answer.invoice_id, rows.id, answer.body_hash,
+        *answer.command_key, answer.invoice_id, answer.body_hash,
         digest(answer.document.encode()), *(answer.versions or (None, None)),
         *place, answer.recorded_at.timestamp(),
     )  # fmt: skip

@@ -19,15 +19,20 @@ SCHEMA: Final = """
 CREATE TABLE stored_events (invoice_id, version, digest, source, id, recorded_at);
 CREATE TABLE published_events (invoice_id, version, digest, "partition", "offset");
 CREATE TABLE stored_answers (
-    source, id, invoice_id, answer_id, body_hash, digest, first_version, last_version,
+    source, id, invoice_id, body_hash, digest, first_version, last_version,
     "partition", "offset", recorded_at);
 CREATE TABLE published_answers (
-    source, id, invoice_id, answer_id, code, digest, "partition", "offset");
+    source, id, invoice_id, code, digest, "partition", "offset");
 CREATE TABLE records (source, id, invoice_id, body_hash, digest, at_home, "partition", "offset");
 CREATE TABLE dead_letters (
     of_partition, of_offset, digest, "partition", "offset");
 CREATE TABLE numbers (seller_id, kind, prefix, digits, value, text, invoice_id);
 """
+
+TABLES: Final = (
+    "stored_events", "published_events", "stored_answers", "published_answers", "records",
+    "dead_letters", "numbers",
+)  # fmt: skip
 
 # Only what is looked up needs an index, and an index is cheapest made when all is there.
 INDEXES: Final = """
@@ -51,18 +56,18 @@ ORDER BY 1, 2, 4, 5, 6
 STORED, RECORD, PUBLISHED = range(3)
 CASES_BY_COMMAND: Final = f"""
 SELECT source, id, {STORED} AS side, invoice_id, "partition", "offset", digest, body_hash,
-       answer_id, NULL AS code, NULL AS at_home, recorded_at
+       NULL AS code, NULL AS at_home, recorded_at
 FROM stored_answers
 UNION ALL
 SELECT source, id, {RECORD}, invoice_id, record."partition", record."offset", record.digest,
-       body_hash, NULL, NULL, at_home, NULL
+       body_hash, NULL, at_home, NULL
 FROM records AS record
 LEFT JOIN dead_letters AS dead_letter
     ON of_partition = record."partition" AND of_offset = record."offset"
 WHERE source IS NOT NULL AND of_offset IS NULL
 UNION ALL
 SELECT source, id, {PUBLISHED}, invoice_id, "partition", "offset", digest, NULL,
-       answer_id, code, NULL, NULL
+       code, NULL, NULL
 FROM published_answers
 ORDER BY 1, 2, 3, 5, 6
 """  # noqa: S608 (the numbers above)
@@ -91,15 +96,11 @@ class Spill:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._insertions = {table: _insertion(connection, table) for table in TABLES}
 
     def add(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add rows, in the order of the table's columns."""
-        width = len(self._connection.execute(f"PRAGMA table_info ({table})").fetchall())
-        places = ", ".join("?" * width)
-        self._connection.executemany(
-            f"INSERT INTO {table} VALUES ({places})",  # noqa: S608 (a name of ours)
-            rows,
-        )
+        self._connection.executemany(self._insertions[table], rows)
 
     def index(self) -> None:
         """All is there: make ready to look things up."""
@@ -108,6 +109,12 @@ class Spill:
     def read(self, query: str) -> Iterator[sqlite3.Row]:
         """The rows of a query of this module, one by one."""
         return iter(self._connection.execute(query))
+
+
+def _insertion(connection: sqlite3.Connection, table: str) -> str:
+    columns = connection.execute(f"PRAGMA table_info ({table})").fetchall()
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} VALUES ({places})"  # noqa: S608 (a name of ours)
 
 
 @contextmanager
