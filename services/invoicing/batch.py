@@ -128,7 +128,7 @@ class BatchHandler:
             if is_outage(error):
                 raise
             if len(records) == 1:
-                return self._set_aside(records[0], error)
+                return await self._set_aside(records[0], error)
         log.warning("batch_taken_apart", records=len(records), at=str(records[0].position))
         publication = Publication()
         for record in records:
@@ -140,21 +140,25 @@ class BatchHandler:
     ) -> Publication:
         received = [(record, read_command(record.value, record.headers)) for record in records]
         loaded = await self._store.load(*_wanted(received))
-        decisions = _Decisions(loaded, is_home, self._sellers, self._clock())
+        after = records[-1].position.next
+        decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), Appendix(after))
         for record, command in received:
             decisions.take(record, command)
-        appendix = decisions.appendix()
-        if appendix.answers:
-            await self._store.append(appendix)
+        await self._store.append(decisions.appendix())
         return decisions.publication
 
-    def _set_aside(self, record: Record, error: Exception) -> Publication:
+    async def next_offset(self, topic: str, partition: int) -> int:
+        """Where a lane goes on, as far as the store knows."""
+        return await self._store.next_offset(topic, partition)
+
+    async def _set_aside(self, record: Record, error: Exception) -> Publication:
         # The error's own text may hold a customer's data, so only its kind is told.
         log.error("record_set_aside", at=str(record.position), error=type(error).__name__)
         unreadable = Unreadable(
             UnreadableReason.PROCESSING_FAILED,
             f"Handling the command failed with {type(error).__name__}; nothing was changed.",
         )
+        await self._store.append(Appendix(record.position.next))
         return Publication(dead_letters=[DeadLetter(record, unreadable, self._clock())])
 
 
@@ -175,7 +179,12 @@ class _Decisions:
     """A batch in memory: each decision is folded into the state that the next one sees."""
 
     def __init__(
-        self, loaded: Loaded, is_home: Callable[[str], bool], sellers: Sellers, now: datetime
+        self,
+        loaded: Loaded,
+        is_home: Callable[[str], bool],
+        sellers: Sellers,
+        now: datetime,
+        appendix: Appendix,
     ) -> None:
         self.publication = Publication()
         self._is_home = is_home
@@ -188,7 +197,7 @@ class _Decisions:
             invoice_id: Invoice.model_validate_json(snapshot)
             for invoice_id, snapshot in loaded.snapshots.items()
         }
-        self._appendix = Appendix()
+        self._appendix = appendix
         self._changed: dict[str, Invoice] = {}
         self._told_whole: set[str] = set()
 

@@ -39,6 +39,10 @@ class LostLogError(Exception):
     """The log is shorter than what was handled of it. To start over would pass commands by."""
 
 
+class LostHistoryError(Exception):
+    """The database knows less than Kafka was told. To go on would leave a gap in what it knows."""
+
+
 class Lane:
     """Handles its partition's records from when `run` starts until `stop`."""
 
@@ -131,7 +135,7 @@ class Lane:
         log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
 
     async def _committed_offset(self) -> int:
-        """Where the lane goes on. Raises `LostLogError` where the log has no such place."""
+        """Where to go on. Raises `LostLogError` or `LostHistoryError` where that is nowhere."""
         lane = self.topic_partition
         ends = await self._consumer.end_offsets([lane])
         begins = await self._consumer.beginning_offsets([lane])
@@ -143,6 +147,14 @@ class Lane:
                 f"the log ends at {ends[lane]}, but group {self._settings.consumer_group} has"
                 f" committed {committed}. The topic was made anew or has lost records. Set the"
                 " group's offsets to where the worker shall go on."
+            )
+        known = await self._handler.next_offset(lane.topic, lane.partition)
+        if committed > known:
+            raise LostHistoryError(
+                f"group {self._settings.consumer_group} has committed {committed}, but the database"
+                f" knows only of what stands below {known}. It is another one, or was restored to an"
+                f" earlier point. Set the group's offset of this partition to {known}, and what"
+                " follows is handled again."
             )
         return max(int(committed), int(begins[lane]))
 

@@ -95,6 +95,16 @@ WHERE datname = current_database() AND usename = session_user
     AND query_start < clock_timestamp() - current_setting('lock_timeout')::interval
 """
 
+SAVE_LANE = """
+INSERT INTO lanes (consumer_group, topic, "partition", next_offset) VALUES ($1, $2, $3, $4)
+ON CONFLICT (consumer_group, topic, "partition")
+    DO UPDATE SET next_offset = GREATEST(lanes.next_offset, excluded.next_offset)
+"""
+
+LOAD_LANE = """
+SELECT next_offset FROM lanes WHERE consumer_group = $1 AND topic = $2 AND "partition" = $3
+"""
+
 EVENT_COLUMNS = (
     "invoice_id", "version", "type", "data", "command_source", "command_id", "recorded_at",
 )  # fmt: skip
@@ -116,6 +126,11 @@ class Position:
     topic: str
     partition: int
     offset: int
+
+    @property
+    def next(self) -> "Position":
+        """Where the lane goes on after it."""
+        return Position(self.topic, self.partition, self.offset + 1)
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}@{self.offset}"
@@ -188,8 +203,12 @@ class Loaded:
 
 @dataclass(slots=True)
 class Appendix:
-    """What a batch adds. Until it is stored, placeholders stand where its numbers will."""
+    """What a batch adds. Until it is stored, placeholders stand where its numbers will.
 
+    `next` is where its lane goes on after it.
+    """
+
+    next: Position
     events: list[StoredEvent] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
     invoices: dict[str, StoredInvoice] = field(default_factory=dict)
@@ -243,9 +262,18 @@ async def check_schema(pool: asyncpg.Pool) -> None:
 class Store:
     """The write side's only way to Postgres."""
 
-    def __init__(self, pool: asyncpg.Pool, format_number: FormatNumber) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, format_number: FormatNumber, consumer_group: str
+    ) -> None:
         self._pool = pool
         self._format_number = format_number
+        self._consumer_group = consumer_group
+
+    async def next_offset(self, topic: str, partition: int) -> int:
+        """Where a lane goes on, as far as the database knows: Kafka is told later, never before."""
+        async with self._pool.acquire() as connection:
+            offset = await connection.fetchval(LOAD_LANE, self._consumer_group, topic, partition)
+        return offset or 0
 
     async def load(
         self, invoice_ids: Sequence[str], commands: Mapping[CommandKey, Sequence[Position]]
@@ -275,13 +303,19 @@ class Store:
         async with self._pool.acquire() as connection, connection.transaction():
             # Last before the writes: until the commit, nobody else can number for these sellers.
             appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
-            await connection.copy_records_to_table(
-                "events", records=_event_rows(appendix.events), columns=EVENT_COLUMNS
-            )
-            await connection.copy_records_to_table(
-                "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
-            )
+            if appendix.events:
+                await connection.copy_records_to_table(
+                    "events", records=_event_rows(appendix.events), columns=EVENT_COLUMNS
+                )
+            if appendix.answers:
+                await connection.copy_records_to_table(
+                    "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
+                )
             await save_states(connection, appendix.invoices.values())
+            place = appendix.next
+            await connection.execute(
+                SAVE_LANE, self._consumer_group, place.topic, place.partition, place.offset
+            )
 
     async def _end_sleepers(self) -> None:
         """End the sessions of workers that fell asleep while they copied, and hold locks."""

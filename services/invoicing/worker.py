@@ -62,7 +62,8 @@ async def run(settings: Settings, sellers: Sellers) -> None:
     stopped = _stop_signal()
     numbered = partial(format_number, sellers=sellers)
     async with _pool(settings) as pool:
-        handler = BatchHandler(Store(pool, numbered), sellers, lambda: datetime.now(UTC))
+        store = Store(pool, numbered, settings.consumer_group)
+        handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
         broker, lanes = create_broker(settings, handler)
         pulses = {
             "kafka": Pulse("kafka", kafka_ping(settings)),

@@ -19,7 +19,7 @@ from tests.service.commands import (
 )
 from tests.service.promises import assert_promises_kept
 from tests.service.service import Service, running_service
-from tests.stack.databases import migrated_databases
+from tests.stack.databases import Databases, migrated_databases
 from tests.stack.kafka import RestartableKafka
 from tests.stack.postgres import RestartablePostgres
 from tests.stack.topics import fresh_topics
@@ -158,6 +158,24 @@ async def test_sigterm_ends_the_worker_with_nothing_half_done(service: Service) 
     await feeding
     await service.ready_worker()
     await assert_promises_kept(service, commands)
+
+
+async def test_a_database_from_before_stops_the_worker_with_what_to_do(
+    service: Service, databases: Databases
+) -> None:
+    worker = await service.ready_worker()
+    await service.ask(create_invoice(invoice_id()))
+    worker.signal(signal.SIGTERM)
+    await worker.ended()
+
+    async with databases.fresh() as restored:
+        lost = service.start_worker(
+            INVOICING_POSTGRES_DSN=restored, INVOICING_RETRY_LIMIT_SECONDS="1"
+        )
+
+        assert await lost.ended(seconds=30) == 1
+        assert "restored to an earlier point" in lost.log.splitlines()[-1]
+        assert "offset of this partition to 0" in lost.log.splitlines()[-1]
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 def handle(pool: Pool) -> Handle:
     """Handles commands that stand at these offsets, in a lane where all are at home."""
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: NOW)
 
     async def at(
@@ -178,7 +178,7 @@ async def test_a_clock_set_back_puts_no_event_before_the_last(
 ) -> None:
     times = iter([NOW, datetime(2026, 11, 19, tzinfo=UTC)])
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     subject = invoice_id()
     await handler.handle([record(create_invoice(subject), 0)], bool)
@@ -219,7 +219,7 @@ async def test_a_failed_append_takes_no_number(handle: Handle, pool: Pool) -> No
 async def _append_blindly(pool: Pool, command: Sent) -> None:
     """As a worker would that loaded before the other one committed."""
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
 
     async def load_nothing(*_: Any) -> Any:
         return batch_module.Loaded({}, {}, {})

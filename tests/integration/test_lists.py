@@ -36,7 +36,7 @@ async def write(database: str) -> AsyncIterator[Write]:
     pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
     sellers = Sellers()
     times = (BEGIN + timedelta(minutes=minute) for minute in range(10_000))
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     offsets = iter(range(10_000))
 

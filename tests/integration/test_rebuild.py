@@ -63,7 +63,7 @@ class Books:
 async def books(database: str) -> AsyncIterator[Books]:
     sellers = Sellers()
     pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
     yield Books(database, BatchHandler(store, sellers, lambda: datetime.now(UTC)))
     await pool.close()
 

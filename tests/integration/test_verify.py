@@ -134,7 +134,7 @@ async def stage(kafka: Kafka, database: str) -> AsyncIterator[Stage]:
 async def _staged(settings: Settings) -> AsyncIterator[Stage]:
     sellers = Sellers()
     pool = await open_pool(settings, WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers))
+    store = Store(pool, partial(format_number, sellers=sellers), "group")
     lanes = [TopicPartition(settings.topic_commands, number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,

@@ -28,6 +28,7 @@ class Database:
     answers: dict[CommandKey, StoredAnswer] = field(default_factory=dict)
     snapshots: dict[str, str] = field(default_factory=dict)
     numbers: dict[NumberSeries, int] = field(default_factory=dict)
+    lanes: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def commit(self, appendix: Appendix, taken: Mapping[NumberSeries, int]) -> None:
         """All of it or, where a key is taken, nothing."""
@@ -38,6 +39,8 @@ class Database:
         self.answers |= {answer.command_key: answer for answer in appendix.answers}
         self.events |= {(event.invoice_id, event.version): event for event in appendix.events}
         self.snapshots |= {id_: row.document for id_, row in appendix.invoices.items()}
+        lane = (appendix.next.topic, appendix.next.partition)
+        self.lanes[lane] = max(self.lanes.get(lane, 0), appendix.next.offset)
         for series, number in taken.items():
             self.numbers[series] = self.numbers.get(series, 0) + number
 
@@ -76,6 +79,10 @@ class SimulatedStore:
         }
         await self._process.step("loaded")
         return copy.deepcopy(Loaded(snapshots, answers, events))
+
+    async def next_offset(self, topic: str, partition: int) -> int:
+        await self._process.step("load the lane")
+        return self._database.lanes.get((topic, partition), 0)
 
     async def append(self, appendix: Appendix) -> None:
         await self._process.step("begin")

@@ -72,9 +72,13 @@ class Handler:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.known = 10_000
         self.failures: list[Exception] = []
         self.free = asyncio.Event()
         self.free.set()
+
+    async def next_offset(self, _topic: str, _partition: int) -> int:
+        return self.known
 
     async def handle(self, records: Sequence[Record], _: Callable[[str], bool]) -> Publication:
         await self.free.wait()
@@ -223,6 +227,14 @@ async def test_a_log_shorter_than_what_was_committed_stops_the_worker(broker: Br
     consumer, handler = Consumer(committed=2_000), Handler()
     async with running(consumer, handler, broker, retry_limit_seconds=0.2) as (_, task):
         with pytest.raises(GaveUpError, match="made anew or has lost records"):
+            await asyncio.wait_for(task, timeout=10)
+
+
+async def test_a_database_behind_kafka_stops_the_worker(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.known = 90
+    async with running(consumer, handler, broker, retry_limit_seconds=0.2) as (_, task):
+        with pytest.raises(GaveUpError, match="offset of this partition to 90"):
             await asyncio.wait_for(task, timeout=10)
 
 
