@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api import changes, commands, feed, invoices, listing, oauth, pages
 from api.accept import Accepting
@@ -62,8 +63,10 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
             Exception: _tell_failure,
         },
     )
-    for part in (listing, invoices, changes, commands, feed, oauth, pages):
-        app.include_router(part.router)
+    routers = [part.router for part in (listing, invoices, changes, commands, feed, oauth, pages)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     described: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
@@ -106,12 +109,26 @@ async def _tell_invalid(_request: Request, error: Exception) -> Response:
     return invoice_not_found().response()
 
 
-async def _tell_unknown(_request: Request, error: Exception) -> Response:
+async def _tell_unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED}
-    code = codes.get(error.status_code, ProblemCode.MALFORMED_REQUEST)
-    detail = f"{HTTPStatus(error.status_code).phrase}."
-    return ProblemError(code, detail, headers=error.headers).response()
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = {"Allow": ", ".join(_methods(request))}
+        return ProblemError(
+            ProblemCode.METHOD_NOT_ALLOWED, "There is no such call here.", headers=allowed
+        ).response()
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return ProblemError(ProblemCode.NOT_FOUND, "There is nothing here.").response()
+    return ProblemError(ProblemCode.MALFORMED_REQUEST, "The request cannot be read.").response()
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the address can be asked: Starlette names those of one route only."""
+    return sorted(
+        method
+        for route in request.app.state.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    )
 
 
 async def _tell_failure(_request: Request, error: Exception) -> Response:

@@ -16,11 +16,12 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from api import answers, problems, shapes
 from api.access import TOKEN_PATH
 from api.changes import ACTIONS
-from api.feed import CURSOR_PATTERN, STREAM_MEDIA_TYPE
+from api.feed import STREAM_MEDIA_TYPE
 from api.problems import STATUSES, ProblemDocument
 from api.views import InvoiceView
 from contracts.commands import COMMANDS, AttachSource, CreateInvoice
 from contracts.envelope import IDENTITY_CHARACTERS_MAX
+from contracts.money import EXPONENTS
 from contracts.texts import Identifier
 
 Document = dict[str, Any]
@@ -140,6 +141,13 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
 }
 
 
+_CURRENCY: Final[Document] = {
+    "type": "string",
+    "enum": sorted(EXPONENTS),
+    "description": "An ISO 4217 code.",
+}
+
+
 class _WithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """A field's name says as much."""
@@ -162,7 +170,22 @@ def describe(app: FastAPI) -> Document:
     components = document.setdefault("components", {})
     components["schemas"] = schemas
     components["responses"] = {str(status): _problem(status) for status in _all_errors()}
-    return document
+    told: Document = _with_currency_by_name(document)
+    told["components"]["schemas"]["Currency"] = _CURRENCY
+    return told
+
+
+def _with_currency_by_name(schema: Any) -> Any:
+    """The same, without the list of all currencies wherever one of them is meant."""
+    if isinstance(schema, list):
+        return [_with_currency_by_name(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {name: _with_currency_by_name(part) for name, part in schema.items()}
+    if told.get("enum") != _CURRENCY["enum"]:
+        return told
+    notes = {name: part for name, part in told.items() if name not in _CURRENCY}
+    return {"$ref": "#/components/schemas/Currency", **notes}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -214,7 +237,6 @@ _READ_HEADERS: Final[Mapping[str, Sequence[_Header]]] = {
 _HEADER_SCHEMAS: Final[Mapping[str, Document]] = {
     "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,256}$"},
     "If-Match": {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
-    "Last-Event-ID": {"type": "string", "pattern": CURSOR_PATTERN},
 }
 
 
@@ -224,7 +246,7 @@ def _header(name: str, description: str, example: str | None) -> Document:
         "in": "header",
         "required": False,
         "description": description,
-        "schema": _HEADER_SCHEMAS.get(name, {"type": "string", "maxLength": 200}),
+        "schema": _HEADER_SCHEMAS.get(name, {"type": "string"}),
     }
     return parameter if example is None else parameter | {"example": example}
 
@@ -301,7 +323,7 @@ def _pending() -> Document:
 
 
 def _problem(status: int) -> Document:
-    codes = sorted(code for code, its_status in STATUSES.items() if its_status == status)
+    codes = sorted(str(code) for code, its_status in STATUSES.items() if its_status == status)
     content = _content(ProblemDocument)
     content["example"] = {
         "type": f"urn:invoicing:problem:{codes[0]}",

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from api.app import bare_app
 from ops.schemas import lifecycle_page
 from ops.schemas.asyncapi import asyncapi
 from ops.schemas.messages import messages
@@ -39,6 +40,7 @@ def _wanted(root: Path) -> Mapping[Path, str]:
     files = {_SCHEMAS / message.path: _as_json(message.schema) for message in described}
     return files | {
         _SCHEMAS / "asyncapi.yaml": _as_yaml(asyncapi(described)),
+        _SCHEMAS / "openapi.yaml": _as_yaml(bare_app().openapi()),
         LIFECYCLE_PAGE: lifecycle_page.renewed(_read(root / LIFECYCLE_PAGE)),
     }
 
