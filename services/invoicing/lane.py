@@ -152,8 +152,8 @@ class Lane:
         if committed > known:
             raise LostHistoryError(
                 f"group {self._settings.consumer_group} has committed {committed}, but the database"
-                f" knows only of what stands below {known}. It is another one, or was restored to an"
-                f" earlier point. Set the group's offset of this partition to {known}, and what"
+                f" knows only of what stands below {known}. It is another one, or was restored to"
+                f" an earlier point. Set the group's offset of this partition to {known}, and what"
                 " follows is handled again."
             )
         return max(int(committed), int(begins[lane]))
