@@ -104,6 +104,7 @@ async def test_ten_thousand_commands_while_workers_come_and_go(service: Service)
     await feeding
 
     await assert_promises_kept(service, commands)
+    await service.verify()
     assert second.process.poll() is None
     assert joined.process.poll() is None
 

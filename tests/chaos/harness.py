@@ -106,6 +106,7 @@ class Chaos:
         for answers in by_command.values():
             assert all(answer == answers[0] for answer in answers)
         assert len(self.service.dead_letters.records) == self.load.broken
+        await self.service.verify()
 
     def _start_worker(self) -> None:
         self._started += 1

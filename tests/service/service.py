@@ -1,5 +1,6 @@
 """A service under test: its topics, its database, its workers."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -139,6 +140,17 @@ class Service:
 
     def events_of(self, subject: str) -> list[dict[str, Any]]:
         return [event for event in self.events.documents if event["subject"] == subject]
+
+    async def verify(self) -> None:
+        """`invoicing verify` finds nothing."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops.main", "verify", "--json"),
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
 
     async def rows(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.dsn)
