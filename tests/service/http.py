@@ -29,14 +29,15 @@ def new_key() -> str:
 
 
 class Api:
-    """An API process, and tokens that it takes."""
+    """An API process, and tokens that it takes. A setting that is empty is left out."""
 
     def __init__(self, service: Service, log: Path, **settings: str) -> None:
         self.service = service
         self.pem = new_key()
         self.port = free_port()
         self._log = log
-        self._settings = {
+        environment = {
+            **os.environ,
             **service.environment,
             "INVOICING_HTTP_PORT": str(self.port),
             "INVOICING_METRICS_PORT": str(free_port()),
@@ -46,7 +47,7 @@ class Api:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ops.main", "api"],
-                env={**os.environ, **self._settings},
+                env={name: value for name, value in environment.items() if value},
                 stdout=output,
                 stderr=output,
             )

@@ -1,0 +1,199 @@
+"""Keys and tokens: which keys are taken, when they are asked for anew, what they open."""
+
+import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import jwt
+import pytest
+
+from api import tokens
+from api.tokens import (
+    Client,
+    InvalidTokenError,
+    Keys,
+    KeysUnavailableError,
+    SigningKey,
+    Tokens,
+    token_keys,
+)
+from runtime.settings import Settings, WrongSettingError, read_settings
+from tests.service.http import new_key
+
+CLIENT = Client("orders", "seller_1", frozenset({"invoices:read"}), expires_at=None)
+
+
+class Issuer:
+    """Publishes keys over HTTP, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.keys: list[SigningKey] = []
+        self.is_up = True
+        self.asked = 0
+        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}/jwks"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.asked += 1
+                body = json.dumps(jwks(*issuer.keys)).encode()
+                self.send_response(200 if issuer.is_up else 500)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        return Handler
+
+
+def jwks(*keys: SigningKey) -> dict[str, Any]:
+    # A key of a kind that nobody here knows must not make the others useless.
+    unknown = {"kty": "quantum", "kid": "future"}
+    secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "secret", "alg": "HS256"}
+    return {"keys": [unknown, secret, *(key.public()._jwk_data for key in keys)]}
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    made = Issuer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets a monotonic clock go on by so many seconds."""
+    offset = [0.0]
+    real = time.monotonic
+    monkeypatch.setattr(tokens.time, "monotonic", lambda: real() + offset[0])
+
+    def go_on(seconds: float) -> None:
+        offset[0] += seconds
+
+    return go_on
+
+
+def settings_for(**given: Any) -> Settings:
+    return read_settings({}, **given)
+
+
+async def test_a_token_stands_for_its_client() -> None:
+    pem = new_key()
+    settings = settings_for(token_signing_key=pem)
+    keys = token_keys(settings)
+    assert keys is not None
+
+    client = await Tokens(settings, keys).verify(SigningKey(pem).issue(settings, CLIENT, 60))
+
+    assert (client.id, client.seller_id, client.scopes) == (
+        "orders", "seller_1", {"invoices:read"},
+    )  # fmt: skip
+    assert not client.sees_all
+
+
+async def test_a_key_that_the_issuer_adds_is_found(issuer: Issuer, time_passes: Any) -> None:
+    first, second = SigningKey(new_key()), SigningKey(new_key())
+    issuer.keys = [first]
+    keys = Keys([], issuer.url)
+    assert await keys.find(first.id) is not None
+
+    issuer.keys = [first, second]
+    time_passes(tokens.REFRESH_INTERVAL_SECONDS + 1)
+
+    assert await keys.find(second.id) is not None
+
+
+async def test_a_key_that_the_issuer_takes_away_is_not_good_any_more(
+    issuer: Issuer, time_passes: Any
+) -> None:
+    old = SigningKey(new_key())
+    issuer.keys = [old]
+    keys = Keys([], issuer.url)
+    await keys.find(old.id)
+
+    issuer.keys = []
+    time_passes(tokens.KEYS_LIFETIME_SECONDS + 1)
+
+    assert await keys.find(old.id) is None
+
+
+async def test_made_up_key_ids_do_not_make_us_ask_each_time(issuer: Issuer) -> None:
+    issuer.keys = [SigningKey(new_key())]
+    keys = Keys([], issuer.url)
+
+    found = [await keys.find(f"made-up-{number}") for number in range(100)]
+
+    assert found == [None] * 100
+    assert issuer.asked == 1
+
+
+async def test_known_keys_are_good_while_the_issuer_is_away(
+    issuer: Issuer, time_passes: Any
+) -> None:
+    key = SigningKey(new_key())
+    issuer.keys = [key]
+    keys = Keys([], issuer.url)
+    await keys.find(key.id)
+
+    issuer.is_up = False
+    time_passes(tokens.KEYS_LIFETIME_SECONDS + 1)
+
+    assert await keys.find(key.id) is not None
+
+
+async def test_without_any_keys_it_is_the_issuers_outage(issuer: Issuer) -> None:
+    issuer.is_up = False
+
+    with pytest.raises(KeysUnavailableError):
+        await Keys([], issuer.url).find("any")
+
+
+async def test_a_published_secret_is_no_key(issuer: Issuer) -> None:
+    settings = settings_for()
+    forged = jwt.encode(
+        {"iss": "invoicing", "aud": "invoicing", "exp": time.time() + 60, "seller_id": "*"},
+        b"secret" * 6,
+        "HS256",
+        headers={"kid": "secret"},
+    )
+
+    with pytest.raises(InvalidTokenError):
+        await Tokens(settings, Keys([], issuer.url)).verify(forged)
+
+
+async def test_keys_of_a_file_are_good(tmp_path: Path) -> None:
+    key = SigningKey(new_key())
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps(jwks(key)))
+
+    keys = token_keys(settings_for(token_jwks_file=path))
+
+    assert keys is not None
+    assert await keys.find(key.id) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("token_signing_key", "not a key"),
+        ("token_jwks_url", "file:///etc/passwd"),
+        ("token_jwks_file", Path("/does/not/exist")),
+    ],
+)
+def test_a_setting_that_gives_no_key_is_named(name: str, value: Any) -> None:
+    with pytest.raises(WrongSettingError, match=f"INVOICING_{name.upper()}"):
+        token_keys(settings_for(**{name: value}))
