@@ -7,12 +7,11 @@ something: it decodes nothing, it acknowledges nothing, and its handler cannot f
 import asyncio
 import gc
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -35,6 +34,7 @@ from runtime.http import serving
 from runtime.kafka import CLIENT_ID, check_topics, existing_topics, security
 from runtime.patience import Patience
 from runtime.postgres import open_pool
+from runtime.process import beating, patiently, stop_signal, until_stopped
 from runtime.settings import Settings
 
 FETCH_RECORDS_MAX: Final = 5_000
@@ -50,8 +50,6 @@ YOUNG_OBJECTS_MAX: Final = 100_000
 
 log = structlog.get_logger()
 
-Result = TypeVar("Result")
-
 
 async def run(settings: Settings, sellers: Sellers) -> None:
     """Run a worker until SIGTERM or SIGINT.
@@ -59,7 +57,7 @@ async def run(settings: Settings, sellers: Sellers) -> None:
     Raises `GaveUpError` when an outage lasts too long, `TopicsError` and `SchemaError` when the
     topics or the database are not what they must be.
     """
-    stopped = _stop_signal()
+    stopped = stop_signal()
     numbered = partial(format_number, sellers=sellers)
     async with _pool(settings) as pool:
         store = Store(pool, numbered, settings.consumer_group)
@@ -70,8 +68,8 @@ async def run(settings: Settings, sellers: Sellers) -> None:
             "postgres": Pulse("postgres", postgres_ping(settings)),
         }
         app = AsgiFastStream(broker, asgi_routes=_routes(pulses, lanes))
-        async with serving(app, settings.metrics_host, settings.metrics_port), _beating(pulses):
-            await _first(stopped, _prepared(settings, pool))
+        async with serving(app, settings.metrics_host, settings.metrics_port), beating(pulses):
+            await until_stopped(stopped, _prepared(settings, pool))
             if not stopped.done():
                 await _work(settings, app, lanes, stopped)
 
@@ -136,9 +134,10 @@ async def _decode_nothing(message: KafkaMessage) -> object:
 
 async def _prepared(settings: Settings, pool: Any) -> None:
     """Wait until Postgres and Kafka answer, and see that they are as they must be."""
-    await _patiently(settings, "Postgres", is_outage, partial(check_schema, pool))
-    partitions = await _patiently(
-        settings, "Kafka", _is_kafka_outage, partial(existing_topics, settings)
+    limit = settings.retry_limit_seconds
+    await patiently(Patience(limit, "Postgres"), is_outage, partial(check_schema, pool))
+    partitions = await patiently(
+        Patience(limit, "Kafka"), _is_kafka_outage, partial(existing_topics, settings)
     )
     check_topics(settings, partitions)
 
@@ -146,13 +145,14 @@ async def _prepared(settings: Settings, pool: Any) -> None:
 async def _work(
     settings: Settings, app: AsgiFastStream, lanes: Lanes, stopped: asyncio.Future[None]
 ) -> None:
-    await _patiently(settings, "Kafka", _is_kafka_outage, partial(_start, app))
+    kafka = Patience(settings.retry_limit_seconds, "Kafka")
+    await patiently(kafka, _is_kafka_outage, partial(_start, app))
     # What lives now lives as long as the process: no collection need look at it again.
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX)
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
-        await _first(stopped, lanes.failure)
+        await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()
         with suppress(TimeoutError):
@@ -167,33 +167,6 @@ async def _start(app: AsgiFastStream) -> None:
     except BaseException:
         await app.stop()
         raise
-
-
-async def _first(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:
-    """Wait for the signal or the work, whichever ends first; raises what the work raises."""
-    task = asyncio.ensure_future(work)
-    await asyncio.wait({stopped, task}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        task.result()
-    else:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-async def _patiently(
-    settings: Settings,
-    what: str,
-    is_outage: Callable[[BaseException], bool],
-    operation: Callable[[], Awaitable[Result]],
-) -> Result:
-    patience = Patience(settings.retry_limit_seconds, what)
-    while True:
-        try:
-            return await operation()
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            await patience.after(error)
 
 
 def _is_kafka_outage(error: BaseException) -> bool:
@@ -211,17 +184,6 @@ async def _pool(settings: Settings) -> AsyncIterator[Any]:
                 await pool.close()
         except Exception:  # noqa: BLE001 (whatever holds it up, the process is about to end)
             pool.terminate()
-
-
-@asynccontextmanager
-async def _beating(pulses: dict[str, Pulse]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(pulse.run()) for pulse in pulses.values()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 def _routes(pulses: dict[str, Pulse], lanes: Lanes) -> list[tuple[str, Any]]:
@@ -246,16 +208,3 @@ def _report(checks: dict[str, bool]) -> AsgiResponse:
         status_code=200 if all(checks.values()) else 503,
         headers={"content-type": "application/json"},
     )
-
-
-def _stop_signal() -> asyncio.Future[None]:
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[None] = loop.create_future()
-
-    def stop() -> None:
-        if not stopped.done():
-            stopped.set_result(None)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    return stopped

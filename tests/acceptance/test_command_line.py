@@ -55,6 +55,7 @@ class CommandLine:
             env=self._environment({}),
             stdout=subprocess.PIPE,
             text=True,
+            preexec_fn=_hear_ctrl_c,
         ) as process:
             try:
                 yield process
@@ -69,6 +70,11 @@ class CommandLine:
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         return {**os.environ, **self.settings, **settings}
+
+
+def _hear_ctrl_c() -> None:
+    # A shell lets its background jobs ignore it, and so all that they start.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def lines(*commands: Sent) -> bytes:
