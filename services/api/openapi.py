@@ -10,19 +10,17 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from api import answers, problems, shapes
 from api.access import TOKEN_PATH
-from api.changes import ACTIONS
+from api.calls import BODIES, EXAMPLES, SUCCESS, WITHOUT_BODY, CommandDocument
 from api.feed import STREAM_MEDIA_TYPE
 from api.problems import STATUSES, ProblemDocument
 from api.views import InvoiceView
-from contracts.commands import COMMANDS, AttachSource, CreateInvoice
-from contracts.envelope import IDENTITY_CHARACTERS_MAX
+from contracts.commands import COMMANDS
 from contracts.money import EXPONENTS
-from contracts.texts import Identifier
 
 Document = dict[str, Any]
 
@@ -35,63 +33,6 @@ Send an `Idempotency-Key` with every change: asked again with the same key, howe
 happens once and is answered the same.
 """
 
-
-class NewInvoice(CreateInvoice):
-    """An invoice to be made."""
-
-    invoice_id: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="By default one that follows from the Idempotency-Key.",
-        examples=["inv_1001"],
-    )
-
-
-class SourceDetails(AttachSource):
-    """A means of payment."""
-
-    source_id: Identifier = Field("", description="Need not be given: the address says it.")
-
-
-class CommandDocument(BaseModel):
-    """A command as a CloudEvent; `data` is as schemas/ has it for its type."""
-
-    specversion: str = Field(pattern=r"^1\.0$", description="CloudEvents' version.")
-    id: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="Its id.")
-    source: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="From whom.")
-    type: str = Field(min_length=1, max_length=256, description="The command's name.")
-    subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
-    time: str | None = Field(None, description="When it was given, RFC 3339.")
-    expectedversion: int | None = Field(None, ge=0, description="The version it must meet.")
-    correlationid: str | None = Field(None, description="Copied to all that follows.")
-    traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
-    data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")
-
-
-_SUCCESS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
-    "listInvoices": ("200", shapes.InvoicePage),
-    "listItems": ("200", shapes.ItemPage),
-    "getInvoice": ("200", InvoiceView),
-    "getInvoiceItems": ("200", shapes.InvoiceItems),
-    "getInvoiceEvents": ("200", shapes.EventPage),
-    "getInvoiceDifference": ("200", shapes.Difference),
-    "getCommand": ("200", shapes.AnswerDocument),
-    "getEvents": ("200", shapes.EventPage),
-    "createInvoice": ("201", InvoiceView),
-    "giveCommand": ("200", shapes.AnswerDocument),
-    "issueToken": ("200", shapes.Token),
-    "getLiveness": ("200", shapes.Health),
-    "getReadiness": ("200", shapes.Health),
-}
-_WITHOUT_BODY: Final = frozenset({"deleteInvoice", "detachSource"})
-_BODIES: Final[Mapping[str, type[BaseModel]]] = {
-    "createInvoice": NewInvoice,
-    "updateInvoice": COMMANDS["UpdateInvoice"],
-    "updateInvoiceByPost": COMMANDS["UpdateInvoice"],
-    "attachSource": SourceDetails,
-    "giveCommand": CommandDocument,
-    **{name[0].lower() + name[1:]: COMMANDS[name] for name in ACTIONS.values()},
-}
 
 _READ_ERRORS: Final = (400, 401, 403, 404, 406, 413, 414, 429, 431, 500, 503)
 _WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
@@ -106,40 +47,6 @@ _RETRY_AFTER: Final = {
     "schema": {"type": "integer", "minimum": 0},
 }
 _LOCATION: Final = {"description": "Where to look.", "schema": {"type": "string"}}
-
-_EXAMPLES: Final[Mapping[str, Any]] = {
-    "createInvoice": {
-        "customer_id": "cus_42",
-        "currency": "USD",
-        "due_date": "2026-12-20",
-        "items": [
-            {
-                "description": "Pro plan",
-                "quantity": "2",
-                "unit_price": "100.00",
-                "tax": {"rate": "0.07125"},
-            }
-        ],
-    },
-    "updateInvoice": {"memo": "Thank you."},
-    "updateInvoiceByPost": {"memo": "Thank you."},
-    "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
-    "voidInvoice": {"reason": "Made twice."},
-    "payInvoice": {"source_id": "src_1"},
-    "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
-    "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
-    "issueCreditNote": {"credit_note_id": "cn_1", "amount": "10.00"},
-    "sendInvoice": {"to": "ada@example.com"},
-    "giveCommand": {
-        "specversion": "1.0",
-        "id": "order-77-1",
-        "source": "/orders",
-        "type": "VoidInvoice",
-        "subject": "inv_1001",
-        "data": {"reason": "Made twice."},
-    },
-}
-
 
 _CURRENCY: Final[Document] = {
     "type": "string",
@@ -209,7 +116,7 @@ def _complete(operation: Document) -> None:
     is_change = method != "get" and address != TOKEN_PATH
     parameters = operation.setdefault("parameters", [])
     parameters += _headers(name, is_change)
-    if name in _BODIES:
+    if name in BODIES:
         operation["requestBody"] = _request_body(name)
     elif address == TOKEN_PATH:
         form = {"application/x-www-form-urlencoded": _content(shapes.TokenRequest)}
@@ -252,9 +159,9 @@ def _header(name: str, description: str, example: str | None) -> Document:
 
 
 def _request_body(name: str) -> Document:
-    content = _content(_BODIES[name])
-    if name in _EXAMPLES:
-        content["example"] = _EXAMPLES[name]
+    content = _content(BODIES[name])
+    if name in EXAMPLES:
+        content["example"] = EXAMPLES[name]
     return {
         "required": name in ("createInvoice", "giveCommand"),
         "content": {answers.MEDIA_TYPE: content},
@@ -262,8 +169,8 @@ def _request_body(name: str) -> Document:
 
 
 def _responses(name: str, address: str, is_change: bool) -> Document:
-    status, model = _SUCCESS.get(name, ("200", InvoiceView))
-    if name in _WITHOUT_BODY:
+    status, model = SUCCESS.get(name, ("200", InvoiceView))
+    if name in WITHOUT_BODY:
         responses: Document = {"204": {"description": "Done."}}
     else:
         responses = {status: _success(name, model)}
@@ -355,8 +262,8 @@ def _reference(model: type[BaseModel]) -> Document:
 
 
 def _schemas() -> Document:
-    given: set[type[BaseModel]] = {*_BODIES.values(), shapes.TokenRequest}
-    told: set[type[BaseModel]] = {model for _, model in _SUCCESS.values()}
+    given: set[type[BaseModel]] = {*BODIES.values(), shapes.TokenRequest}
+    told: set[type[BaseModel]] = {model for _, model in SUCCESS.values()}
     told |= {InvoiceView, shapes.InvoiceFields, shapes.Pending, shapes.TokenError, ProblemDocument}
     by_name = sorted(given | told, key=lambda model: model.__name__)
     _, definitions = models_json_schema(

@@ -1,0 +1,104 @@
+"""What each call takes and gives: the models of bodies by operation, with an example of each."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+
+from api import shapes
+from api.changes import ACTIONS
+from api.views import InvoiceView
+from contracts.commands import COMMANDS, AttachSource, CreateInvoice
+from contracts.envelope import IDENTITY_CHARACTERS_MAX
+from contracts.texts import Identifier
+
+
+class NewInvoice(CreateInvoice):
+    """An invoice to be made."""
+
+    invoice_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="By default one that follows from the Idempotency-Key.",
+        examples=["inv_1001"],
+    )
+
+
+class SourceDetails(AttachSource):
+    """A means of payment."""
+
+    source_id: Identifier = Field("", description="Need not be given: the address says it.")
+
+
+class CommandDocument(BaseModel):
+    """A command as a CloudEvent; `data` is as schemas/ has it for its type."""
+
+    specversion: str = Field(pattern=r"^1\.0$", description="CloudEvents' version.")
+    id: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="Its id.")
+    source: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="From whom.")
+    type: str = Field(min_length=1, max_length=256, description="The command's name.")
+    subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
+    time: str | None = Field(None, description="When it was given, RFC 3339.")
+    expectedversion: int | None = Field(None, ge=0, description="The version it must meet.")
+    correlationid: str | None = Field(None, description="Copied to all that follows.")
+    traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
+    data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")
+
+
+SUCCESS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
+    "listInvoices": ("200", shapes.InvoicePage),
+    "listItems": ("200", shapes.ItemPage),
+    "getInvoice": ("200", InvoiceView),
+    "getInvoiceItems": ("200", shapes.InvoiceItems),
+    "getInvoiceEvents": ("200", shapes.EventPage),
+    "getInvoiceDifference": ("200", shapes.Difference),
+    "getCommand": ("200", shapes.AnswerDocument),
+    "getEvents": ("200", shapes.EventPage),
+    "createInvoice": ("201", InvoiceView),
+    "giveCommand": ("200", shapes.AnswerDocument),
+    "issueToken": ("200", shapes.Token),
+    "getLiveness": ("200", shapes.Health),
+    "getReadiness": ("200", shapes.Health),
+}
+WITHOUT_BODY: Final = frozenset({"deleteInvoice", "detachSource"})
+BODIES: Final[Mapping[str, type[BaseModel]]] = {
+    "createInvoice": NewInvoice,
+    "updateInvoice": COMMANDS["UpdateInvoice"],
+    "updateInvoiceByPost": COMMANDS["UpdateInvoice"],
+    "attachSource": SourceDetails,
+    "giveCommand": CommandDocument,
+    **{name[0].lower() + name[1:]: COMMANDS[name] for name in ACTIONS.values()},
+}
+
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "createInvoice": {
+        "customer_id": "cus_42",
+        "currency": "USD",
+        "due_date": "2026-12-20",
+        "items": [
+            {
+                "description": "Pro plan",
+                "quantity": "2",
+                "unit_price": "100.00",
+                "tax": {"rate": "0.07125"},
+            }
+        ],
+    },
+    "updateInvoice": {"memo": "Thank you."},
+    "updateInvoiceByPost": {"memo": "Thank you."},
+    "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
+    "voidInvoice": {"reason": "Made twice."},
+    "payInvoice": {"source_id": "src_1"},
+    "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
+    "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
+    "issueCreditNote": {"credit_note_id": "cn_1", "amount": "10.00"},
+    "sendInvoice": {"to": "ada@example.com"},
+    "giveCommand": {
+        "specversion": "1.0",
+        "id": "order-77-1",
+        "source": "/orders",
+        "type": "VoidInvoice",
+        "subject": "inv_1001",
+        "data": {"reason": "Made twice."},
+    },
+}
