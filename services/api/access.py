@@ -8,8 +8,9 @@ from fastapi.security import OAuth2, SecurityScopes
 
 from api.backend import Backend, BackendOf
 from api.clients import READ, SCOPES, WRITE
+from api.keys import KeysUnavailableError
 from api.problems import ProblemCode, ProblemError
-from api.tokens import LOCAL_CLIENT, Client, InvalidTokenError, KeysUnavailableError
+from api.tokens import LOCAL_CLIENT, Client, InvalidTokenError
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)
 

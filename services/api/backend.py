@@ -8,8 +8,9 @@ from fastapi import Depends, Request
 from api.clients import RegisteredClients
 from api.database import Database
 from api.gateway import Gateway
+from api.keys import SigningKey
 from api.rates import Rates
-from api.tokens import SigningKey, Tokens
+from api.tokens import Tokens
 from runtime.settings import Settings
 
 

@@ -88,7 +88,6 @@ def _add_action(name: str, command_type: str) -> None:
         act,
         methods=["POST"],
         operation_id=operation,
-        openapi_extra={"x-command": command_type},
     )
 
 

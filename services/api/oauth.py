@@ -15,7 +15,7 @@ from api.answers import json_response
 from api.backend import Backend, BackendOf
 from api.clients import RegisteredClient, authenticate
 from api.problems import ProblemCode, ProblemError
-from api.tokens import Client
+from api.tokens import Client, issue
 
 FIELDS_MAX: Final = 20
 SECRET_CHARACTERS_MAX: Final = 256
@@ -52,7 +52,7 @@ def _token(
     client = Client(client_id, registered.seller_id, scopes, expires_at=None)
     return json_response(
         {
-            "access_token": backend.signing_key.issue(backend.settings, client, lifetime_seconds),
+            "access_token": issue(backend.signing_key, backend.settings, client, lifetime_seconds),
             "token_type": "Bearer",
             "expires_in": lifetime_seconds,
             "scope": " ".join(sorted(scopes)),

@@ -3,7 +3,7 @@
 https://spec.openapis.org/oas/v3.1.0
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -72,8 +72,9 @@ def describe(app: FastAPI) -> Document:
         separate_input_output_schemas=True,
     )
     schemas = _schemas()
-    for operation in _operations(document):
-        _complete(operation)
+    for address, calls in document["paths"].items():
+        for method, operation in calls.items():
+            _complete(operation, address, method)
     components = document.setdefault("components", {})
     components["schemas"] = schemas
     components["responses"] = {str(status): _problem(status) for status in _all_errors()}
@@ -101,17 +102,8 @@ def operation_id(route: APIRoute) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def _operations(document: Document) -> Iterator[Document]:
-    for address, calls in document["paths"].items():
-        for method, operation in calls.items():
-            operation["x-address"], operation["x-method"] = address, method
-            yield operation
-
-
-def _complete(operation: Document) -> None:
+def _complete(operation: Document, address: str, method: str) -> None:
     """Say what FastAPI cannot know: bodies, headers, answers."""
-    address, method = operation.pop("x-address"), operation.pop("x-method")
-    operation.pop("x-command", None)
     name = operation["operationId"]
     is_change = method != "get" and address != TOKEN_PATH
     parameters = operation.setdefault("parameters", [])

@@ -17,9 +17,10 @@ from api.backend import Backend
 from api.clients import read_clients
 from api.database import Database, open_database
 from api.gateway import Gateway, open_gateway
+from api.keys import signing_key, token_keys
 from api.pages import get_liveness, get_readiness
 from api.rates import Rates
-from api.tokens import Tokens, signing_key, token_keys
+from api.tokens import Tokens
 from invoicing.store import check_schema, is_outage
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving

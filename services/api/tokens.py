@@ -1,45 +1,20 @@
-"""Bearer tokens: JWT access tokens (RFC 9068), verified by public keys and nothing else.
+"""Bearer tokens: JWT access tokens (RFC 9068), and whom they stand for."""
 
-A key says which algorithm goes with it, and a token cannot choose another: neither `none` nor HMAC
-with a public key as its secret.
-"""
-
-import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import jwt
-import orjson
-import structlog
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
-from jwt.exceptions import PyJWKClientError, PyJWKSetError, PyJWTError
+from jwt.exceptions import PyJWTError
 
 from api.clients import ALL_SELLERS, SCOPES
-from runtime.patience import describe
-from runtime.settings import Settings, WrongSettingError
+from api.keys import Keys, SigningKey
+from runtime.settings import Settings
 
-ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 CLOCK_SKEW_SECONDS: Final = 30
-KEYS_LIFETIME_SECONDS: Final = 300.0
-# A key that is not known may be new; whoever makes up key ids must not make us ask each time.
-REFRESH_INTERVAL_SECONDS: Final = 10.0
-FETCH_SECONDS_MAX: Final = 5
 TOKEN_CHARACTERS_MAX: Final = 8_192
-
-log = structlog.get_logger()
-
-PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +40,11 @@ class InvalidTokenError(Exception):
     """The token is not one of ours, or not any more. The message may be sent back."""
 
 
-class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had right now, and none were had before."""
-
-
-class SigningKey:
-    """The private key by which we issue tokens ourselves."""
-
-    def __init__(self, pem: str) -> None:
-        """Raises `WrongSettingError`."""
-        self._key, self.algorithm = _private_key(pem)
-        public = self._key.public_key().public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
-        self.id = jwt.utils.base64url_encode(public[-16:]).decode()
-
-    def issue(self, settings: Settings, client: Client, lifetime_seconds: float) -> str:
-        """A token for the client, from now on."""
-        now = time.time()
-        claims = {
+def issue(key: SigningKey, settings: Settings, client: Client, lifetime_seconds: float) -> str:
+    """A token for the client, from now on."""
+    now = time.time()
+    return key.sign(
+        {
             "iss": settings.token_issuer,
             "aud": settings.token_audience,
             "sub": client.id,
@@ -94,55 +55,7 @@ class SigningKey:
             "exp": int(now + lifetime_seconds),
             "jti": uuid4().hex,
         }
-        headers = {"kid": self.id, "typ": "at+jwt"}
-        return jwt.encode(claims, self._key, self.algorithm, headers=headers)
-
-    def public(self) -> jwt.PyJWK:
-        """Its public half, to verify by."""
-        algorithm = jwt.get_algorithm_by_name(self.algorithm)
-        jwk: dict[str, Any] = dict(algorithm.to_jwk(self._key.public_key(), as_dict=True))
-        return jwt.PyJWK(jwk | {"kid": self.id, "alg": self.algorithm})
-
-
-class Keys:
-    """The public keys in force: our own, those of a file, and those that the issuer publishes."""
-
-    def __init__(self, fixed: Iterable[jwt.PyJWK], url: str | None) -> None:
-        self._fixed = {_id(key): key for key in fixed}
-        self._url = url
-        self._published: dict[str | None, jwt.PyJWK] = {}
-        self._had_at = self._tried_at = -float("inf")
-        self._asking = asyncio.Lock()
-
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key of this id. Raises `KeysUnavailableError`."""
-        if key_id in self._fixed:
-            return self._fixed[key_id]
-        if self._url is not None and self._wants_refresh(key_id):
-            async with self._asking:
-                if self._wants_refresh(key_id):
-                    await self._refresh(self._url)
-        return self._published.get(key_id)
-
-    def _wants_refresh(self, key_id: str | None) -> bool:
-        now = time.monotonic()
-        if now - self._tried_at < REFRESH_INTERVAL_SECONDS:
-            return False
-        return key_id not in self._published or now - self._had_at > KEYS_LIFETIME_SECONDS
-
-    async def _refresh(self, url: str) -> None:
-        self._tried_at = time.monotonic()
-        source = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS_MAX)
-        try:
-            published = await asyncio.to_thread(source.fetch_data)
-            self._published = {_id(key): key for key in _usable(published)}
-        except (PyJWKClientError, PyJWTError, ValueError, TypeError) as error:
-            log.warning("token_keys_unavailable", error=describe(error))
-            if not self._published:
-                self._tried_at = -float("inf")
-                raise KeysUnavailableError from error
-            return
-        self._had_at = time.monotonic()
+    )
 
 
 class Tokens:
@@ -177,71 +90,6 @@ class Tokens:
             options={"require": ["exp", "iss", "aud"]},
         )
         return claims
-
-
-def signing_key(settings: Settings) -> SigningKey | None:
-    """The key to issue tokens by, where there is one. Raises `WrongSettingError`."""
-    secret = settings.token_signing_key
-    return None if secret is None else SigningKey(secret.get_secret_value())
-
-
-def token_keys(settings: Settings) -> Keys | None:
-    """The keys to verify tokens by; None where none are configured. Raises `WrongSettingError`."""
-    own, path, url = signing_key(settings), settings.token_jwks_file, settings.token_jwks_url
-    if own is None and path is None and url is None:
-        return None
-    if url is not None and not url.startswith(("https://", "http://")):
-        raise WrongSettingError("INVOICING_TOKEN_JWKS_URL is wrong: it must begin with https://.")
-    fixed = [own.public()] if own else []
-    return Keys([*fixed, *(_keys_of_file(path) if path else ())], url)
-
-
-def _private_key(pem: str) -> tuple[PrivateKey, str]:
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):
-        raise WrongSettingError("INVOICING_TOKEN_SIGNING_KEY is wrong: it is no PEM key.") from None
-    if isinstance(key, Ed25519PrivateKey):
-        return key, "EdDSA"
-    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
-        return key, "ES256"
-    if isinstance(key, RSAPrivateKey) and key.key_size >= 2048:
-        return key, "RS256"
-    raise WrongSettingError(
-        "INVOICING_TOKEN_SIGNING_KEY is wrong: it must be an Ed25519 key, a P-256 key, or an RSA"
-        " key of at least 2048 bits."
-    )
-
-
-def _keys_of_file(path: Path) -> list[jwt.PyJWK]:
-    try:
-        keys = _usable(orjson.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, PyJWTError) as error:
-        raise WrongSettingError(
-            f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {describe(error)}"
-        ) from None
-    if not keys:
-        raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no key that can be used.")
-    return keys
-
-
-def _usable(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
-    """The keys of a set (RFC 7517) that are public and whose algorithm we take."""
-    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
-        raise PyJWKSetError("it is no set of keys")
-    keys = []
-    for entry in jwks["keys"]:
-        try:
-            key = jwt.PyJWK(entry)
-        except (PyJWTError, AttributeError, TypeError):
-            continue  # of a kind that we do not know; the others are good all the same
-        if key.algorithm_name in ALGORITHMS:
-            keys.append(key)
-    return keys
-
-
-def _id(key: jwt.PyJWK) -> str | None:
-    return key.key_id
 
 
 def _client(claims: Mapping[str, Any]) -> Client:

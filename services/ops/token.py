@@ -7,7 +7,8 @@ import orjson
 import typer
 
 from api.clients import ALL_SELLERS, SCOPES, hash_secret
-from api.tokens import Client, signing_key
+from api.keys import signing_key
+from api.tokens import Client, issue
 from ops.console import print_line, print_note
 from runtime.settings import WrongSettingError, read_settings
 
@@ -42,7 +43,7 @@ def token(
     if unknown:
         raise typer.BadParameter(f"there is no scope {' '.join(sorted(unknown))}")
     stands_for = Client(client, seller, frozenset(scope or SCOPES), expires_at=None)
-    print_line(key.issue(settings, stands_for, seconds or settings.token_lifetime_seconds))
+    print_line(issue(key, settings, stands_for, seconds or settings.token_lifetime_seconds))
 
 
 def client_secret(as_json: AsJson = False) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from api.clients import READ, hash_secret
-from api.tokens import SigningKey
+from api.keys import SigningKey
 from tests.service.commands import create_invoice, invoice_id, void_invoice
 from tests.service.http import Api, new_key, running_api, started_api
 from tests.service.service import Service

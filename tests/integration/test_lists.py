@@ -13,8 +13,9 @@ from api.app import create_app
 from api.backend import Backend
 from api.database import Database, open_database
 from api.gateway import Gateway
+from api.keys import SigningKey, token_keys
 from api.rates import Rates
-from api.tokens import Client, SigningKey, Tokens, token_keys
+from api.tokens import Client, Tokens, issue
 from invoicing.batch import BatchHandler, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
@@ -76,7 +77,7 @@ def _backend(settings: Any, database: Database) -> Backend:
 def _client(backend: Backend, seller: str = "*") -> httpx.AsyncClient:
     key = SigningKey(backend.settings.token_signing_key.get_secret_value())
     client = Client("tests", seller, frozenset({"invoices:read"}), expires_at=None)
-    token = key.issue(backend.settings, client, lifetime_seconds=600)
+    token = issue(key, backend.settings, client, lifetime_seconds=600)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(create_app(backend, {})),
         base_url="http://127.0.0.1",

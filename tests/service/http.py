@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.clients import ALL_SELLERS, SCOPES
-from api.tokens import Client, SigningKey
+from api.keys import SigningKey
+from api.tokens import Client, issue
 from runtime.settings import Settings, read_settings
 from tests.service.service import Service
 from tests.stack.ports import free_port
@@ -76,7 +77,7 @@ class Api:
     ) -> str:
         """A token that it takes."""
         stands_for = Client(client, seller, scopes, expires_at=None)
-        return SigningKey(self.pem).issue(self.settings, stands_for, seconds)
+        return issue(SigningKey(self.pem), self.settings, stands_for, seconds)
 
     def connect(self, token: str | None = None) -> httpx.AsyncClient:
         """A client with a token; by default one that may do everything."""

@@ -17,7 +17,7 @@ from tests.stack.wait import eventually
 ANSWER = {"type": "command.accepted", "data": {"events": []}}
 
 
-class Kafka:
+class Broker:
     """Takes commands, unless it is away."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Answers:
 
 
 @pytest.fixture
-def kafka() -> Kafka:
-    return Kafka()
+def broker() -> Broker:
+    return Broker()
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def answers() -> Answers:
 
 
 @pytest.fixture
-def gateway(kafka: Kafka, answers: Answers) -> Gateway:
-    return Gateway(cast("Any", kafka), "commands", cast("Any", answers))
+def gateway(broker: Broker, answers: Answers) -> Gateway:
+    return Gateway(cast("Any", broker), "commands", cast("Any", answers))
 
 
 def read(sent: Sent) -> CommandEnvelope:
@@ -74,11 +74,11 @@ def told_of(sent: Sent) -> Any:
 
 
 async def test_an_answer_is_given_as_soon_as_the_topic_tells_of_it(
-    gateway: Gateway, kafka: Kafka, answers: Answers
+    gateway: Gateway, broker: Broker, answers: Answers
 ) -> None:
     sent = void_invoice("inv_1")
     asking = asyncio.create_task(gateway.ask(read(sent), sent.value, wait_seconds=30))
-    await eventually(lambda: kafka.taken)
+    await eventually(lambda: broker.taken)
 
     answers.give(sent)
     gateway.take(told_of(sent))
@@ -88,11 +88,11 @@ async def test_an_answer_is_given_as_soon_as_the_topic_tells_of_it(
 
 
 async def test_an_answer_that_nobody_tells_of_is_found_all_the_same(
-    gateway: Gateway, kafka: Kafka, answers: Answers
+    gateway: Gateway, broker: Broker, answers: Answers
 ) -> None:
     sent = void_invoice("inv_1")
     asking = asyncio.create_task(gateway.ask(read(sent), sent.value, wait_seconds=30))
-    await eventually(lambda: kafka.taken)
+    await eventually(lambda: broker.taken)
 
     answers.give(sent)
 
@@ -101,34 +101,34 @@ async def test_an_answer_that_nobody_tells_of_is_found_all_the_same(
 
 
 async def test_a_command_that_was_answered_is_not_sent_again(
-    gateway: Gateway, kafka: Kafka, answers: Answers
+    gateway: Gateway, broker: Broker, answers: Answers
 ) -> None:
     sent = void_invoice("inv_1")
     answers.give(sent)
 
     assert await gateway.ask(read(sent), sent.value, wait_seconds=1) == ANSWER
-    assert kafka.taken == []
+    assert broker.taken == []
 
 
 async def test_a_command_asked_twice_at_once_is_sent_once(
-    gateway: Gateway, kafka: Kafka, answers: Answers
+    gateway: Gateway, broker: Broker, answers: Answers
 ) -> None:
     sent = void_invoice("inv_1")
     asking = [
         asyncio.create_task(gateway.ask(read(sent), sent.value, wait_seconds=30)) for _ in range(5)
     ]
-    await eventually(lambda: kafka.taken)
+    await eventually(lambda: broker.taken)
 
     answers.give(sent)
     gateway.take(told_of(sent))
 
     assert await asyncio.gather(*asking) == [ANSWER] * 5
-    assert kafka.taken == [sent.value]
+    assert broker.taken == [sent.value]
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_another_body_under_the_same_id_is_a_conflict(
-    gateway: Gateway, kafka: Kafka, answers: Answers, is_answered: bool
+    gateway: Gateway, broker: Broker, answers: Answers, is_answered: bool
 ) -> None:
     sent = void_invoice("inv_1")
     other = Sent("VoidInvoice", "inv_1", {"reason": "another"}, id=sent.id)
@@ -141,7 +141,7 @@ async def test_another_body_under_the_same_id_is_a_conflict(
 
     assert isinstance(refused, Refusal)
     assert refused.code is RefusalCode.IDEMPOTENCY_CONFLICT
-    assert other.value not in kafka.taken
+    assert other.value not in broker.taken
     await first
 
 
@@ -152,9 +152,9 @@ async def test_a_late_answer_is_not_waited_for(gateway: Gateway) -> None:
 
 
 async def test_a_command_that_kafka_does_not_take_is_an_outage(
-    gateway: Gateway, kafka: Kafka
+    gateway: Gateway, broker: Broker
 ) -> None:
-    kafka.is_away = True
+    broker.is_away = True
     sent = void_invoice("inv_1")
 
     with pytest.raises(KafkaUnavailableError):

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.clients import authenticate, read_clients
-from api.tokens import Tokens, token_keys
+from api.keys import token_keys
+from api.tokens import Tokens
 from ops.main import app
 from runtime.settings import WrongSettingError, read_settings
 from tests.service.http import new_key

@@ -11,16 +11,16 @@ from typing import Any
 import jwt
 import pytest
 
-from api import tokens
-from api.tokens import (
-    Client,
-    InvalidTokenError,
+from api import keys as keys_module
+from api.keys import (
+    KEYS_LIFETIME_SECONDS,
+    REFRESH_INTERVAL_SECONDS,
     Keys,
     KeysUnavailableError,
     SigningKey,
-    Tokens,
     token_keys,
 )
+from api.tokens import Client, InvalidTokenError, Tokens, issue
 from runtime.settings import Settings, WrongSettingError, read_settings
 from tests.service.http import new_key
 
@@ -79,7 +79,7 @@ def time_passes(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets a monotonic clock go on by so many seconds."""
     offset = [0.0]
     real = time.monotonic
-    monkeypatch.setattr(tokens.time, "monotonic", lambda: real() + offset[0])
+    monkeypatch.setattr(keys_module.time, "monotonic", lambda: real() + offset[0])
 
     def go_on(seconds: float) -> None:
         offset[0] += seconds
@@ -97,7 +97,7 @@ async def test_a_token_stands_for_its_client() -> None:
     keys = token_keys(settings)
     assert keys is not None
 
-    client = await Tokens(settings, keys).verify(SigningKey(pem).issue(settings, CLIENT, 60))
+    client = await Tokens(settings, keys).verify(issue(SigningKey(pem), settings, CLIENT, 60))
 
     assert (client.id, client.seller_id, client.scopes) == (
         "orders", "seller_1", {"invoices:read"},
@@ -112,7 +112,7 @@ async def test_a_key_that_the_issuer_adds_is_found(issuer: Issuer, time_passes: 
     assert await keys.find(first.id) is not None
 
     issuer.keys = [first, second]
-    time_passes(tokens.REFRESH_INTERVAL_SECONDS + 1)
+    time_passes(REFRESH_INTERVAL_SECONDS + 1)
 
     assert await keys.find(second.id) is not None
 
@@ -126,7 +126,7 @@ async def test_a_key_that_the_issuer_takes_away_is_not_good_any_more(
     await keys.find(old.id)
 
     issuer.keys = []
-    time_passes(tokens.KEYS_LIFETIME_SECONDS + 1)
+    time_passes(KEYS_LIFETIME_SECONDS + 1)
 
     assert await keys.find(old.id) is None
 
@@ -150,7 +150,7 @@ async def test_known_keys_are_good_while_the_issuer_is_away(
     await keys.find(key.id)
 
     issuer.is_up = False
-    time_passes(tokens.KEYS_LIFETIME_SECONDS + 1)
+    time_passes(KEYS_LIFETIME_SECONDS + 1)
 
     assert await keys.find(key.id) is not None
 
