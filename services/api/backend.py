@@ -27,7 +27,8 @@ class Backend:
     clients: RegisteredClients
 
 
-def _backend_of(request: Request) -> Backend:
+# Here and elsewhere async without need: FastAPI sends what is not to a thread, which costs more.
+async def _backend_of(request: Request) -> Backend:
     backend: Backend = request.app.state.backend
     return backend
 

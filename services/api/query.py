@@ -1,7 +1,7 @@
 """What may be asked in an address: models that read it strictly and describe it for OpenAPI."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar, get_origin
 
 from fastapi import Request
@@ -23,10 +23,10 @@ class Query(BaseModel):
 QueryT = TypeVar("QueryT", bound=Query)
 
 
-def read_query(model: type[QueryT]) -> Callable[[Request], QueryT]:
+def read_query(model: type[QueryT]) -> Callable[[Request], Awaitable[QueryT]]:
     """A dependency that reads the request's query as this model, and refuses all that it lacks."""
 
-    def read(request: Request) -> QueryT:
+    async def read(request: Request) -> QueryT:
         given, errors = _collected(model, request.query_params.multi_items())
         try:
             if not errors:

@@ -15,6 +15,10 @@ from runtime.settings import Settings
 
 CLOCK_SKEW_SECONDS: Final = 30
 TOKEN_CHARACTERS_MAX: Final = 8_192
+# A signature takes as long to verify as an invoice to read. Short beside any token's life, and the
+# clocks' skew that it is given anyway.
+REMEMBERED_SECONDS: Final = 5.0
+REMEMBERED_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,20 @@ class Tokens:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._settings = settings
         self._keys = keys
+        self._verified: dict[str, tuple[Client, float]] = {}
 
     async def verify(self, token: str) -> Client:
         """Who it stands for. Raises `InvalidTokenError`, `KeysUnavailableError`."""
+        now = time.monotonic()
+        client, verified_at = self._verified.get(token, (None, 0.0))
+        if client is None or now - verified_at > REMEMBERED_SECONDS:
+            client = await self._verify(token)
+            if len(self._verified) >= REMEMBERED_MAX:
+                self._verified.clear()
+            self._verified[token] = client, now
+        return client
+
+    async def _verify(self, token: str) -> Client:
         try:
             if len(token) > TOKEN_CHARACTERS_MAX:
                 raise InvalidTokenError("The token is too long.")

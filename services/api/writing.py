@@ -192,7 +192,7 @@ class Desk:
         return [("traceparent", traceparent.encode())] if traceparent else []
 
 
-def _desk(request: Request, client: Writer, backend: BackendOf) -> Desk:
+async def _desk(request: Request, client: Writer, backend: BackendOf) -> Desk:
     return Desk(request, client, backend)
 
 
