@@ -9,6 +9,7 @@ import gc
 import os
 import uuid
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.envelope import HEADERS
-from invoicing.store import COMMAND_COLUMNS, EVENT_COLUMNS, SAVE_INVOICES
+from invoicing.domain.listing import Listing
+from invoicing.store import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice, save_states
 from runtime.settings import Settings, read_settings
 
 EVENT_BYTES = int(os.environ.get("FLOOR_EVENT_BYTES", "1400"))
@@ -39,18 +41,36 @@ async def main(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(100_000)
     queues: dict[TopicPartition, asyncio.Queue[list[Any]]] = {}
-    tasks = []
-    while True:
-        for partition, records in (
-            await consumer.getmany(timeout_ms=100, max_records=FETCH_RECORDS_MAX)
-        ).items():
-            if partition not in queues:
-                queues[partition] = asyncio.Queue(maxsize=8)
-                tasks.append(
-                    asyncio.create_task(lane(settings, pool, partition, queues[partition]))
-                )
-            for start in range(0, len(records), settings.batch_records_max):
-                await queues[partition].put(records[start : start + settings.batch_records_max])
+    async with asyncio.TaskGroup() as lanes:
+        while True:
+            fetched = await consumer.getmany(timeout_ms=100, max_records=FETCH_RECORDS_MAX)
+            for partition, records in fetched.items():
+                if partition not in queues:
+                    queues[partition] = asyncio.Queue(maxsize=8)
+                    lanes.create_task(lane(settings, pool, partition, queues[partition]))
+                for start in range(0, len(records), settings.batch_records_max):
+                    await queues[partition].put(records[start : start + settings.batch_records_max])
+
+
+def state_of(id_: str, document: str, now: datetime) -> StoredInvoice:
+    day = now.date()
+    return StoredInvoice(
+        id=id_,
+        version=2,
+        state="open",
+        standing="upcoming",
+        archived=False,
+        seller_id="default",
+        customer_id="cus_42",
+        number=id_,
+        total=Decimal("321.38"),
+        amount_due=Decimal("321.38"),
+        attempt_count=0,
+        document=document,
+        created_at=now,
+        updated_at=now,
+        listing=Listing(day, day, live_mode=True, labels=("currency=USD",)),
+    )
 
 
 async def lane(
@@ -85,17 +105,7 @@ async def lane(
                 ],
                 columns=COMMAND_COLUMNS,
             )
-            await connection.execute(
-                SAVE_INVOICES,
-                ids,
-                [2] * len(ids),
-                ["open"] * len(ids),
-                ["default"] * len(ids),
-                ["cus_42"] * len(ids),
-                ids,
-                [state] * len(ids),
-                [now] * len(ids),
-            )
+            await save_states(connection, [state_of(id_, state, now) for id_ in ids])
         await producer.begin_transaction()
         waiting = []
         for topic, value, times in (

@@ -55,7 +55,7 @@ async def measure(service: Service, module: str, commands: list[Sent]) -> float:
             return 0
         return sum(offset.offset for offset in offsets.values())
 
-    await eventually(handled, until=lambda done: done >= len(commands), seconds=300)
+    await eventually(handled, until=lambda done: done >= len(commands), seconds=60)
     await admin.close()
     worker.close()
     times = await answer_times(service)

@@ -15,7 +15,7 @@ from tests.stack.postgres import RestartablePostgres
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(3600)]
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "30"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "20"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
 
 OF_PROCESSES = {
