@@ -6,10 +6,12 @@ Nothing is looked for or started that no collected test asks for.
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.service.service import Service, running_service
 from tests.stack.choice import Choice
 from tests.stack.databases import Databases, migrated_databases
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
@@ -115,6 +117,20 @@ async def database(databases: Databases) -> AsyncIterator[str]:
     """The DSN of an empty database for one test, with the newest schema."""
     async with databases.fresh() as dsn:
         yield dsn
+
+
+@pytest.fixture
+async def fragile(
+    own_kafka: RestartableKafka, own_postgres: RestartablePostgres, tmp_path: Path
+) -> AsyncIterator[Service]:
+    """A service whose Kafka and Postgres the test may take away; without workers yet."""
+    async with (
+        migrated_databases(own_postgres.dsn) as databases,
+        databases.fresh() as dsn,
+        fresh_topics(own_kafka, PARTITIONS) as topics,
+        running_service(own_kafka.bootstrap, dsn, topics, tmp_path) as made,
+    ):
+        yield made
 
 
 def _own(choice: Choice[Any]) -> Iterator[Any]:

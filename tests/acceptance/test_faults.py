@@ -3,8 +3,6 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -18,11 +16,10 @@ from tests.service.commands import (
     void_invoice,
 )
 from tests.service.promises import assert_promises_kept
-from tests.service.service import Service, running_service
-from tests.stack.databases import Databases, migrated_databases
+from tests.service.service import Service
+from tests.stack.databases import Databases
 from tests.stack.kafka import RestartableKafka
 from tests.stack.postgres import RestartablePostgres
-from tests.stack.topics import fresh_topics
 from tests.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
@@ -177,20 +174,6 @@ async def test_a_database_from_before_stops_the_worker_with_what_to_do(
         assert await lost.ended(seconds=30) == 1
         assert "restored to an earlier point" in lost.log.splitlines()[-1]
         assert "offset of this partition to 0" in lost.log.splitlines()[-1]
-
-
-@pytest.fixture
-async def fragile(
-    own_kafka: RestartableKafka, own_postgres: RestartablePostgres, tmp_path: Path
-) -> AsyncIterator[Service]:
-    """A service whose Kafka and Postgres the test may take away."""
-    async with (
-        migrated_databases(own_postgres.dsn) as databases,
-        databases.fresh() as dsn,
-        fresh_topics(own_kafka, 8) as topics,
-        running_service(own_kafka.bootstrap, dsn, topics, tmp_path) as service,
-    ):
-        yield service
 
 
 async def test_the_worker_outlives_ten_seconds_without_kafka(

@@ -115,7 +115,7 @@ class Chaos:
             settings["INVOICING_GROUP_INSTANCE_ID"] = f"worker-{self._started}"
         module = "ops.main"
         if self.chance.random() < 0.5:
-            step, batch = self.chance.choice(STEPS), self.chance.randrange(1, 100)
+            step, batch = self.chance.choice(STEPS), self.chance.randrange(1, 6)
             number = self.chance.choice(["SIGKILL", "SIGKILL", "SIGSTOP"])
             settings["FAULT"] = f"{step}:{batch}:{number}"
             module = FAULTY
