@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/invoicing demo
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not soak"
 
 unit: $(READY)
 	$(BIN)/pytest tests/unit tests/property

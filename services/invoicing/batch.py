@@ -128,12 +128,24 @@ class BatchHandler:
             if is_outage(error):
                 raise
             if len(records) == 1:
-                return await self._set_aside(records[0], error)
-        log.warning("batch_taken_apart", records=len(records), at=str(records[0].position))
+                return await self._handle_once_more(records[0], is_home)
+            at, kind = str(records[0].position), type(error).__name__
+            log.warning("batch_taken_apart", records=len(records), at=at, error=kind)
         publication = Publication()
         for record in records:
             publication.extend(await self.handle([record], is_home))
         return publication
+
+    async def _handle_once_more(
+        self, record: Record, is_home: Callable[[str], bool]
+    ) -> Publication:
+        """A connection that ends in the midst of its work fails in ways that tell of no outage."""
+        try:
+            return await self._handle_together([record], is_home)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            return await self._set_aside(record, error)
 
     async def _handle_together(
         self, records: Sequence[Record], is_home: Callable[[str], bool]

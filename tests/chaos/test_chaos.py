@@ -28,7 +28,11 @@ OF_INFRASTRUCTURE = {"restart_postgres": 1.0, "restart_kafka": 0.5}
 
 
 @pytest.mark.parametrize(
-    "kinds", [OF_PROCESSES, OF_PROCESSES | OF_INFRASTRUCTURE], ids=["processes", "everything"]
+    "kinds",
+    [
+        pytest.param(OF_PROCESSES, id="processes"),
+        pytest.param(OF_PROCESSES | OF_INFRASTRUCTURE, id="everything", marks=pytest.mark.soak),
+    ],
 )
 async def test_every_promise_holds_through_chaos(
     fragile: Service,

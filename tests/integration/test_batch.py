@@ -161,6 +161,25 @@ async def test_only_the_culprit_is_set_aside_when_deciding_fails(
     assert await pool.fetchval("SELECT count(*) FROM commands") == 2
 
 
+async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
+    handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [RuntimeError("the connection is in no state for this")]
+    append = Store.append
+
+    async def fail_once(store: Store, appendix: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await append(store, appendix)
+
+    monkeypatch.setattr(Store, "append", fail_once)
+
+    publication = await handle([create_invoice(invoice_id())])
+
+    assert publication.dead_letters == []
+    assert event_types(publication) == ["invoice.created", "invoice.opened"]
+
+
 async def test_an_invoice_too_large_for_an_event_is_refused(
     handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

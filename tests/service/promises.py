@@ -35,7 +35,9 @@ async def assert_events_are_the_stored_ones(service: Service) -> None:
     stored = await service.rows("SELECT data FROM events")
     await service.events.count(len(stored))
     published = Counter(record.value.decode() for record in service.events.records)
-    assert published == Counter(row["data"] for row in stored)
+    expected = Counter(row["data"] for row in stored)
+    assert not published - expected, "published, but not stored"
+    assert not expected - published, "stored, but not published"
 
 
 def assert_numbers_without_gap_or_repeat(service: Service) -> None:

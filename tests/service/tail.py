@@ -12,12 +12,16 @@ from tests.stack.wait import eventually
 
 
 class Tail:
-    """All records of a topic, from its beginning, as they come."""
+    """All records of a topic, from its beginning, as they come.
+
+    Each once, whatever the client does: aiokafka may start over after its broker was restarted.
+    """
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
         self.records: list[ConsumerRecord] = []
         self.documents: list[dict[str, Any]] = []
+        self._seen: dict[int, int] = {}
         self.following: asyncio.Task[None] | None = None
 
     async def until(
@@ -40,7 +44,10 @@ class Tail:
 
     async def follow(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
+            for place, fetched in (await consumer.getmany(timeout_ms=200)).items():
+                last = self._seen.get(place.partition, -1)
+                records = [record for record in fetched if record.offset > last]
+                self._seen[place.partition] = max(last, fetched[-1].offset)
                 self.records += records
                 self.documents += [_document(record) for record in records]
 
