@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 import structlog
-from aiokafka.errors import KafkaError
 from prometheus_client import make_asgi_app
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -24,6 +23,7 @@ from api.tokens import Tokens
 from invoicing.store import check_schema, is_outage
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
+from runtime.kafka import is_kafka_outage
 from runtime.patience import Patience
 from runtime.process import beating, patiently, stop_signal, until_stopped
 from runtime.settings import Settings, WrongSettingError
@@ -80,7 +80,7 @@ async def _serve(
     async with AsyncExitStack() as stack:
         opening = partial(_open_gateway, stack, settings, database)
         gateway = await patiently(
-            Patience(settings.retry_limit_seconds, "Kafka"), _is_kafka_outage, opening
+            Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
         )
         app = create_app(_backend(settings, database, gateway, tokens), pulses)
         port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
@@ -117,10 +117,6 @@ def _watched(pulses: dict[str, Pulse]) -> Starlette:
     )
     app.state.pulses = pulses
     return app
-
-
-def _is_kafka_outage(error: BaseException) -> bool:
-    return isinstance(error, KafkaError | OSError | TimeoutError)
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, Final
 import orjson
 import structlog
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
@@ -31,7 +30,7 @@ from invoicing.lanes import Lanes
 from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
-from runtime.kafka import CLIENT_ID, check_topics, existing_topics, security
+from runtime.kafka import CLIENT_ID, check_topics, existing_topics, is_kafka_outage, security
 from runtime.patience import Patience
 from runtime.postgres import open_pool
 from runtime.process import beating, patiently, stop_signal, until_stopped
@@ -137,7 +136,7 @@ async def _prepared(settings: Settings, pool: Any) -> None:
     limit = settings.retry_limit_seconds
     await patiently(Patience(limit, "Postgres"), is_outage, partial(check_schema, pool))
     partitions = await patiently(
-        Patience(limit, "Kafka"), _is_kafka_outage, partial(existing_topics, settings)
+        Patience(limit, "Kafka"), is_kafka_outage, partial(existing_topics, settings)
     )
     check_topics(settings, partitions)
 
@@ -146,7 +145,7 @@ async def _work(
     settings: Settings, app: AsgiFastStream, lanes: Lanes, stopped: asyncio.Future[None]
 ) -> None:
     kafka = Patience(settings.retry_limit_seconds, "Kafka")
-    await patiently(kafka, _is_kafka_outage, partial(_start, app))
+    await patiently(kafka, is_kafka_outage, partial(_start, app))
     # What lives now lives as long as the process: no collection need look at it again.
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX)
@@ -167,10 +166,6 @@ async def _start(app: AsgiFastStream) -> None:
     except BaseException:
         await app.stop()
         raise
-
-
-def _is_kafka_outage(error: BaseException) -> bool:
-    return isinstance(error, KafkaError | OSError | TimeoutError)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -20,6 +20,11 @@ BROKERS_DEFAULT: Final = -1
 
 class TopicsError(Exception):
     """The topics are not as the worker needs them. The message says what to do."""
+
+
+def is_kafka_outage(error: BaseException) -> bool:
+    """Whether an error says that Kafka is away, and is worth trying again."""
+    return isinstance(error, KafkaError | OSError | TimeoutError)
 
 
 @lru_cache(maxsize=20_000)
