@@ -13,10 +13,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.envelope import CommandEnvelope, read_command
-from runtime.kafka import DEAD_LETTER_BYTES_MAX, client_options, partition_of, producer_options
+from runtime.kafka import (
+    DEAD_LETTER_BYTES_MAX,
+    client_options,
+    committed_offsets,
+    existing_topics,
+    partition_of,
+    producer_options,
+)
 from runtime.settings import Settings
 
 REDRIVEN_AT_ONCE: Final = 500
@@ -191,16 +197,11 @@ def redriven_headers(letter: DeadLetterRecord) -> list[Header]:
 
 async def gone_back(settings: Settings) -> dict[int, Gone]:
     """What went back already, by partition of the dead-letter topic."""
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
-        committed = await admin.list_consumer_group_offsets(_group(settings))
-    finally:
-        await admin.close()
+    partitions = (await existing_topics(settings))[settings.topic_dead_letter]
+    places = [TopicPartition(settings.topic_dead_letter, number) for number in range(partitions)]
+    committed = await committed_offsets(settings, _group(settings), places)
     return {
-        place.partition: Gone.parse(told.offset, told.metadata)
-        for place, told in committed.items()
-        if place.topic == settings.topic_dead_letter and told.offset >= 0
+        place.partition: Gone.parse(told.offset, told.metadata) for place, told in committed.items()
     }
 
 

@@ -122,7 +122,7 @@ class Lane:
         began = perf_counter()
         async with asyncio.timeout(OPEN_SECONDS_MAX):
             await publisher.start()
-            offset = await self._committed_offset()
+            offset = await self._committed_offset(publisher)
         if self._stopping:
             return
         self._next_offset = offset
@@ -134,12 +134,12 @@ class Lane:
         seconds = round(perf_counter() - began, 3)
         log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
 
-    async def _committed_offset(self) -> int:
+    async def _committed_offset(self, publisher: Publisher) -> int:
         """Where to go on. Raises `LostLogError` or `LostHistoryError` where that is nowhere."""
         lane = self.topic_partition
         ends = await self._consumer.end_offsets([lane])
         begins = await self._consumer.beginning_offsets([lane])
-        committed = await self._consumer.committed(lane)
+        committed = await publisher.committed_offset()
         if committed is None:
             return int(begins[lane])
         if committed > ends[lane]:
@@ -156,7 +156,7 @@ class Lane:
                 f" an earlier point. Set the group's offset of this partition to {known}, and what"
                 " follows is handled again."
             )
-        return max(int(committed), int(begins[lane]))
+        return max(committed, int(begins[lane]))
 
     async def _work(self, publisher: Publisher) -> None:
         while not self._stopping:

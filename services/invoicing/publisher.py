@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.envelope import HEADERS, rfc3339
 from invoicing.batch import DeadLetter, Forward, Publication
-from runtime.kafka import partition_of, producer_options
+from runtime.kafka import committed_offsets, partition_of, producer_options
 from runtime.settings import Settings
 
 # Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
@@ -68,6 +68,13 @@ class Publisher:
     async def start(self) -> None:
         """Connect; with transactions, abort or complete what the lane's last owner left open."""
         await self._producer.start()
+
+    async def committed_offset(self) -> int | None:
+        """Where the lane goes on; None where nobody has handled it. True only after `start`."""
+        committed = await committed_offsets(
+            self._settings, self._settings.consumer_group, [self._lane]
+        )
+        return int(committed[self._lane].offset) if self._lane in committed else None
 
     async def stop(self, seconds_max: float) -> None:
         """Let go of the connections. What was not committed, the next owner aborts."""

@@ -1,12 +1,20 @@
 """How we reach Kafka: connection options for its clients, home partitions, topics."""
 
 import ssl
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.partitioner import murmur2
+from aiokafka.structs import OffsetAndMetadata
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -82,6 +90,28 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
             password.get_secret_value() if password else None,
         )
     return context
+
+
+async def committed_offsets(
+    settings: Settings, group: str, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What the group has committed of these partitions; those without an offset are left out.
+
+    Raises a `KafkaError` while the group's coordinator cannot tell. aiokafka passes over the error
+    that stands for the whole answer, so that its consumer's `committed` takes a coordinator that
+    still loads, as after a restart, for one that knows no offset: a reader would start over.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        told = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
+    finally:
+        await admin.close()
+    if untold := set(partitions) - told.keys():
+        raise GroupCoordinatorNotAvailableError(
+            f"The coordinator of group {group} tells nothing of {len(untold)} partitions."
+        )
+    return {place: committed for place, committed in told.items() if committed.offset >= 0}
 
 
 async def existing_topics(settings: Settings) -> dict[str, int]:

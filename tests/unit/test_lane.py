@@ -29,9 +29,6 @@ class Consumer:
         self.sought: list[int] = []
         self.paused = False
 
-    async def committed(self, _: TopicPartition) -> int | None:
-        return self.offset
-
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self.end)
 
@@ -98,6 +95,10 @@ class Publisher:
         self._broker.starts += 1
         if self._broker.settled_at is not None and self._broker.consumer is not None:
             self._broker.consumer.offset = self._broker.settled_at
+
+    async def committed_offset(self) -> int | None:
+        assert self._broker.consumer is not None
+        return self._broker.consumer.offset
 
     async def stop(self, seconds_max: float) -> None:
         pass

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
-from runtime.kafka import check_topics, client_options, existing_topics
+from runtime.kafka import check_topics, client_options, committed_offsets, existing_topics
 from runtime.settings import Settings
 
 FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -58,7 +57,7 @@ async def look(settings: Settings) -> Ends:
     """
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
-    offsets = await _committed_offsets(settings)
+    offsets = await _committed_offsets(settings, partitions[settings.topic_commands])
     # Not the last stable offsets, which lag behind a commit that was just answered. A reader of
     # what is committed gets to these ends once all transactions that are open now have ended.
     async with _consumer(settings, "read_uncommitted") as consumer:
@@ -74,18 +73,10 @@ async def look(settings: Settings) -> Ends:
     return Ends(offsets, ends)
 
 
-async def _committed_offsets(settings: Settings) -> dict[int, int]:
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
-        committed = await admin.list_consumer_group_offsets(settings.consumer_group)
-    finally:
-        await admin.close()
-    return {
-        place.partition: told.offset
-        for place, told in committed.items()
-        if place.topic == settings.topic_commands and told.offset >= 0
-    }
+async def _committed_offsets(settings: Settings, partitions: int) -> dict[int, int]:
+    places = [TopicPartition(settings.topic_commands, number) for number in range(partitions)]
+    committed = await committed_offsets(settings, settings.consumer_group, places)
+    return {place.partition: told.offset for place, told in committed.items()}
 
 
 @asynccontextmanager
