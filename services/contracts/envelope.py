@@ -7,13 +7,14 @@ Reading never raises: what cannot be read comes back as `Unreadable`, with the r
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from math import isinf
-from typing import Final, TypeGuard
-from uuid import UUID, uuid5
+from typing import Final, NamedTuple, TypeGuard
+from uuid import UUID
 
 import orjson
 
@@ -27,8 +28,8 @@ SOURCE: Final = "/invoicing"
 CONTENT_TYPE: Final = b"application/cloudevents+json; charset=UTF-8"
 HEADERS: Final = (("content-type", CONTENT_TYPE),)
 
-_EVENT_IDS: Final = UUID("8c0c6d1e-54c4-5a9e-9d53-0f6d6e2c7a11")
-_ANSWER_IDS: Final = UUID("f2f5a1c6-0a64-57a0-8f0d-3c1b9a7d4e22")
+_EVENT_IDS: Final = UUID("8c0c6d1e-54c4-5a9e-9d53-0f6d6e2c7a11").bytes
+_ANSWER_IDS: Final = UUID("f2f5a1c6-0a64-57a0-8f0d-3c1b9a7d4e22").bytes
 
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
@@ -60,8 +61,7 @@ class Unreadable:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandEnvelope:
+class CommandEnvelope(NamedTuple):
     """A command as it came: `data` is parsed JSON, unchecked; `errors` the envelope's own faults.
 
     `source` and `id` are its identity; `body_hash` (SHA-256) tells two bodies under one identity
@@ -113,12 +113,13 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unr
 
 def event_id(invoice_id: str, version: int) -> str:
     """The same event has the same id however often it is published."""
-    return str(uuid5(_EVENT_IDS, f"{invoice_id}/{version}"))
+    return _name_based(_EVENT_IDS, f"{invoice_id}/{version}")
 
 
 def answer_id(command: CommandEnvelope, *distinction: object) -> str:
     """The id of a command's answer; `distinction` where one identity has a second answer."""
-    return str(uuid5(_ANSWER_IDS, "\n".join(map(str, (command.source, command.id, *distinction)))))
+    parts = (command.source, command.id, *map(str, distinction))
+    return _name_based(_ANSWER_IDS, "\n".join(parts))
 
 
 def event_document(
@@ -165,9 +166,19 @@ def answer_document(
     )
 
 
+@lru_cache(maxsize=64)  # all that a batch records, it records at one time
 def rfc3339(time: datetime) -> str:
     """A time in UTC, to the microsecond, as every time that we publish is written."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _name_based(space: bytes, name: str) -> str:
+    """A UUID of version 5 (RFC 9562, 5.5). `uuid.uuid5` gives the same at four times the price."""
+    digest = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    digits = digest.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _document(
@@ -180,24 +191,19 @@ def _document(
     extensions: Mapping[str, object],
     data: str,
 ) -> str:
-    attributes: dict[str, object] = {
-        "specversion": "1.0",
-        "id": id,
-        "source": SOURCE,
-        "type": type,
-        "subject": command.subject,
-        "time": rfc3339(time),
-        "datacontenttype": "application/json",
-        "dataschema": dataschema,
-        "causationid": command.id,
-    }
+    ours = (
+        f'{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"{type}",'
+        f'"subject":"{command.subject}","time":"{rfc3339(time)}",'
+        f'"datacontenttype":"application/json","dataschema":"{dataschema}"'
+    )
+    # Only what the command's sender chose can need escaping.
+    theirs: dict[str, object] = {"causationid": command.id}
     if command.correlation_id is not None:
-        attributes["correlationid"] = command.correlation_id
+        theirs["correlationid"] = command.correlation_id
     if command.traceparent is not None:
-        attributes["traceparent"] = command.traceparent
-    attributes.update(extensions)
-    attributes["data"] = orjson.Fragment(data)
-    return orjson.dumps(attributes).decode()
+        theirs["traceparent"] = command.traceparent
+    theirs |= extensions
+    return f'{ours},{orjson.dumps(theirs).decode()[1:-1]},"data":{data}}}'
 
 
 def _readable(headers: Headers) -> dict[str, str]:
@@ -233,6 +239,29 @@ def _binary_attributes(headers: Mapping[str, str]) -> dict[str, object]:
 
 def _parse(value: bytes) -> object:
     """Parsed JSON, or why it is not. Stricter than Python's: no NaN, no name given twice."""
+    parsed = _parse_fast(value)
+    if parsed is None:
+        parsed = _parse_with_care(value)
+    return _TOO_DEEP if _is_too_deep(value, parsed) else parsed
+
+
+def _parse_fast(value: bytes) -> object | None:
+    """Parsed JSON, where nothing is to be said against it; None where that takes a closer look.
+
+    orjson takes a name that is given twice, and keeps the last. But then there are fewer colons in
+    what it writes again than there were: without escapes, all others are within the same texts.
+    """
+    try:
+        parsed: object = orjson.loads(value)
+        if b"\\" not in value and value.count(b":") == orjson.dumps(parsed).count(b":"):
+            return parsed
+    except (orjson.JSONDecodeError, TypeError, RecursionError):
+        pass
+    return None
+
+
+def _parse_with_care(value: bytes) -> object:
+    """Four times as slow, but it tells what is wrong."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
@@ -240,7 +269,7 @@ def _parse(value: bytes) -> object:
             UnreadableReason.NOT_UTF8, f"Byte {error.start} of the record is not UTF-8."
         )
     try:
-        parsed = json.loads(
+        return json.loads(
             text,
             object_pairs_hook=_object,
             parse_constant=_refuse_constant,
@@ -256,7 +285,6 @@ def _parse(value: bytes) -> object:
             UnreadableReason.NOT_JSON,
             f"The record is not JSON: {error.msg} (character {error.pos}).",
         )
-    return _TOO_DEEP if _is_too_deep(value, parsed) else parsed
 
 
 _TOO_DEEP = Unreadable(
@@ -317,7 +345,6 @@ def _command(
     subject = attributes.get("subject")
     if not (isinstance(subject, str) and _SUBJECT.fullmatch(subject)):
         return _unreadable_attribute("subject", "1 to 64 of A-Z a-z 0-9 _ -")
-    errors = [error for check in _CHECKS if (error := check(attributes))]
     time, data = _time(attributes.get("time")), attributes.get("data")
     data = {} if data is None else data
     expected = attributes.get("expectedversion")
@@ -332,7 +359,7 @@ def _command(
         traceparent=_traceparent(attributes, headers),
         data=data,
         body_hash=_hash([attributes["type"], subject, expected, data]),
-        errors=tuple(errors),
+        errors=tuple(_faults(attributes, time)),
     )
 
 
@@ -352,59 +379,38 @@ def _is_version(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_json(content_type: object) -> bool:
+    return content_type == "application/json" or (
+        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type) is not None
+    )
+
+
 def _unreadable_attribute(name: str, wanted: str) -> Unreadable:
     return Unreadable(
         UnreadableReason.NOT_AN_ENVELOPE, f"The envelope has no readable {name}: {wanted}."
     )
 
 
-def _check_specversion(attributes: Mapping[str, object]) -> FieldError | None:
-    if attributes.get("specversion") == "1.0":
-        return None
-    return FieldError(field="specversion", reason='must be "1.0"')
-
-
-def _check_time(attributes: Mapping[str, object]) -> FieldError | None:
-    if attributes.get("time") is None or _time(attributes["time"]) is not None:
-        return None
-    return FieldError(field="time", reason="must be a time as RFC 3339 writes it, with its offset")
-
-
-def _check_expected_version(attributes: Mapping[str, object]) -> FieldError | None:
+def _faults(attributes: Mapping[str, object], time: datetime | None) -> Iterator[FieldError]:
+    """What is wrong with the envelope of a command that can be named; `time` as it was read."""
+    if attributes.get("specversion") != "1.0":
+        yield FieldError(field="specversion", reason='must be "1.0"')
+    if time is None and attributes.get("time") is not None:
+        yield FieldError(
+            field="time", reason="must be a time as RFC 3339 writes it, with its offset"
+        )
     expected = attributes.get("expectedversion")
-    if expected is None or _is_version(expected):
-        return None
-    return FieldError(field="expectedversion", reason="must be a whole number, 0 or above")
-
-
-def _check_correlation_id(attributes: Mapping[str, object]) -> FieldError | None:
+    if expected is not None and not _is_version(expected):
+        yield FieldError(field="expectedversion", reason="must be a whole number, 0 or above")
     correlation_id = attributes.get("correlationid")
-    if correlation_id is None or _is_identity(correlation_id):
-        return None
-    return FieldError(
-        field="correlationid",
-        reason=f"must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters",
-    )
-
-
-def _check_content(attributes: Mapping[str, object]) -> FieldError | None:
+    if correlation_id is not None and not _is_identity(correlation_id):
+        reason = f"must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters"
+        yield FieldError(field="correlationid", reason=reason)
     content_type = attributes.get("datacontenttype")
-    if content_type is not None and not (
-        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type)
-    ):
-        return FieldError(field="datacontenttype", reason="must be a JSON media type")
-    if "data_base64" in attributes:
-        return FieldError(field="data_base64", reason="must be given as JSON, in data")
-    return None
-
-
-_CHECKS = (
-    _check_specversion,
-    _check_time,
-    _check_expected_version,
-    _check_correlation_id,
-    _check_content,
-)
+    if content_type is not None and not _is_json(content_type):
+        yield FieldError(field="datacontenttype", reason="must be a JSON media type")
+    elif "data_base64" in attributes:
+        yield FieldError(field="data_base64", reason="must be given as JSON, in data")
 
 
 def _time(value: object) -> datetime | None:

@@ -6,6 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.invoice import Shape
+
 ACCEPTED: Final = "command.accepted"
 REJECTED: Final = "command.rejected"
 
@@ -66,10 +68,8 @@ class Refusal:
     errors: tuple[FieldError, ...] = ()
 
 
-class Answer(BaseModel):
+class Answer(Shape):
     """The `data` of `command.accepted`, and what every answer says."""
-
-    model_config = ConfigDict(frozen=True)
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
     command_source: str = Field(description="The command's source.", examples=["/orders"])

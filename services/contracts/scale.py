@@ -20,41 +20,49 @@ def excess_decimals(data: Shape, currency: str) -> Iterator[FieldError]:
 
 def at_scale(data: ShapeT, currency: str) -> ShapeT:
     """The same, with every amount at its currency's scale: 5 USD become 5.00."""
-    return cast("ShapeT", _scaled(data, UNITS[currency]))
+    return _scaled(data, UNITS[currency])
 
 
-def _scaled(value: Any, unit: Decimal) -> Any:
-    if isinstance(value, Decimal):
-        return value.quantize(unit) + 0
-    if isinstance(value, tuple):
-        scaled = tuple(_scaled(entry, unit) for entry in value)
-        return value if all(map(is_, scaled, value)) else scaled
+def _scaled(data: ShapeT, unit: Decimal) -> ShapeT:
     changes = {}
-    for name, _ in _fields_to_look_at(value.__class__):
-        part = getattr(value, name)
-        if part not in (None, ()) and (scaled := _scaled(part, unit)) is not part:
+    for name, is_money, part in _given_parts(data):
+        scaled = part.quantize(unit) + 0 if is_money else _scaled_within(part, unit)
+        if scaled is not part:
             changes[name] = scaled
-    return value.changed(**changes) if changes else value
+    return data.changed(**changes) if changes else data
+
+
+def _scaled_within(part: Any, unit: Decimal) -> Any:
+    if not isinstance(part, tuple):
+        return _scaled(part, unit)
+    scaled = tuple([_scaled(entry, unit) for entry in part])
+    return part if all(map(is_, scaled, part)) else scaled
 
 
 def _excess(data: Shape, decimals: int, path: str) -> Iterator[FieldError]:
-    given = data.model_fields_set
-    for name, is_money in _fields_to_look_at(data.__class__):
-        value = getattr(data, name) if name in given else None
-        if value is None:
-            continue
+    for name, is_money, part in _given_parts(data):
         if not is_money:
-            yield from _excess_within(value, decimals, f"{path}{name}.")
-        elif _decimals(value) > decimals:
+            yield from _excess_within(part, decimals, f"{path}{name}.")
+        elif _decimals(part) > decimals:
             yield FieldError(field=f"{path}{name}", reason=f"must have at most {decimals} decimals")
 
 
-def _excess_within(value: Any, decimals: int, path: str) -> Iterator[FieldError]:
-    if isinstance(value, tuple):
-        for place, entry in enumerate(value):
+def _excess_within(part: Any, decimals: int, path: str) -> Iterator[FieldError]:
+    if isinstance(part, tuple):
+        for place, entry in enumerate(part):
             yield from _excess(entry, decimals, f"{path}{place}.")
     else:
-        yield from _excess(value, decimals, path)
+        yield from _excess(part, decimals, path)
+
+
+def _given_parts(data: Shape) -> list[tuple[str, bool, Any]]:
+    """The fields to look at that somebody gave: by default no field holds any money."""
+    given, fields = data.model_fields_set, data.__dict__
+    return [
+        (name, is_money, fields[name])
+        for name, is_money in _fields_to_look_at(data.__class__)
+        if name in given and fields[name] is not None
+    ]
 
 
 def _decimals(amount: Decimal) -> int:

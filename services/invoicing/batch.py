@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -50,8 +50,7 @@ EVENT_BYTES_MAX: Final = 1_000_000
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record of the commands topic, as it came."""
 
     position: Position
@@ -399,7 +398,7 @@ def _is_too_large(document: str) -> bool:
 def _acceptance(
     command: CommandEnvelope, invoice: Invoice | None, events: Sequence[StoredEvent]
 ) -> Answer:
-    return Answer(
+    return Answer.trusted(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,
@@ -413,7 +412,7 @@ def _acceptance(
 def _rejection(command: CommandEnvelope, invoice: Invoice | None, refusal: Refusal) -> Rejection:
     # To whoever asks, a deleted invoice is none.
     seen = None if invoice is not None and invoice.state == "deleted" else invoice
-    return Rejection(
+    return Rejection.trusted(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import orjson
@@ -119,8 +119,7 @@ CommandKey = tuple[str, str]
 FormatNumber = Callable[[NumberSeries, int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a record stands in Kafka."""
 
     topic: str
