@@ -1,6 +1,7 @@
 """`invoicing`: the command line for those who run the service."""
 
 import logging
+import signal
 import sys
 
 import typer
@@ -48,6 +49,8 @@ def main() -> None:
     """Run the command line. A failure that is no bug is one sentence, and exit code 1."""
     # The clients log what they then raise, and we say it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # A container's first process has no default action for SIGTERM: it would have to be killed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except KNOWN_FAILURES as error:

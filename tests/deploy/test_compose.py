@@ -1,0 +1,126 @@
+"""`docker compose up`, and then what README.md tells, from outside of the containers."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from tests.deploy.compose import ComposeProject
+from tests.service.commands import create_invoice, invoice_id
+from tests.service.service import Service
+from tests.stack.wait import eventually
+
+pytestmark = [pytest.mark.timeout(900)]
+
+CREATE = {
+    "customer_id": "cus_42",
+    "currency": "USD",
+    "items": [{"description": "Pro plan", "unit_price": "100.00"}],
+}
+EXITED_WHEN_KILLED = 137
+WORKERS = ("worker-1", "worker-2")
+
+
+def test_a_command_sent_from_the_host_is_answered_and_its_events_are_seen(
+    compose: ComposeProject,
+) -> None:
+    subject = invoice_id()
+    command = {"type": "CreateInvoice", "subject": subject, "data": CREATE}
+
+    (answer,) = compose.invoicing("send", "-", given=json.dumps(command))
+    events = compose.invoicing("watch", "--from-beginning", "--count", "2")
+
+    assert answer["events"] == ["invoice.created", "invoice.opened"]
+    assert [(event["subject"], event["version"]) for event in events] == [
+        (subject, 1),
+        (subject, 2),
+    ]
+
+
+def test_an_invoice_is_made_and_read_over_http_by_who_has_a_token(compose: ComposeProject) -> None:
+    token = compose.compose("run", "--rm", "--no-deps", "api", "token").strip()
+    allowed = {"Authorization": f"Bearer {token}"}
+
+    with httpx.Client(base_url=compose.url, timeout=30) as http:
+        refused = http.post("/v1/invoices", json=CREATE)
+        made = http.post("/v1/invoices", json=CREATE, headers=allowed)
+        read = http.get(made.headers["location"], headers=allowed)
+
+    assert refused.status_code == 401
+    assert (made.status_code, read.status_code) == (201, 200)
+    assert read.json() == made.json()
+
+
+async def test_nothing_is_lost_or_repeated_when_a_worker_is_killed(
+    compose: ComposeProject, deployed: Service
+) -> None:
+    commands = [create_invoice(invoice_id()) for _ in range(2000)]
+    half = len(commands) // 2
+    await deployed.send(commands[:half])
+
+    compose.compose("kill", "--signal", "SIGKILL", "worker-1")
+    await deployed.send(commands[half:])
+    compose.compose("start", "worker-1")
+    await deployed.answered(commands)
+
+    answers = deployed.answers_by_command()
+    assert [len(answers[command.identity]) for command in commands] == [1] * len(commands)
+    await eventually(lambda: compose.is_healthy("worker-1"), seconds=60)
+    compose.compose("run", "--rm", "operator", "verify")
+
+
+def test_every_process_is_nobody_and_can_write_nowhere(compose: ComposeProject) -> None:
+    for service in (*WORKERS, "api"):
+        told = compose.inspect(compose.container(service))
+
+        assert told["Config"]["User"] == "10001:10001"
+        assert told["HostConfig"]["ReadonlyRootfs"]
+        assert told["HostConfig"]["CapDrop"] == ["ALL"]
+
+
+def test_the_image_holds_nothing_to_install_or_build_with(compose: ComposeProject) -> None:
+    tools = "pip pip3 gcc cc make"
+    look = f"for tool in {tools}; do $tool --version >/dev/null 2>&1 && echo $tool; done; true"
+
+    found = compose.docker("run", "--rm", "--entrypoint", "sh", compose.image, "-c", look)
+    modules = compose.docker(
+        *("run", "--rm", "--entrypoint", "python3", compose.image, "-c"),
+        "from importlib.util import find_spec as f; print(f('pip'), f('ensurepip'))",
+    )
+
+    assert found == ""
+    assert modules.split() == ["None", "None"]
+
+
+def test_the_image_says_what_it_is(compose: ComposeProject) -> None:
+    (image,) = json.loads(compose.docker("image", "inspect", compose.image))
+
+    labels = image["Config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == "invoicing"
+    assert {"version", "revision", "description"} <= {
+        name.removeprefix("org.opencontainers.image.") for name in labels
+    }
+
+
+async def test_a_worker_ends_well_when_it_is_told_to(compose: ComposeProject) -> None:
+    compose.compose("stop", "worker-2")
+
+    assert compose.inspect(compose.container("worker-2"))["State"]["ExitCode"] == 0
+    compose.compose("start", "worker-2")
+    await eventually(lambda: compose.is_healthy("worker-2"), seconds=60)
+
+
+async def test_a_command_that_is_first_process_of_its_container_ends_when_it_is_told_to(
+    compose: ComposeProject,
+) -> None:
+    watching = compose.compose(
+        "run", "--detach", "--no-deps", "operator", "watch", "--from-beginning"
+    ).strip()
+    await eventually(lambda: compose.docker("logs", watching), seconds=60)
+
+    await asyncio.to_thread(compose.docker, "stop", "--time", "30", watching)
+
+    exit_code = compose.inspect(watching)["State"]["ExitCode"]
+    compose.docker("rm", "--force", watching)
+    assert exit_code != EXITED_WHEN_KILLED
