@@ -114,45 +114,46 @@ class BatchHandler:
         self._clock = clock
 
     async def handle(
-        self, records: Sequence[Record], is_home: Callable[[str], bool]
+        self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int = 0
     ) -> Publication:
         """Decide and store the records, each once; `is_home` tells the lane's own invoices.
 
-        Raises what `is_outage` tells. Any other failure is some record's own: the batch is handled
-        again one record at a time, and only the culprit is set aside.
+        Raises what `is_outage` tells; that the store has forgotten what stood below `handled` is
+        one. Any other failure is some record's own: the batch is handled again one record at a
+        time, and only the culprit is set aside.
         """
         try:
-            return await self._handle_together(records, is_home)
+            return await self._handle_together(records, is_home, handled)
         except Exception as error:
             if is_outage(error):
                 raise
             if len(records) == 1:
-                return await self._handle_once_more(records[0], is_home)
+                return await self._handle_once_more(records[0], is_home, handled)
             at, kind = str(records[0].position), type(error).__name__
             log.warning("batch_taken_apart", records=len(records), at=at, error=kind)
         publication = Publication()
         for record in records:
-            publication.extend(await self.handle([record], is_home))
+            publication.extend(await self.handle([record], is_home, handled))
         return publication
 
     async def _handle_once_more(
-        self, record: Record, is_home: Callable[[str], bool]
+        self, record: Record, is_home: Callable[[str], bool], handled: int
     ) -> Publication:
         """A connection that ends in the midst of its work fails in ways that tell of no outage."""
         try:
-            return await self._handle_together([record], is_home)
+            return await self._handle_together([record], is_home, handled)
         except Exception as error:
             if is_outage(error):
                 raise
-            return await self._set_aside(record, error)
+            return await self._set_aside(record, error, handled)
 
     async def _handle_together(
-        self, records: Sequence[Record], is_home: Callable[[str], bool]
+        self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
     ) -> Publication:
         received = [(record, read_command(record.value, record.headers)) for record in records]
         loaded = await self._store.load(*_wanted(received))
-        after = records[-1].position.next
-        decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), Appendix(after))
+        appendix = Appendix(records[-1].position.next, handled)
+        decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
         for record, command in received:
             decisions.take(record, command)
         await self._store.append(decisions.appendix())
@@ -160,16 +161,16 @@ class BatchHandler:
 
     async def next_offset(self, topic: str, partition: int) -> int:
         """Where a lane goes on, as far as the store knows."""
-        return await self._store.next_offset(topic, partition)
+        return (await self._store.next_offsets(topic)).get(partition, 0)
 
-    async def _set_aside(self, record: Record, error: Exception) -> Publication:
+    async def _set_aside(self, record: Record, error: Exception, handled: int) -> Publication:
         # The error's own text may hold a customer's data, so only its kind is told.
         log.error("record_set_aside", at=str(record.position), error=type(error).__name__)
         unreadable = Unreadable(
             UnreadableReason.PROCESSING_FAILED,
             f"Handling the command failed with {type(error).__name__}; nothing was changed.",
         )
-        await self._store.append(Appendix(record.position.next))
+        await self._store.append(Appendix(record.position.next, handled))
         return Publication(dead_letters=[DeadLetter(record, unreadable, self._clock())])
 
 

@@ -18,6 +18,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.publisher import Publisher
+from invoicing.resumption import LaneMarks, resume_at
 from invoicing.store import is_outage
 from runtime import metrics
 from runtime.kafka import partition_of
@@ -33,14 +34,6 @@ BACKLOG_BYTES_MAX: Final = 16 * 1024 * 1024
 log = structlog.get_logger()
 
 NewPublisher = Callable[[Settings, TopicPartition, AIOKafkaConsumer], Publisher]
-
-
-class LostLogError(Exception):
-    """The log is shorter than what was handled of it. To start over would pass commands by."""
-
-
-class LostHistoryError(Exception):
-    """The database knows less than Kafka was told. To go on would leave a gap in what it knows."""
 
 
 class Lane:
@@ -63,6 +56,7 @@ class Lane:
         self._backlog: deque[Record] = deque()
         self._backlog_bytes = 0
         self._next_offset = 0
+        self._handled = 0
         self._just_sought = False
         self._paused = False
         self._stopping = False
@@ -135,28 +129,18 @@ class Lane:
         log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
 
     async def _committed_offset(self, publisher: Publisher) -> int:
-        """Where to go on. Raises `LostLogError` or `LostHistoryError` where that is nowhere."""
+        """Where to go on. Raises `KafkaBehindError` or `DatabaseBehindError`."""
         lane = self.topic_partition
-        ends = await self._consumer.end_offsets([lane])
         begins = await self._consumer.beginning_offsets([lane])
         committed = await publisher.committed_offset()
+        stored = await self._handler.next_offset(lane.topic, lane.partition)
+        # Asked last: the log was never shorter than what was handled of it.
+        ends = await self._consumer.end_offsets([lane])
+        offset = resume_at(self._name, LaneMarks(begins[lane], ends[lane], committed, stored))
         if committed is None:
-            return int(begins[lane])
-        if committed > ends[lane]:
-            raise LostLogError(
-                f"the log ends at {ends[lane]}, but group {self._settings.consumer_group} has"
-                f" committed {committed}. The topic was made anew or has lost records. Set the"
-                " group's offsets to where the worker shall go on."
-            )
-        known = await self._handler.next_offset(lane.topic, lane.partition)
-        if committed > known:
-            raise LostHistoryError(
-                f"group {self._settings.consumer_group} has committed {committed}, but the database"
-                f" knows only of what stands below {known}. It is another one, or was restored to"
-                f" an earlier point. Set the group's offset of this partition to {known}, and what"
-                " follows is handled again."
-            )
-        return max(committed, int(begins[lane]))
+            await publisher.note_beginning()
+        self._handled = committed or 0
+        return offset
 
     async def _work(self, publisher: Publisher) -> None:
         while not self._stopping:
@@ -179,7 +163,7 @@ class Lane:
         while True:
             began = perf_counter()
             try:
-                publication = await self._handler.handle(records, self._is_home())
+                publication = await self._handler.handle(records, self._is_home(), self._handled)
             except Exception as error:
                 if not is_outage(error):
                     raise
@@ -187,6 +171,7 @@ class Lane:
                 log.warning("store_interrupted", lane=self._name, error=describe(error))
                 await outage.after(error)
             else:
+                self._handled = records[-1].position.offset + 1
                 metrics.observe_batch("handle", began)
                 return publication
 

@@ -76,6 +76,13 @@ class Publisher:
         )
         return int(committed[self._lane].offset) if self._lane in committed else None
 
+    async def note_beginning(self) -> None:
+        """Commit that nothing is handled yet: later, a group without an offset has lost it.
+
+        By the group's own membership, which refuses whoever is no longer the lane's owner.
+        """
+        await self._consumer.commit({self._lane: 0})
+
     async def stop(self, seconds_max: float) -> None:
         """Let go of the connections. What was not committed, the next owner aborts."""
         try:

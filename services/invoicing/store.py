@@ -95,14 +95,19 @@ WHERE datname = current_database() AND usename = session_user
     AND query_start < clock_timestamp() - current_setting('lock_timeout')::interval
 """
 
+# Nothing, where the row knows less than the lane has stored before: see `DatabaseBehindError`.
 SAVE_LANE = """
-INSERT INTO lanes (consumer_group, topic, "partition", next_offset) VALUES ($1, $2, $3, $4)
+INSERT INTO lanes (consumer_group, topic, "partition", next_offset)
+SELECT $1, $2, $3, $4 WHERE $5 = 0 OR EXISTS (
+    SELECT FROM lanes WHERE consumer_group = $1 AND topic = $2 AND "partition" = $3)
 ON CONFLICT (consumer_group, topic, "partition")
     DO UPDATE SET next_offset = GREATEST(lanes.next_offset, excluded.next_offset)
+    WHERE lanes.next_offset >= $5
+RETURNING next_offset
 """
 
-LOAD_LANE = """
-SELECT next_offset FROM lanes WHERE consumer_group = $1 AND topic = $2 AND "partition" = $3
+LOAD_LANES = """
+SELECT "partition", next_offset FROM lanes WHERE consumer_group = $1 AND topic = $2
 """
 
 EVENT_COLUMNS = (
@@ -204,10 +209,12 @@ class Loaded:
 class Appendix:
     """What a batch adds. Until it is stored, placeholders stand where its numbers will.
 
-    `next` is where its lane goes on after it.
+    `next` is where its lane goes on after it; `handled` is how far the lane had come before, and
+    what the database must know of.
     """
 
     next: Position
+    handled: int = 0
     events: list[StoredEvent] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
     invoices: dict[str, StoredInvoice] = field(default_factory=dict)
@@ -240,7 +247,14 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg's own DataError: a value that cannot be sent.
         return not isinstance(error, ValueError)
-    return isinstance(error, OSError | TimeoutError)
+    return isinstance(error, DatabaseBehindError | OSError | TimeoutError)
+
+
+class DatabaseBehindError(Exception):
+    """The database knows less than it did: restored, or a standby without its last took over.
+
+    To go on would give the same versions and numbers to other events. The message says what to do.
+    """
 
 
 class SchemaError(Exception):
@@ -268,11 +282,11 @@ class Store:
         self._format_number = format_number
         self._consumer_group = consumer_group
 
-    async def next_offset(self, topic: str, partition: int) -> int:
-        """Where a lane goes on, as far as the database knows: Kafka is told later, never before."""
+    async def next_offsets(self, topic: str) -> dict[int, int]:
+        """Where lanes go on, as far as the database knows: Kafka is told later, never before."""
         async with self._pool.acquire() as connection:
-            offset = await connection.fetchval(LOAD_LANE, self._consumer_group, topic, partition)
-        return offset or 0
+            rows = await connection.fetch(LOAD_LANES, self._consumer_group, topic)
+        return {row["partition"]: row["next_offset"] for row in rows}
 
     async def load(
         self, invoice_ids: Sequence[str], commands: Mapping[CommandKey, Sequence[Position]]
@@ -311,9 +325,18 @@ class Store:
                     "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
                 )
             await save_states(connection, appendix.invoices.values())
-            place = appendix.next
-            await connection.execute(
-                SAVE_LANE, self._consumer_group, place.topic, place.partition, place.offset
+            await self._save_lane(connection, appendix.next, appendix.handled)
+
+    async def _save_lane(
+        self, connection: asyncpg.pool.PoolConnectionProxy, place: Position, handled: int
+    ) -> None:
+        known = await connection.fetchval(
+            SAVE_LANE, self._consumer_group, place.topic, place.partition, place.offset, handled
+        )
+        if known is None:
+            raise DatabaseBehindError(
+                f"The database has forgotten what {place.topic}-{place.partition} stored below"
+                f" {handled}: a standby that lacked it took over, or a backup was restored."
             )
 
     async def _end_sleepers(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
@@ -27,10 +27,18 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.lane import Lane
 from invoicing.lanes import Lanes
+from invoicing.resumption import check_databases_lanes
 from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
-from runtime.kafka import CLIENT_ID, check_topics, existing_topics, is_kafka_outage, security
+from runtime.kafka import (
+    CLIENT_ID,
+    check_topics,
+    committed_offsets,
+    existing_topics,
+    is_kafka_outage,
+    security,
+)
 from runtime.patience import Patience
 from runtime.postgres import open_pool
 from runtime.process import beating, patiently, stop_signal, until_stopped
@@ -68,7 +76,7 @@ async def run(settings: Settings, sellers: Sellers) -> None:
         }
         app = AsgiFastStream(broker, asgi_routes=_routes(pulses, lanes))
         async with serving(app, settings.metrics_host, settings.metrics_port), beating(pulses):
-            await until_stopped(stopped, _prepared(settings, pool))
+            await until_stopped(stopped, _prepared(settings, pool, store))
             if not stopped.done():
                 await _work(settings, app, lanes, stopped)
 
@@ -131,7 +139,7 @@ async def _decode_nothing(message: KafkaMessage) -> object:
     return message.raw_message
 
 
-async def _prepared(settings: Settings, pool: Any) -> None:
+async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     """Wait until Postgres and Kafka answer, and see that they are as they must be."""
     limit = settings.retry_limit_seconds
     await patiently(Patience(limit, "Postgres"), is_outage, partial(check_schema, pool))
@@ -139,6 +147,22 @@ async def _prepared(settings: Settings, pool: Any) -> None:
         Patience(limit, "Kafka"), is_kafka_outage, partial(existing_topics, settings)
     )
     check_topics(settings, partitions)
+    await patiently(
+        Patience(limit, "Kafka or Postgres"),
+        lambda error: is_kafka_outage(error) or is_outage(error),
+        partial(_check_lanes, settings, store, partitions[settings.topic_commands]),
+    )
+
+
+async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:
+    topic = settings.topic_commands
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    # In this order: what others commit meanwhile, they have stored before.
+    committed = await committed_offsets(settings, settings.consumer_group, places)
+    stored = await store.next_offsets(topic)
+    check_databases_lanes(
+        topic, {place.partition: told.offset for place, told in committed.items()}, stored
+    )
 
 
 async def _work(

@@ -10,7 +10,7 @@ from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
 from invoicing.rebuild import RebuildError
-from invoicing.store import SchemaError
+from invoicing.store import DatabaseBehindError, SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
 from runtime.embedded.postgres import EmbeddedPostgresError
 from runtime.kafka import TopicsError
@@ -30,6 +30,7 @@ KNOWN_FAILURES: Final = (
     WrongSettingError,
     TopicsError,
     SchemaError,
+    DatabaseBehindError,
     GaveUpError,
     UnfinishedTransactionError,
     RebuildError,

@@ -173,7 +173,7 @@ async def test_a_database_from_before_stops_the_worker_with_what_to_do(
 
         assert await lost.ended(seconds=30) == 1
         assert "restored to an earlier point" in lost.log.splitlines()[-1]
-        assert "offset of this partition to 0" in lost.log.splitlines()[-1]
+        assert "`invoicing recover postgres`" in lost.log.splitlines()[-1]
 
 
 async def test_the_worker_outlives_ten_seconds_without_kafka(

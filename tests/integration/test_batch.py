@@ -14,7 +14,7 @@ from invoicing import batch as batch_module
 from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.store import WRITER_ROLE, Position, Store, is_outage
+from invoicing.store import WRITER_ROLE, DatabaseBehindError, Position, Store, is_outage
 from runtime.postgres import Pool, open_pool
 from runtime.settings import read_settings
 from tests.service.commands import (
@@ -45,10 +45,14 @@ def handle(pool: Pool) -> Handle:
     handler = BatchHandler(store, sellers, lambda: NOW)
 
     async def at(
-        commands: Sequence[Sent], offset: int = 0, *, is_home: Callable[[str], bool] = bool
+        commands: Sequence[Sent],
+        offset: int = 0,
+        *,
+        is_home: Callable[[str], bool] = bool,
+        handled: int = 0,
     ) -> Publication:
         records = [record(command, offset + place) for place, command in enumerate(commands)]
-        return await handler.handle(records, is_home)
+        return await handler.handle(records, is_home, handled)
 
     return at
 
@@ -245,6 +249,25 @@ async def _append_blindly(pool: Pool, command: Sent) -> None:
 
     store.load = load_nothing  # type: ignore[method-assign]
     await BatchHandler(store, sellers, lambda: NOW).handle([record(command, 5)], bool)
+
+
+@pytest.mark.parametrize(
+    "lost", ["DELETE FROM lanes", "UPDATE lanes SET next_offset = next_offset - 1"]
+)
+async def test_a_database_that_has_forgotten_the_last_batch_takes_no_other(
+    handle: Handle, pool: Pool, database: str, lost: str
+) -> None:
+    """As after a failover to a standby that lacked it; nobody is to number on from there."""
+    await handle([create_invoice(invoice_id())], offset=6)
+    owner = await asyncpg.connect(database)
+    await owner.execute(lost)
+    await owner.close()
+
+    with pytest.raises(DatabaseBehindError) as caught:
+        await handle([create_invoice(invoice_id())], offset=8, handled=7)
+
+    assert is_outage(caught.value)
+    assert await pool.fetchval("SELECT count(*) FROM invoices") == 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE events SET type = 'x'", "DELETE FROM commands"])

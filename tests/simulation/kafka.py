@@ -276,6 +276,13 @@ class Consumer:
         await self._process.step("told the committed offset")
         return offset
 
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """A first offset: the group refuses one of a member that is no longer the owner."""
+        await self._process.step("commit an offset")
+        for where, offset in offsets.items():
+            self._broker.committed.setdefault(where, offset)
+        await self._process.step("committed an offset")
+
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self._process.step("ask for the end")
         return {where: self._broker.stable_end(where) for where in partitions}

@@ -61,11 +61,13 @@ async def know_no_answers(store: Any, invoice_ids: Any, commands: Any) -> Loaded
     return Loaded(snapshots, {}, {})
 
 
-async def commit_the_offset_first(handler: Any, records: Any, is_home: Any) -> Publication:
+async def commit_the_offset_first(
+    handler: Any, records: Any, is_home: Any, handled: int
+) -> Publication:
     world_broker = handler._store._process.broker
     last = records[-1].position
     world_broker.committed[TopicPartition(last.topic, last.partition)] = last.offset + 1
-    return await HANDLE(handler, records, is_home)
+    return await HANDLE(handler, records, is_home, handled)
 
 
 async def publish_before_storing(store: Any, appendix: Any) -> None:

@@ -69,7 +69,8 @@ class Handler:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.known = 10_000
+        self.handled: list[int] = []
+        self.known = 900
         self.failures: list[Exception] = []
         self.free = asyncio.Event()
         self.free.set()
@@ -77,10 +78,13 @@ class Handler:
     async def next_offset(self, _topic: str, _partition: int) -> int:
         return self.known
 
-    async def handle(self, records: Sequence[Record], _: Callable[[str], bool]) -> Publication:
+    async def handle(
+        self, records: Sequence[Record], _: Callable[[str], bool], handled: int
+    ) -> Publication:
         await self.free.wait()
         if self.failures:
             raise self.failures.pop(0)
+        self.handled.append(handled)
         self.batches.append([record.position.offset for record in records])
         return Publication()
 
@@ -99,6 +103,10 @@ class Publisher:
     async def committed_offset(self) -> int | None:
         assert self._broker.consumer is not None
         return self._broker.consumer.offset
+
+    async def note_beginning(self) -> None:
+        assert self._broker.consumer is not None
+        self._broker.consumer.offset = 0
 
     async def stop(self, seconds_max: float) -> None:
         pass
@@ -216,12 +224,27 @@ async def test_a_log_that_begins_later_than_the_committed_offset_is_gone_on_with
         assert handled(handler) == [7, 8]
 
 
-async def test_a_lane_never_handled_starts_at_the_beginning(broker: Broker) -> None:
+async def test_a_lane_never_handled_starts_at_the_beginning_and_commits_so(
+    broker: Broker,
+) -> None:
     consumer, handler = Consumer(committed=None), Handler()
+    handler.known = 0
     async with running(consumer, handler, broker) as (lane, _):
         await eventually(lambda: lane.is_open)
 
         assert consumer.sought == [5]
+        assert consumer.offset == 0
+
+
+async def test_a_lane_tells_the_store_what_it_must_know_of(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        for offset in (100, 100, 104):
+            lane.offer(records(offset))
+            await eventually(lambda: not lane._backlog)
+
+        await eventually(lambda: handler.handled == [100, 101])
 
 
 async def test_a_log_shorter_than_what_was_committed_stops_the_worker(broker: Broker) -> None:
@@ -235,7 +258,7 @@ async def test_a_database_behind_kafka_stops_the_worker(broker: Broker) -> None:
     consumer, handler = Consumer(committed=100), Handler()
     handler.known = 90
     async with running(consumer, handler, broker, retry_limit_seconds=0.2) as (_, task):
-        with pytest.raises(GaveUpError, match="offset of this partition to 90"):
+        with pytest.raises(GaveUpError, match=r"knows only of what stands below 90.*forward"):
             await asyncio.wait_for(task, timeout=10)
 
 
