@@ -29,32 +29,56 @@ CHOICES = pytest.StashKey[dict[str, Choice[Any]]]()
 """For each service that a collected test asks for: what it runs on."""
 
 
+TOLD = pytest.StashKey[list[str]]()
+"""What the processes that run tests side by side say of it, for the one that reports."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TOLD] = []
+    if os.environ.get("CI") == "true" and not hasattr(config, "workerinput"):
+        _insist_on_real_kafka()
+
+
 @pytest.hookimpl(trylast=True)  # after `-k` and `-m` have taken tests away
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = _fixtures_asked_for(items)
-    choosers: dict[str, Callable[[], Choice[Any]]] = {
-        "kafka": choose_kafka,
-        "postgres": choose_postgres,
-    }
     config.stash[CHOICES] = {
-        name: choose() for name, choose in choosers.items() if asked & {name, f"own_{name}"}
+        name: choose() for name, choose in CHOOSERS.items() if asked & {name, f"own_{name}"}
     }
     if _lacks_real_kafka(config):
-        _refuse_in_ci(config.stash[CHOICES]["kafka"])
         _skip_tests_of_real_kafka(items)
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    return [f"{name}: {choice.option.kind}" for name, choice in config.stash[CHOICES].items()]
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    lines = _told(session.config)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = lines
+    else:
+        session.config.stash[TOLD] += lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[TOLD] += getattr(node, "workeroutput", {}).get("told", ())
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    for line in dict.fromkeys(config.stash[TOLD]):
+        terminalreporter.write_line(line, bold=True, red=line.startswith("NOT TESTED"))
+
+
+def _told(config: pytest.Config) -> list[str]:
+    """What the tests ran on, and what could not be tested."""
+    choices = config.stash.get(CHOICES, {})
+    lines = [f"{name}: {choice.option.kind}" for name, choice in choices.items()]
     if _lacks_real_kafka(config):
-        reasons = config.stash[CHOICES]["kafka"].reasons
-        line = f"NOT TESTED ON KAFKA: all tests marked real_kafka were skipped, since {reasons}."
-        terminalreporter.write_line(line, red=True, bold=True)
+        reasons = choices["kafka"].reasons
+        lines += [
+            f"NOT TESTED ON KAFKA: all tests marked real_kafka were skipped, since {reasons}."
+        ]
+    return lines
 
 
 @pytest.fixture(scope="session")
@@ -150,8 +174,9 @@ def _lacks_real_kafka(config: pytest.Config) -> bool:
     return kafka is not None and not kafka.option.real
 
 
-def _refuse_in_ci(kafka: Choice[Any]) -> None:
-    if os.environ.get("CI") == "true":
+def _insist_on_real_kafka() -> None:
+    kafka = choose_kafka()
+    if not kafka.option.real:
         pytest.exit(f"CI must test on real Kafka, but {kafka.reasons}.", returncode=1)
 
 
