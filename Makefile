@@ -20,8 +20,9 @@ MINUTES ?= 5
 chaos: $(READY)
 	CHAOS_SECONDS=$$(( $(MINUTES) * 60 )) $(BIN)/pytest tests/chaos
 
+# BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
 bench: $(READY)
-	$(BIN)/python -m tests.bench.full_loop
+	$(BIN)/python -m tests.bench --output .local/bench $(BENCH)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -45,7 +46,7 @@ $(READY): constraints/development.txt pyproject.toml
 constraints: $(READY)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --output-file constraints/runtime.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --extra embedded --group development --output-file constraints/development.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --extra embedded --extra bench --group development --output-file constraints/development.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from ops.scratch.databases import Databases, migrated_databases
 from tests.service.service import Service, running_service
 from tests.stack.choice import Choice
-from tests.stack.databases import Databases, migrated_databases
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
 from tests.stack.postgres import Postgres, RestartablePostgres, choose_postgres
 from tests.stack.topics import Topics, fresh_topics

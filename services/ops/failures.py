@@ -26,6 +26,10 @@ class DemoError(Exception):
     """The demo could not be played to its end. The message holds what the worker last said."""
 
 
+class BenchError(Exception):
+    """The benchmark cannot go on. The message says what a contender last said."""
+
+
 KNOWN_FAILURES: Final = (
     WrongSettingError,
     TopicsError,
@@ -39,6 +43,7 @@ KNOWN_FAILURES: Final = (
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,
     DemoError,
+    BenchError,
 )
 
 _POSTGRES_UNREACHABLE: Final = (

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from ops.api import api
+from ops.bench.command import bench
 from ops.dead_letters import dead_letters
 from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
@@ -43,6 +44,7 @@ app.command()(rebuild)
 app.add_typer(dead_letters)
 app.command()(token)
 app.command()(client_secret)
+app.command()(bench)
 
 
 def main() -> None:

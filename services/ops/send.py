@@ -98,7 +98,9 @@ async def _correspond(
             sent = progress.add_task("sent", total=len(commands))
             answered = progress.add_task("answered", total=len(commands))
             sending = asyncio.create_task(
-                _send(producer, settings.topic_commands, commands, partial(progress.advance, sent))
+                send_all(
+                    producer, settings.topic_commands, commands, partial(progress.advance, sent)
+                )
             )
             async for answer in _awaited(consumer, correspondence, sending, wait_seconds):
                 progress.advance(answered)
@@ -107,12 +109,13 @@ async def _correspond(
     return correspondence
 
 
-async def _send(
+async def send_all(
     producer: AIOKafkaProducer,
     topic: str,
     commands: Sequence[ReadyCommand],
     advance: Callable[[], None],
 ) -> None:
+    """Send the commands in order, until the broker has all of them."""
     acknowledgements = []
     for command in commands:
         key = command.invoice_id.encode()

@@ -145,6 +145,16 @@ async def create_topics(settings: Settings) -> list[str]:
     return missing
 
 
+async def delete_topics(settings: Settings, names: Collection[str]) -> None:
+    """Delete topics, with all that is in them."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        await admin.delete_topics(list(names))
+    finally:
+        await admin.close()
+
+
 def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
     """Raises `TopicsError` where one is missing, or events have other partitions than commands."""
     if missing := [name for name in _names(settings) if name not in partitions]:

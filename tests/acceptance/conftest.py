@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.scratch.databases import Databases
 from tests.service.http import Api, running_api
 from tests.service.service import Service, running_service
-from tests.stack.databases import Databases
 from tests.stack.kafka import Kafka
 from tests.stack.topics import Topics, fresh_topics
 

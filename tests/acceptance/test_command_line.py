@@ -17,10 +17,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from ops.scratch.databases import Databases
 from tests.conftest import PARTITIONS
 from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
 from tests.service.service import running_service
-from tests.stack.databases import Databases
 from tests.stack.kafka import Kafka
 from tests.stack.postgres import Postgres
 from tests.stack.topics import Topics, fresh_topics

@@ -7,6 +7,7 @@ import signal
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from ops.scratch.databases import Databases
 from tests.service.commands import (
     Sent,
     create_invoice,
@@ -17,7 +18,6 @@ from tests.service.commands import (
 )
 from tests.service.promises import assert_promises_kept
 from tests.service.service import Service
-from tests.stack.databases import Databases
 from tests.stack.kafka import RestartableKafka
 from tests.stack.postgres import RestartablePostgres
 from tests.stack.wait import eventually

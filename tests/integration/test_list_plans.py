@@ -16,7 +16,7 @@ from api.filters import ListQuery
 from api.lists import statement_of
 from api.tokens import LOCAL_CLIENT, Client
 from invoicing.history import READER_ROLE
-from tests.stack.databases import Databases
+from ops.scratch.databases import Databases
 
 INVOICES = 1_000_000
 # Ten invoices of a page, what it takes to find them, and as much again.

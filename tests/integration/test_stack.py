@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from tests.stack.databases import Databases
+from ops.scratch.databases import Databases
 from tests.stack.kafka import Kafka, RestartableKafka
 from tests.stack.postgres import RestartablePostgres
 from tests.stack.topics import Topics, fresh_topics

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
-from uuid import uuid4
-
-from aiokafka.admin import AIOKafkaAdminClient
 
 from invoicing.migrations import migrate
 from ops.demo.story import SELLERS
 from ops.failures import DemoError, reaching_kafka
+from ops.scratch.names import environment, own_names
 from runtime.embedded.kafka import EmbeddedKafka
 from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.kafka import client_options, create_topics
+from runtime.kafka import create_topics, delete_topics
 from runtime.settings import PREFIX, Settings, read_settings
 
 KAFKA_GIVEN: Final = f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS"
@@ -66,18 +64,10 @@ def _own_names(directory: Path) -> dict[str, str]:
     """Settings that keep the demo apart from whatever else is on its Kafka."""
     sellers = directory / "sellers.toml"
     sellers.write_text(SELLERS, encoding="utf-8")
-    prefix = f"invoicing-demo-{uuid4().hex[:8]}"
     return {
-        "CONSUMER_GROUP": prefix,
-        "TOPIC_COMMANDS": f"{prefix}.commands",
-        "TOPIC_EVENTS": f"{prefix}.events",
-        "TOPIC_REPLIES": f"{prefix}.replies",
-        "TOPIC_DEAD_LETTER": f"{prefix}.commands.dead-letter",
+        **own_names("demo"),
         "TOPIC_PARTITIONS": str(EmbeddedKafka.PARTITIONS),
         "SELLERS_FILE": str(sellers),
-        "METRICS_PORT": "0",
-        "LOG_FORMAT": "json",
-        "LOG_LEVEL": "INFO",
     }
 
 
@@ -116,16 +106,7 @@ def _topics(settings: Settings) -> Iterator[None]:
         yield
     finally:
         with reaching_kafka():
-            asyncio.run(_delete_topics(settings, created))
-
-
-async def _delete_topics(settings: Settings, names: list[str]) -> None:
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
-        await admin.delete_topics(names)
-    finally:
-        await admin.close()
+            asyncio.run(delete_topics(settings, created))
 
 
 @contextmanager
@@ -134,7 +115,7 @@ def _worker(stage: Stage, chosen: Mapping[str, str], tell: Tell) -> Iterator[Non
     with stage.log.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ops.main", "worker"],
-            env=_environment(chosen),
+            env=environment(chosen),
             stdout=log,
             stderr=log,
             # Ctrl-C is for the demo; it stops the worker when it has finished with it.
@@ -146,16 +127,6 @@ def _worker(stage: Stage, chosen: Mapping[str, str], tell: Tell) -> Iterator[Non
         yield
     finally:
         _stop(process)
-
-
-def _environment(chosen: Mapping[str, str]) -> dict[str, str]:
-    """This process's own; of our settings only `chosen` and how to reach a Kafka that was given."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(PREFIX) or name.startswith(f"{PREFIX}KAFKA_")
-    }
-    return kept | {f"{PREFIX}{name}": value for name, value in chosen.items()}
 
 
 def _wait_until_ready(stage: Stage, process: subprocess.Popen[bytes]) -> None:

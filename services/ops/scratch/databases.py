@@ -1,4 +1,4 @@
-"""A database for each test, copied from one that was migrated once."""
+"""A database for each test or run, copied from one that was migrated once."""
 
 import asyncio
 import uuid

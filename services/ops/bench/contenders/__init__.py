@@ -1,0 +1,1 @@
+"""Who else could do the work, each as a program of its own."""

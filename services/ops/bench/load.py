@@ -1,0 +1,136 @@
+"""Commands as a benchmark sends them: lives of invoices in a blend that a business might see."""
+
+import random
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from ops.command_lines import ReadyCommand
+
+SOURCE: Final = "/bench"
+LIVES_SIDE_BY_SIDE: Final = 400
+REPEATS: Final = 0.03
+"""The share of commands that their producer sends twice."""
+TAX_RATE: Final = Decimal("0.2")
+
+_Step = tuple[str, dict[str, Any]]
+
+
+def mixed(number: int, seed: int) -> list[ReadyCommand]:
+    """Invoices of 1 to 20 lines, created, opened, paid and voided, with repeats and refusals.
+
+    Of 100 commands about 47 create, 9 open, 32 pay and 4 void; 3 are repeats, and 5 are refused.
+    """
+    chance = random.Random(seed)  # noqa: S311 (nobody is to guess nothing)
+    lives: list[Iterator[ReadyCommand]] = []
+    commands: list[ReadyCommand] = []
+    while len(commands) < number:
+        if commands and chance.random() < REPEATS:
+            commands.append(chance.choice(commands[-1000:]))
+            continue
+        while len(lives) < LIVES_SIDE_BY_SIDE:
+            lives.append(_life(chance))
+        life = chance.choice(lives)
+        command = next(life, None)
+        if command is None:
+            lives.remove(life)
+        else:
+            commands.append(command)
+    return commands
+
+
+def hot(number: int, subjects: Sequence[str], seed: int) -> list[ReadyCommand]:
+    """Commands that all fall on the same few invoices, which must be open."""
+    chance = random.Random(seed)  # noqa: S311
+    return [_command(chance.choice(subjects), _touch(chance)) for _ in range(number)]
+
+
+def creations(number: int) -> list[ReadyCommand]:
+    """One command for each of so many new invoices, each of three lines."""
+    lines = [_line(Decimal(price)) for price in ("20.00", "35.50", "100.00")]
+    return [_command(new_subject(), _create(lines, "open")) for _ in range(number)]
+
+
+def opened(subjects: Sequence[str]) -> list[ReadyCommand]:
+    """What creates these invoices, each so dear that it takes any number of small payments."""
+    line = _line(Decimal("900000.00"))
+    return [_command(subject, _create([line], "open")) for subject in subjects]
+
+
+def payments(number: int, subject: str) -> list[ReadyCommand]:
+    """So many payments of one invoice, far from enough to pay it."""
+    return [_command(subject, _pay(Decimal("1.00"))) for _ in range(number)]
+
+
+def flags(number: int, subject: str) -> list[ReadyCommand]:
+    """So many changes of one invoice that leave its state as small as it was."""
+    names = ("ArchiveInvoice", "RestoreInvoice")
+    return [_command(subject, (names[place % 2], {})) for place in range(number)]
+
+
+def new_subject() -> str:
+    """The id of an invoice that is not there yet."""
+    return f"inv_{uuid4().hex}"
+
+
+def _life(chance: random.Random) -> Iterator[ReadyCommand]:
+    subject = new_subject()
+    lines = [_line(Decimal(5 * chance.randint(1, 100))) for _ in range(_lines(chance))]
+    total = sum((Decimal(line["unit_price"]) for line in lines), Decimal(0)) * (1 + TAX_RATE)
+    is_draft = chance.random() < 0.2
+    steps = [_create(lines, "draft" if is_draft else "open")]
+    steps += [("OpenInvoice", {})] if is_draft else []
+    steps += _end(chance, total)
+    if chance.random() < 0.1:
+        steps.append(("OpenInvoice", {}))  # refused: it is open, or more than that
+    for step in steps:
+        yield _command(subject, step)
+
+
+def _lines(chance: random.Random) -> int:
+    """Mostly few, sometimes many: 4.4 on average."""
+    return min(20, 1 + int(chance.expovariate(1 / 3.5)))
+
+
+def _end(chance: random.Random, total: Decimal) -> list[_Step]:
+    dice = chance.random()
+    if dice < 0.55:
+        return [_pay(total)]
+    if dice < 0.63:
+        return [_pay(total / 2), _pay(total / 2)]
+    if dice < 0.71:
+        return [("VoidInvoice", {"reason": "entered twice"})]
+    return []
+
+
+def _line(price: Decimal) -> dict[str, Any]:
+    return {"description": "Pro plan", "unit_price": f"{price:.2f}", "tax": {"rate": str(TAX_RATE)}}
+
+
+def _create(lines: list[dict[str, Any]], state: str) -> _Step:
+    data = {"customer_id": "cus_42", "currency": "USD", "due_date": "2030-12-20", "items": lines}
+    return ("CreateInvoice", {**data, "state": state})
+
+
+def _pay(amount: Decimal) -> _Step:
+    payment = {"payment_id": uuid4().hex, "amount": f"{amount:.2f}", "currency": "USD"}
+    return ("RecordPayment", payment)
+
+
+def _touch(chance: random.Random) -> _Step:
+    update: _Step = ("UpdateInvoice", {"metadata": {"order": uuid4().hex}})
+    flags: list[_Step] = [("ArchiveInvoice", {}), ("RestoreInvoice", {})]
+    return chance.choice([update, update, *flags, _pay(Decimal("1.00"))])
+
+
+def _command(subject: str, step: _Step) -> ReadyCommand:
+    type_, data = step
+    id_ = uuid4().hex
+    envelope = {
+        "specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, "subject": subject,
+        "time": "2030-11-20T10:00:00Z", "datacontenttype": "application/json", "data": data,
+    }  # fmt: skip
+    return ReadyCommand(SOURCE, id_, subject, orjson.dumps(envelope))

@@ -1,0 +1,1 @@
+"""The questions that the benchmark asks, one module each."""

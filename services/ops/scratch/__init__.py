@@ -1,0 +1,1 @@
+"""A service of one's own for a while, apart from whatever else is on the same servers."""
