@@ -22,6 +22,7 @@ from api.limits import Limits
 from api.metrics import Measured
 from api.openapi import describe, operation_id
 from api.problems import ProblemCode, ProblemError, invoice_not_found
+from api.tracing import Traced
 from invoicing.store import is_outage
 from runtime.health import Pulse
 
@@ -80,7 +81,7 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
 
 def _middlewares(backend: Backend) -> list[Middleware]:
     """From the outside inwards."""
-    stack = [Middleware(Measured), Middleware(SecurityHeaders)]
+    stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
     origins = [origin.strip() for origin in backend.settings.http_cors_origins.split(",")]
     if any(origins):
         stack.append(

@@ -16,6 +16,7 @@ from api.access import Reader
 from api.answers import json_response, raw_documents
 from api.backend import BackendOf
 from api.database import Database
+from api.metrics import EVENT_STREAMS
 from api.problems import ProblemCode, ProblemError
 from api.query import Query, parameters_of, read_query
 from api.tokens import Client
@@ -147,6 +148,14 @@ async def _stream(
     database: Database, client: Client, query: FeedQuery, after: Position
 ) -> AsyncIterator[str]:
     """https://html.spec.whatwg.org/multipage/server-sent-events.html. Ends with the token."""
+    with EVENT_STREAMS.track_inprogress():
+        async for line in _lines(database, client, query, after):
+            yield line
+
+
+async def _lines(
+    database: Database, client: Client, query: FeedQuery, after: Position
+) -> AsyncIterator[str]:
     yield f"retry: {RECONNECT_MS}\n\n"
     told_at = time.monotonic()
     while client.expires_at is None or time.time() < client.expires_at:

@@ -15,9 +15,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from api.metrics import COMMANDS_WAITING
 from contracts.envelope import HEADERS, CommandEnvelope
 from contracts.replies import Refusal, RefusalCode
 from invoicing.store import CommandKey
+from runtime import tracing
 from runtime.kafka import check_topics, client_options, existing_topics, producer_options
 from runtime.patience import describe
 from runtime.postgres import Pool
@@ -81,8 +83,10 @@ class Gateway:
         waiting.count += 1
         try:
             if is_first:
-                await self._send(command, value)
-            return await self._answer(command, waiting.answered, wait_seconds)
+                with tracing.span("send command", "PRODUCER"):
+                    await self._send(command, value)
+            with COMMANDS_WAITING.track_inprogress(), tracing.span("await answer"):
+                return await self._answer(command, waiting.answered, wait_seconds)
         finally:
             waiting.count -= 1
             if waiting.count == 0:

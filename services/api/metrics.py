@@ -3,7 +3,7 @@
 from time import perf_counter
 from typing import Final
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_SECONDS: Final = Histogram(
@@ -11,6 +11,12 @@ REQUEST_SECONDS: Final = Histogram(
     "Time until a response began",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+EVENT_STREAMS: Final = Gauge(
+    "invoicing_http_event_streams", "Clients that follow the feed of events right now"
+)
+COMMANDS_WAITING: Final = Gauge(
+    "invoicing_http_commands_waiting", "Commands that were sent and wait for their answers"
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
@@ -33,7 +39,17 @@ class Measured:
         await self._app(scope, receive, send_and_note if scope["type"] == "http" else send)
 
 
+def route_of(scope: Scope) -> str:
+    """The pattern of the address that was asked for."""
+    return getattr(scope.get("route"), "path", "none")
+
+
+def method_of(scope: Scope) -> str:
+    """The request's method, where it is one: anybody may send any word."""
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "none")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    REQUEST_SECONDS.labels(method=method, route=route, status=str(status)).observe(seconds)
+    REQUEST_SECONDS.labels(
+        method=method_of(scope), route=route_of(scope), status=str(status)
+    ).observe(seconds)

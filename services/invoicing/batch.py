@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from contracts import replies
-from contracts.commands import read_data
+from contracts.commands import COMMANDS, read_data
 from contracts.envelope import (
     CommandEnvelope,
     Unreadable,
@@ -43,6 +43,8 @@ from invoicing.store import (
     StoredInvoice,
     is_outage,
 )
+from runtime import tracing
+from runtime.stages import stage
 
 EVENT_BYTES_MAX: Final = 1_000_000
 """Kafka's brokers take messages of 1 MiB, with key and headers, unless told otherwise."""
@@ -85,6 +87,27 @@ class Forward:
     invoice_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TracedCommand:
+    """A command that was answered, and the trace that its producer wants to see it in."""
+
+    traceparent: str
+    type: str
+    outcome: str
+
+    def tell(self, began_ns: int) -> None:
+        """Note that it took from then until now."""
+        # A type that we do not know may be any text, a customer's too.
+        name = self.type if self.type in COMMANDS else "unknown command"
+        tracing.record(
+            name,
+            "CONSUMER",
+            parent=self.traceparent,
+            began_ns=began_ns,
+            attributes={"invoicing.outcome": self.outcome},
+        )
+
+
 @dataclass(slots=True)
 class Publication:
     """What a batch leads to in Kafka, each list in the order of the log."""
@@ -95,6 +118,8 @@ class Publication:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     """How many answers were `accepted`, a `repeat`'s, or a refusal's code."""
+    traced: list[TracedCommand] = field(default_factory=list)
+    """The commands that came with a trace; none where traces are off."""
 
     def extend(self, other: "Publication") -> None:
         """Add what comes after."""
@@ -103,6 +128,7 @@ class Publication:
         self.forwards += other.forwards
         self.dead_letters += other.dead_letters
         self.outcomes += other.outcomes
+        self.traced += other.traced
 
 
 class BatchHandler:
@@ -150,13 +176,18 @@ class BatchHandler:
     async def _handle_together(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
     ) -> Publication:
-        received = [(record, read_command(record.value, record.headers)) for record in records]
-        loaded = await self._store.load(*_wanted(received))
-        appendix = Appendix(records[-1].position.next, handled)
-        decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
-        for record, command in received:
-            decisions.take(record, command)
-        await self._store.append(decisions.appendix())
+        with stage("decode"):
+            received = [(record, read_command(record.value, record.headers)) for record in records]
+        with stage("load"):
+            loaded = await self._store.load(*_wanted(received))
+        with stage("decide"):
+            appendix = Appendix(records[-1].position.next, handled)
+            decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
+            for record, command in received:
+                decisions.take(record, command)
+            appendix = decisions.appendix()
+        with stage("append"):
+            await self._store.append(appendix)
         return decisions.publication
 
     async def next_offset(self, topic: str, partition: int) -> int:
@@ -223,13 +254,13 @@ class _Decisions:
         if stored and stored.position == record.position:
             # Asked before whose lane it is: once stored here, it is published from here.
             self.publication.events += self._stored_events.get(key, ())
-            self._repeat(stored)
+            self._repeat(stored, command)
         elif not self._is_home(command.subject):
             self.publication.forwards.append(Forward(record, command.subject))
         elif stored is None:
             self._answer(record, command, self._decide(record, command))
         elif stored.body_hash == command.body_hash:
-            self._repeat(stored)
+            self._repeat(stored, command)
         else:
             self._refuse_conflict(record, command)
 
@@ -326,12 +357,17 @@ class _Decisions:
         self._answers[answer.command_key] = answer
         self._appendix.answers.append(answer)
         self.publication.answers.append(answer)
-        outcome_name = outcome.code if isinstance(outcome, Refusal) else "accepted"
-        self.publication.outcomes[outcome_name] += 1
+        self._note(command, outcome.code if isinstance(outcome, Refusal) else "accepted")
 
-    def _repeat(self, stored: StoredAnswer) -> None:
+    def _repeat(self, stored: StoredAnswer, command: CommandEnvelope) -> None:
         self.publication.answers.append(stored)
-        self.publication.outcomes["repeat"] += 1
+        self._note(command, "repeat")
+
+    def _note(self, command: CommandEnvelope, outcome: str) -> None:
+        self.publication.outcomes[outcome] += 1
+        if command.traceparent is not None and tracing.is_on():
+            traced = TracedCommand(command.traceparent, command.type, outcome)
+            self.publication.traced.append(traced)
 
     def _refuse_conflict(self, record: Record, command: CommandEnvelope) -> None:
         """Another body under an id that is taken. The answer stored under that id stays."""
@@ -352,7 +388,7 @@ class _Decisions:
                 recorded_at=self._now,
             )
         )
-        self.publication.outcomes[refusal.code] += 1
+        self._note(command, refusal.code)
 
     def _answer_document(
         self, command: CommandEnvelope, id_: str, outcome: list[StoredEvent] | Refusal

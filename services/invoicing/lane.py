@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Final
 
 import structlog
@@ -20,10 +20,11 @@ from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.publisher import Publisher
 from invoicing.resumption import LaneMarks, resume_at
 from invoicing.store import is_outage
-from runtime import metrics
+from runtime import metrics, tracing
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError, Patience, describe
 from runtime.settings import Settings
+from runtime.stages import stage
 
 OPEN_SECONDS_MAX: Final = 20.0
 PUBLISH_SECONDS_MAX: Final = 30.0
@@ -49,12 +50,14 @@ class Lane:
     ) -> None:
         self.topic_partition = topic_partition
         self.is_open = False
+        self.progressed_at = perf_counter()
         self._consumer = consumer
         self._handler = handler
         self._settings = settings
         self._new_publisher = new_publisher
         self._backlog: deque[Record] = deque()
         self._backlog_bytes = 0
+        self._in_hand: Sequence[Record] = ()
         self._next_offset = 0
         self._handled = 0
         self._just_sought = False
@@ -67,6 +70,13 @@ class Lane:
     def _name(self) -> str:
         return f"{self.topic_partition.topic}-{self.topic_partition.partition}"
 
+    @property
+    def oldest_record(self) -> Record | None:
+        """The first record that is here and not handled yet."""
+        if self._in_hand:
+            return self._in_hand[0]
+        return self._backlog[0] if self._backlog else None
+
     def offer(self, records: Sequence[Record]) -> None:
         """Take records that the consumer fetched. What is not for now is fetched again later."""
         if not self.is_open or self._stopping or not records:
@@ -77,6 +87,8 @@ class Lane:
             # second seek cannot have been: the consumer hands over one batch at a time.
             self._seek(self._next_offset)
             return
+        if self.oldest_record is None:
+            self.progressed_at = perf_counter()
         for record in records:
             if record.position.offset >= self._next_offset:
                 self._backlog.append(record)
@@ -124,7 +136,6 @@ class Lane:
         self._just_sought = True
         self._seek(offset)
         self._resume()
-        metrics.LANES_OPEN.inc()
         seconds = round(perf_counter() - began, 3)
         log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
 
@@ -144,24 +155,41 @@ class Lane:
 
     async def _work(self, publisher: Publisher) -> None:
         while not self._stopping:
-            records = self._take()
+            records = self._in_hand = self._take()
             if not records:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
-            publication = await self._handle(records)
-            began = perf_counter()
+            with tracing.span("handle batch", "CONSUMER", attributes=self._whereabouts(records)):
+                await self._handle_and_publish(records, publisher)
+            self._in_hand = ()
+            self.progressed_at = perf_counter()
+            self._outage.restored()
+
+    async def _handle_and_publish(self, records: Sequence[Record], publisher: Publisher) -> None:
+        began_ns = time_ns()
+        publication = await self._handle(records)
+        with stage("publish"):
             async with asyncio.timeout(PUBLISH_SECONDS_MAX):
                 await publisher.publish(publication, records[-1].position.offset + 1)
-            metrics.observe_batch("publish", began)
-            _count(publication, len(records))
-            self._outage.restored()
+        _count(publication, len(records))
+        for command in publication.traced:
+            command.tell(began_ns)
+
+    def _whereabouts(self, records: Sequence[Record]) -> tracing.Attributes:
+        """https://opentelemetry.io/docs/specs/semconv/messaging/"""
+        return {
+            "messaging.system": "kafka",
+            "messaging.destination.name": self.topic_partition.topic,
+            "messaging.destination.partition.id": str(self.topic_partition.partition),
+            "messaging.batch.message_count": len(records),
+            "messaging.kafka.offset": records[0].position.offset,
+        }
 
     async def _handle(self, records: Sequence[Record]) -> Publication:
         """Decide and store, again and again while Postgres is away."""
         outage = Patience(self._settings.retry_limit_seconds, "Postgres")
         while True:
-            began = perf_counter()
             try:
                 publication = await self._handler.handle(records, self._is_home(), self._handled)
             except Exception as error:
@@ -172,7 +200,6 @@ class Lane:
                 await outage.after(error)
             else:
                 self._handled = records[-1].position.offset + 1
-                metrics.observe_batch("handle", began)
                 return publication
 
     def _is_home(self) -> Callable[[str], bool]:
@@ -226,9 +253,8 @@ class Lane:
         return self.topic_partition in self._consumer.assignment()
 
     def _close(self) -> None:
-        if self.is_open:
-            metrics.LANES_OPEN.dec()
         self.is_open = False
+        self._in_hand = ()
         self._backlog.clear()
         self._backlog_bytes = 0
 

@@ -69,6 +69,11 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._stop(set(self._lanes))
 
     @property
+    def owned(self) -> list[Lane]:
+        """The lanes of the partitions that are ours."""
+        return [lane for lane, _ in self._lanes.values()]
+
+    @property
     def tasks(self) -> list[asyncio.Task[None]]:
         """The lanes' tasks."""
         return [task for _, task in self._lanes.values()]
@@ -76,7 +81,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     @property
     def all_open(self) -> bool:
         """Whether every lane that is ours is handling its records."""
-        return self.has_assignment and all(lane.is_open for lane, _ in self._lanes.values())
+        return self.has_assignment and all(lane.is_open for lane in self.owned)
 
     async def _stop(self, topic_partitions: set[TopicPartition]) -> None:
         stopping = [self._lanes.pop(partition) for partition in sorted(topic_partitions)]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
@@ -29,6 +29,7 @@ from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from invoicing.resumption import check_databases_lanes
 from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
+from invoicing.watch import watching
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
 from runtime.kafka import (
@@ -175,13 +176,19 @@ async def _work(
     gc.set_threshold(YOUNG_OBJECTS_MAX)
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
-        await until_stopped(stopped, lanes.failure)
+        async with watching(lanes, _consumer(app.broker)):
+            await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS_MAX):
                 await app.stop()
         log.info("worker_stopped")
+
+
+def _consumer(broker: Any) -> AIOKafkaConsumer:
+    """FastStream makes it when it starts."""
+    return broker.subscribers[0].consumer
 
 
 async def _start(app: AsgiFastStream) -> None:

@@ -7,6 +7,7 @@ from ops.failures import KNOWN_FAILURES, usable_dsn
 from ops.worker import configure_first_logs, run_to_its_end
 from runtime.logs import configure_logs
 from runtime.settings import read_settings
+from runtime.tracing import configure_traces
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ def api() -> None:
     try:
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
+        configure_traces(settings.traces_endpoint, "api")
         with usable_dsn():
             run_to_its_end(run(settings))
     except KNOWN_FAILURES as error:

@@ -13,6 +13,7 @@ from invoicing.domain.sellers import Sellers, read_sellers
 from ops.failures import KNOWN_FAILURES, usable_dsn
 from runtime.logs import configure_logs
 from runtime.settings import Settings, WrongSettingError, read_settings
+from runtime.tracing import configure_traces
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ def worker() -> None:
     try:
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
+        configure_traces(settings.traces_endpoint, "worker")
         with usable_dsn():
             run_to_its_end(run(settings, sellers_of(settings)))
     except KNOWN_FAILURES as error:

@@ -4,6 +4,7 @@ from typing import Final
 
 import asyncpg
 
+from runtime import metrics
 from runtime.settings import Settings
 
 POOL_CONNECTIONS_MAX: Final = 10
@@ -26,7 +27,7 @@ async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
         # Once a connection: the RESET ALL after each loan leaves the role as it is.
         await connection.execute(f"SET ROLE {role}")
 
-    return await asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         settings.dsn,
         min_size=0,
         max_size=POOL_CONNECTIONS_MAX,
@@ -41,3 +42,13 @@ async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
             **session,
         },
     )
+    _show(pool, role)
+    return pool
+
+
+def _show(pool: Pool, role: str) -> None:
+    metrics.POOL_CONNECTIONS.labels(role).set_function(pool.get_size)
+    metrics.POOL_IDLE.labels(role).set_function(pool.get_idle_size)
+    # asyncpg tells of it nowhere, and this is what shows first that the pool is too small.
+    waiting = pool._queue._getters  # type: ignore[attr-defined]
+    metrics.POOL_WAITING.labels(role).set_function(lambda: len(waiting))

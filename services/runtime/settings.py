@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     )
     metrics_host: str = "0.0.0.0"  # noqa: S104 (scraped from other machines; no customer's data)
     metrics_port: Port = 9000
+    traces_endpoint: str | None = Field(
+        default=None, description="where traces go by OTLP over HTTP: http://host:4318/v1/traces"
+    )
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     sellers_file: Path | None = None
