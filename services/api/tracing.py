@@ -15,7 +15,7 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or not tracing.is_on():
+        if not tracing.is_on() or not _is_call(scope):
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("traceparent")
@@ -35,3 +35,9 @@ class Traced:
             # As if the client had asked in this span: so a command is told of it like of any other.
             MutableHeaders(scope=scope)["traceparent"] = tracing.current_traceparent() or ""
             await self._app(scope, receive, send_and_note)
+
+
+def _is_call(scope: Scope) -> bool:
+    """Probes and pages would only bury what is looked for."""
+    path: str = scope.get("path", "")
+    return scope["type"] == "http" and path.startswith("/v1/")

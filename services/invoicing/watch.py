@@ -11,6 +11,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from contracts.envelope import UnreadableReason
 from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from runtime import metrics
@@ -19,9 +20,16 @@ LOOK_INTERVAL_SECONDS: Final = 1.0
 ASK_SECONDS_MAX: Final = 5.0
 
 
+def _declare_series() -> None:
+    """Let every count begin at zero: to Prometheus, one that begins at one has never grown."""
+    for reason in UnreadableReason:
+        metrics.DEAD_LETTERS.labels(reason=reason)
+
+
 @asynccontextmanager
 async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Keep the lanes' metrics true while the block runs."""
+    _declare_series()
     task = asyncio.create_task(_watch(lanes, consumer))
     try:
         yield

@@ -12,7 +12,6 @@ from tests.service.commands import (
 )
 from tests.service.promises import assert_log_is_readable, assert_promises_kept
 from tests.service.service import Service
-from tests.stack.wait import eventually
 
 
 async def test_an_invoice_is_created_opened_and_paid(service: Service) -> None:
@@ -232,26 +231,6 @@ async def test_the_log_is_structured_and_tells_no_customers_data(service: Servic
     assert_log_is_readable(worker.log)
     assert "private@example.org" not in worker.log
     assert "confidential" not in worker.log
-
-
-async def test_metrics_count_what_happened(service: Service) -> None:
-    worker = await service.ready_worker()
-    subject = invoice_id()
-    await service.ask(create_invoice(subject), void_invoice(subject), void_invoice(subject))
-    wanted = {
-        'invoicing_answers_total{outcome="accepted"} 2.0',
-        'invoicing_answers_total{outcome="illegal_transition"} 1.0',
-        'invoicing_events_total{type="invoice.voided"} 1.0',
-        "invoicing_records_total 3.0",
-        'invoicing_dependency_up{dependency="kafka"} 1.0',
-        'invoicing_dependency_up{dependency="postgres"} 1.0',
-        f"invoicing_lanes_open {float(service.topics.partitions)}",
-    }
-
-    def missing() -> set[str]:
-        return wanted - set(worker.get("/metrics")[1].splitlines())
-
-    await eventually(missing, until=lambda lines: not lines)
 
 
 async def test_health_tells_what_it_looked_at(service: Service) -> None:

@@ -15,7 +15,7 @@ from api.clients import ALL_SELLERS, SCOPES
 from api.keys import SigningKey
 from api.tokens import Client, issue
 from runtime.settings import Settings, read_settings
-from tests.service.service import Service
+from tests.service.service import READY_SECONDS_MAX, Service
 from tests.stack.ports import free_port
 from tests.stack.wait import eventually
 
@@ -36,12 +36,13 @@ class Api:
         self.service = service
         self.pem = new_key()
         self.port = free_port()
+        self.metrics_port = free_port()
         self._log = log
         environment = {
             **os.environ,
             **service.environment,
             "INVOICING_HTTP_PORT": str(self.port),
-            "INVOICING_METRICS_PORT": str(free_port()),
+            "INVOICING_METRICS_PORT": str(self.metrics_port),
             "INVOICING_TOKEN_SIGNING_KEY": self.pem,
             **settings,
         }
@@ -87,6 +88,11 @@ class Api:
             timeout=REQUEST_SECONDS_MAX,
         )
 
+    def metrics(self) -> str:
+        """Its page of metrics."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        return httpx.get(url, follow_redirects=True, timeout=5).text
+
     def is_ready(self) -> bool:
         """Whether it answers, and says that all is well."""
         assert self.process.poll() is None, self.log
@@ -116,5 +122,5 @@ def started_api(service: Service, **settings: str) -> Iterator[Api]:
 async def running_api(service: Service, **settings: str) -> AsyncIterator[Api]:
     """A ready API process; it ends with the block."""
     with started_api(service, **settings) as api:
-        await eventually(api.is_ready, seconds=30)
+        await eventually(api.is_ready, seconds=READY_SECONDS_MAX)
         yield api

@@ -1,0 +1,128 @@
+"""A command's way can be followed: from its producer, or the HTTP request, to its answer."""
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.service.commands import Sent, create_invoice, invoice_id
+from tests.service.http import running_api
+from tests.service.service import Service
+from tests.service.traces import Traces, receiving
+from tests.stack.wait import eventually
+
+STAGES = {"decode", "load", "decide", "append", "publish"}
+CANARY = "Kanarienvogel"
+
+
+@pytest.fixture
+def traces() -> Iterator[Traces]:
+    with receiving() as received:
+        yield received
+
+
+@pytest.fixture
+async def traced(service: Service, traces: Traces) -> Service:
+    """A service with one worker that tells its traces soon."""
+    await service.ready_worker(**telling(traces))
+    return service
+
+
+def telling(traces: Traces) -> dict[str, str]:
+    return {"INVOICING_TRACES_ENDPOINT": traces.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+
+
+def traced_command(**data: object) -> tuple[str, str, Sent]:
+    """A trace, a span of it, and a command that its producer sent in there."""
+    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    command = create_invoice(invoice_id(), **data)
+    command.attributes["traceparent"] = f"00-{trace_id}-{span_id}-01"
+    return trace_id, span_id, command
+
+
+async def test_a_command_is_a_span_in_its_producers_trace_linked_to_its_batch(
+    traced: Service, traces: Traces
+) -> None:
+    trace_id, span_id, command = traced_command()
+
+    await traced.ask(command)
+
+    (handled,) = await eventually(lambda: traces.of(trace_id))
+    assert (handled.name, handled.parent_span_id.hex()) == ("CreateInvoice", span_id)
+    assert attributes(handled) == {"invoicing.outcome": "accepted"}
+    (batch,) = await eventually(lambda: traces.named("handle batch"))
+    assert [link.span_id for link in handled.links] == [batch.span_id]
+    assert [link.span_id for link in batch.links] == [handled.span_id]
+    inside = {span.name for span in traces.of(batch.trace_id.hex()) if span.parent_span_id}
+    assert inside == STAGES
+
+
+async def test_events_and_answers_carry_their_commands_trace(traced: Service) -> None:
+    _, _, command = traced_command()
+
+    await traced.ask(command)
+
+    events = await traced.events.count(2)
+    told = [document["traceparent"] for document in [*events, *traced.answers.documents]]
+    assert told == 3 * [command.attributes["traceparent"]]
+
+
+async def test_a_producer_that_does_not_record_has_no_spans(
+    traced: Service, traces: Traces
+) -> None:
+    trace_id, _, command = traced_command()
+    unrecorded = command.attributes["traceparent"].removesuffix("01") + "00"
+    command.attributes["traceparent"] = unrecorded
+    recorded_id, _, recorded = traced_command()
+
+    await traced.ask(command)
+    await traced.ask(recorded)
+
+    await eventually(lambda: traces.of(recorded_id))
+    assert traces.of(trace_id) == []
+
+
+async def test_a_request_and_the_command_that_it_leads_to_are_one_trace(
+    traced: Service, traces: Traces
+) -> None:
+    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    command = create_invoice(invoice_id())
+    async with running_api(traced, **telling(traces)) as api, api.connect() as client:
+        response = await client.post(
+            "/v1/invoices",
+            content=json.dumps(command.data),
+            headers={"traceparent": f"00-{trace_id}-{span_id}-01"},
+        )
+        spans = await eventually(
+            lambda: {span.name: span for span in traces.of(trace_id)},
+            until=lambda spans: len(spans) == 4,
+        )
+    assert response.status_code == 201, response.text
+    request = spans["POST /v1/invoices"]
+    assert request.parent_span_id.hex() == span_id
+    assert attributes(request)["http.response.status_code"] == 201
+    for inside in ("send command", "await answer", "CreateInvoice"):
+        assert spans[inside].parent_span_id == request.span_id
+
+
+async def test_no_customers_data_is_in_any_span(traced: Service, traces: Traces) -> None:
+    _, _, accepted = traced_command(memo=CANARY, email=f"{CANARY}@example.org")
+    _, _, refused = traced_command(currency=CANARY)
+    _, _, unknown = traced_command(memo=CANARY)
+    strange = Sent(CANARY, unknown.subject, unknown.data, attributes=unknown.attributes)
+
+    await traced.ask(accepted, refused, strange)
+
+    await eventually(lambda: traces.named("unknown command"))
+    names = {span.name for span in traces.spans}
+    assert {"CreateInvoice", "unknown command", "handle batch"} <= names
+    assert CANARY not in str(traces.spans)
+
+
+def attributes(span: Span) -> dict[str, object]:
+    return {
+        each.key: getattr(each.value, str(each.value.WhichOneof("value")))
+        for each in span.attributes
+    }
