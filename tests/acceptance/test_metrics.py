@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from contracts.envelope import UnreadableReason
 from tests.service.commands import create_invoice, invoice_id, void_invoice
 from tests.service.http import running_api
 from tests.service.service import Service, Worker
@@ -68,6 +69,9 @@ async def test_an_idle_worker_owns_all_lanes_and_lags_in_none(service: Service) 
     assert told(worker, "invoicing_lanes_owned") == {"": partitions}
     assert told(worker, "invoicing_lanes_open") == {"": partitions}
     assert told(worker, "invoicing_oldest_unanswered_command_seconds") == {"": 0}
+    # One that began at one would not have grown, and woken nobody.
+    reasons = {f'reason="{reason}"' for reason in UnreadableReason}
+    assert told(worker, "invoicing_dead_letters_total") == dict.fromkeys(reasons, 0)
 
 
 @pytest.mark.real_kafka
