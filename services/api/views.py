@@ -6,11 +6,11 @@ from typing import Any, Final
 import orjson
 from pydantic import Field
 
-from contracts.events import CreditNote, Source
+from contracts.events import CreditNote
 from contracts.invoice import Document, Shape, State, Summary, WorkedItem
 from contracts.money import Currency
 from contracts.texts import Day, Instant, Text
-from invoicing.domain.invoice import Payment, Sending
+from invoicing.domain.invoice import AttachedSource, Payment, Sending
 
 View = dict[str, Any]
 
@@ -36,8 +36,11 @@ class InvoiceView(Document, Summary):
     next_attempt_at: Instant | None = Field(description="When a charge will be tried again.")
     payments: tuple[Payment, ...] = Field(description="Wanted, on their way, or arrived.")
     credit_notes: tuple[CreditNote, ...] = Field(description="What was credited.")
-    sources: tuple[Source, ...] = Field(description="The attached means of payment.")
+    sources: tuple[AttachedSource, ...] = Field(description="The attached means of payment.")
     sendings: tuple[SendingView, ...] = Field(description="When it was sent by e-mail.")
+    last_notification_at: Instant | None = Field(
+        description="When it was last sent, as far as the sender has told."
+    )
     state_transitions: dict[State, Instant] = Field(
         description="When it last entered each state that it was ever in."
     )
@@ -75,6 +78,7 @@ _DEFAULTS: Final[View] = {
     "overdue_as_of": None,
     "attempt_count": 0,
     "next_attempt_at": None,
+    "last_notification_at": None,
 }
 _INVOICE_OF_ITEM: Final = ("invoice_id", "invoice_number", "customer_id", "currency")
 

@@ -47,6 +47,15 @@ def replayed(path: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def as_far_as(then: Any, now: Any) -> Any:
+    """What there is now, without the fields that there were not then."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {name: as_far_as(then[name], value) for name, value in now.items() if name in then}
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return list(map(as_far_as, then, now))
+    return now
+
+
 @pytest.mark.parametrize("events", EVENT_FILES, ids=lambda path: path.stem)
 def test_golden_events_add_up_to_their_golden_states(events: Path) -> None:
     states = events.with_name(events.name.replace("stored_events", "states"))
@@ -54,9 +63,9 @@ def test_golden_events_add_up_to_their_golden_states(events: Path) -> None:
 
     now = replayed(events)
 
-    # A field that an invoice has only since then may stand beside those it had.
-    assert {id_: state | golden[id_] for id_, state in now.items()} == now
+    # A field that an invoice, or a part of it, has only since then may stand beside those it had.
     assert now.keys() == golden.keys()
+    assert as_far_as(golden, now) == golden
 
 
 def test_the_golden_files_hold_every_type_of_event() -> None:

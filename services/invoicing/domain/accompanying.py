@@ -21,7 +21,7 @@ def attach(decision: Decision, data: commands.AttachSource) -> Refusal | None:
         source_id=data.source_id, type=data.type, **given(details=data.details)
     )
     known = invoice.sources.get(data.source_id)
-    if known == source:
+    if known is not None and (known.type, known.details) == (data.type, data.details):
         return None
     if known is None and len(invoice.sources) + len(invoice.detached_source_ids) >= SOURCES_MAX:
         return Refusal(

@@ -9,6 +9,7 @@ from contracts.events import EventData
 from contracts.invoice import Document, Summary
 from invoicing.domain.filed import Filed
 from invoicing.domain.invoice import (
+    AttachedSource,
     Invoice,
     Payment,
     PaymentState,
@@ -48,7 +49,7 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
         **summary,
         version=1,
         filed=Filed(event.invoice),
-        sources=_with_default_source({}, event.invoice),
+        sources=_with_default_source({}, event.invoice, recorded_at),
         entered={event.state: recorded_at},
         created_at=recorded_at,
         updated_at=recorded_at,
@@ -56,23 +57,23 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
 
 
 def _with_default_source(
-    sources: dict[str, events.Source], document: Document
-) -> dict[str, events.Source]:
+    sources: dict[str, AttachedSource], document: Document, recorded_at: datetime
+) -> dict[str, AttachedSource]:
     """A source that the invoice names is attached, if nobody has told more about it yet."""
     source_id = document.source_id
     if source_id is None or source_id in sources:
         return sources
-    return {**sources, source_id: events.Source(source_id=source_id)}
+    return {**sources, source_id: AttachedSource(source_id=source_id, attached_at=recorded_at)}
 
 
 def _none(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> Changes:
     return {}
 
 
-def _updated(invoice: Invoice, event: events.InvoiceUpdated, _recorded_at: datetime) -> Changes:
+def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
     sources = dict(invoice.sources)
     if event.invoice.source_id != invoice.document.source_id:
-        sources = _with_default_source(sources, event.invoice)
+        sources = _with_default_source(sources, event.invoice, recorded_at)
     return {"filed": Filed(event.invoice), "sources": sources}
 
 
@@ -84,12 +85,14 @@ def _unposted(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> C
     return {"overdue_as_of": None}
 
 
-def _requested(invoice: Invoice, event: events.PaymentRequested, _recorded_at: datetime) -> Changes:
+def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: datetime) -> Changes:
     payment = Payment(
         payment_id=event.payment_id,
         amount=event.amount,
         state=PaymentState.REQUESTED,
         source_id=event.source_id,
+        created_at=recorded_at,
+        updated_at=recorded_at,
     )
     return {"payments": {**invoice.payments, event.payment_id: payment}}
 
@@ -102,6 +105,8 @@ def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: date
         received_at=event.received_at or recorded_at,
         method=event.method,
         source_id=event.source_id,
+        created_at=_begun(invoice, event.payment_id) or recorded_at,
+        updated_at=recorded_at,
     )
     return {"payments": {**invoice.payments, event.payment_id: payment}, "next_attempt_at": None}
 
@@ -111,15 +116,17 @@ def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: dateti
     return _with_payment(
         invoice,
         payment,
+        recorded_at,
         state=PaymentState.SETTLED,
         received_at=payment.received_at or recorded_at,
     )
 
 
-def _failed(invoice: Invoice, event: events.PaymentFailed, _recorded_at: datetime) -> Changes:
+def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime) -> Changes:
     failed = _with_payment(
         invoice,
         invoice.payments[event.payment_id],
+        recorded_at,
         state=PaymentState.FAILED,
         failure_code=event.code,
         failure_message=event.message,
@@ -138,11 +145,19 @@ def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: date
         refunded_at=recorded_at,
         reason=event.reason,
     )
-    return _with_payment(invoice, payment, refunds=(*payment.refunds, refund))
+    return _with_payment(invoice, payment, recorded_at, refunds=(*payment.refunds, refund))
 
 
-def _with_payment(invoice: Invoice, payment: Payment, **changes: object) -> Changes:
-    changed = payment.changed(**changes)
+def _begun(invoice: Invoice, payment_id: str) -> datetime | None:
+    """Since when there is a payment of this id, where it was asked for before it came."""
+    payment = invoice.payments.get(payment_id)
+    return payment.created_at if payment else None
+
+
+def _with_payment(
+    invoice: Invoice, payment: Payment, recorded_at: datetime, **changes: object
+) -> Changes:
+    changed = payment.changed(**changes, updated_at=recorded_at)
     return {"payments": {**invoice.payments, payment.payment_id: changed}}
 
 
@@ -150,11 +165,15 @@ def _credited(invoice: Invoice, event: events.InvoiceCredited, _recorded_at: dat
     return {"credit_notes": (*invoice.credit_notes, event.credit_note)}
 
 
-def _attached(invoice: Invoice, event: events.SourceAttached, _recorded_at: datetime) -> Changes:
+def _attached(invoice: Invoice, event: events.SourceAttached, recorded_at: datetime) -> Changes:
     source_id = event.source.source_id
     others = {id_: source for id_, source in invoice.sources.items() if id_ != source_id}
+    known = invoice.sources.get(source_id)
+    source = AttachedSource.worked_out(
+        event.source, attached_at=known.attached_at if known else recorded_at
+    )
     return {
-        "sources": {**others, source_id: event.source},
+        "sources": {**others, source_id: source},
         "detached_source_ids": tuple(
             id_ for id_ in invoice.detached_source_ids if id_ != source_id
         ),
@@ -185,9 +204,12 @@ def _send_requested(
     return {"sendings": {**invoice.sendings, event.send_id: sending}}
 
 
-def _sent(invoice: Invoice, event: events.InvoiceSent, _recorded_at: datetime) -> Changes:
-    sending = Sending(state=SendState.SENT, to=event.to)
-    return {"sendings": {**invoice.sendings, event.send_id: sending}}
+def _sent(invoice: Invoice, event: events.InvoiceSent, recorded_at: datetime) -> Changes:
+    sending = Sending(state=SendState.SENT, to=event.to, sent_at=recorded_at)
+    return {
+        "sendings": {**invoice.sendings, event.send_id: sending},
+        "last_notification_at": recorded_at,
+    }
 
 
 def _send_failed(invoice: Invoice, event: events.SendFailed, _recorded_at: datetime) -> Changes:

@@ -48,6 +48,8 @@ class Payment(Shape):
     failure_code: Text | None = None
     failure_message: LongText | None = None
     refunds: tuple[Refund, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -76,6 +78,13 @@ class Sending(Shape):
     to: Text | None = None
     message: LongText | None = None
     code: Text | None = None
+    sent_at: datetime | None = None
+
+
+class AttachedSource(Source):
+    """A means of payment, and since when the invoice has it."""
+
+    attached_at: datetime | None = None
 
 
 # Stands once at most after the state: in JSON a text's quotes are escaped, and within a document
@@ -94,9 +103,10 @@ class Invoice(Summary):
     next_attempt_at: datetime | None = None
     payments: dict[str, Payment] = Field(default_factory=dict)
     credit_notes: tuple[CreditNote, ...] = ()
-    sources: dict[str, Source] = Field(default_factory=dict)
+    sources: dict[str, AttachedSource] = Field(default_factory=dict)
     detached_source_ids: tuple[str, ...] = ()
     sendings: dict[str, Sending] = Field(default_factory=dict)
+    last_notification_at: datetime | None = None
     entered: dict[State, datetime] = Field(default_factory=dict)
     created_at: datetime
     updated_at: datetime

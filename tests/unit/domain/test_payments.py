@@ -222,6 +222,42 @@ def test_a_mail_can_be_asked_for_again_when_it_was_sent() -> None:
     assert desk.event_types.count("invoice.send_requested") == 2
 
 
+def test_a_payment_tells_since_when_it_is_there_and_when_it_last_changed() -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100", settled=False)
+    begun = desk.now
+    desk.accept("SettlePayment", payment_id="pay_1")
+    payment = desk.current.payments["pay_1"]
+    assert (payment.created_at, payment.updated_at) == (begun, desk.now)
+
+
+def test_a_charge_that_was_asked_for_is_there_since_it_was_asked_for() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    desk.accept("PayInvoice")
+    begun = desk.now
+    (asked,) = desk.current.payments
+    pay(desk, asked, "100")
+    assert desk.current.payments[asked].created_at == begun
+
+
+def test_a_source_of_which_more_is_told_was_attached_before() -> None:
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type="creditCard")
+    attached = desk.now
+    desk.accept("AttachSource", source_id="src_1", type="creditCard", details={"brand": "Visa"})
+    assert desk.current.sources["src_1"].attached_at == attached
+
+
+def test_the_last_notification_is_the_last_that_was_sent() -> None:
+    desk = open_desk()
+    desk.accept("RecordInvoiceSent", send_id="1", to="ada@example.com")
+    sent = desk.now
+    desk.accept("RecordInvoiceSendFailure", send_id="2", code="mailbox_unknown")
+    assert desk.current.last_notification_at == sent
+    assert desk.current.sendings["1"].sent_at == sent
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test can reach."""
