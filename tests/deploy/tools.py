@@ -1,9 +1,12 @@
 """Programs that are no Python packages: on this machine, or fetched once into `.local`."""
 
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,16 @@ def promtool() -> Path:
 def helm() -> Path:
     """Helm, built from its sources where it is not installed."""
     return _installed("helm") or _built("helm", HELM)
+
+
+def prepare_helm() -> None:
+    """Begin to build it beside other tests; `helm` then waits for it, and tells of a failure."""
+    threading.Thread(target=_quietly, args=[helm], daemon=True).start()
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    with suppress(BaseException):
+        work()
 
 
 def run(program: Path, *arguments: str | Path) -> str:
@@ -53,27 +66,36 @@ def _installed(name: str) -> Path | None:
 def _unpacked(package: str, path: str) -> Path:
     """A file of a Debian package, which need not be installed for that."""
     directory = LOCAL / package
-    if not (directory / path).exists():
-        if shutil.which("apt-get") is None:
-            lacking(f"{Path(path).name}, and there is no apt-get to fetch it with")
-        directory.mkdir(parents=True, exist_ok=True)
-        _fetch(["apt-get", "download", package], directory)
-        for archive in directory.glob("*.deb"):
-            _fetch(["dpkg", "-x", archive.name, "."], directory)
-            archive.unlink()
+    with _alone_in(directory):
+        if not (directory / path).exists():
+            if shutil.which("apt-get") is None:
+                lacking(f"{Path(path).name}, and there is no apt-get to fetch it with")
+            _fetch(["apt-get", "download", package], directory)
+            for archive in directory.glob("*.deb"):
+                _fetch(["dpkg", "-x", archive.name, "."], directory)
+                archive.unlink()
     return directory / path
 
 
 def _built(name: str, package: str) -> Path:
     """A Go program, built once and kept. From nothing, Helm takes two processors some minutes."""
     directory = LOCAL / package.replace("/", "_")
-    if not (directory / name).exists():
-        if shutil.which("go") is None:
-            lacking(f"{name}, and there is no Go to build it with")
-        directory.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | {"GOBIN": str(directory), "GOFLAGS": "-trimpath"}
-        _fetch(["nice", "go", "install", package], directory, environment)
+    with _alone_in(directory):
+        if not (directory / name).exists():
+            if shutil.which("go") is None:
+                lacking(f"{name}, and there is no Go to build it with")
+            environment = os.environ | {"GOBIN": str(directory), "GOFLAGS": "-trimpath"}
+            _fetch(["nice", "-n", "19", "go", "install", package], directory, environment)
     return directory / name
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Whoever else wants the same, in this process or another, waits and finds it there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(
