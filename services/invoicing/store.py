@@ -247,7 +247,10 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg's own DataError: a value that cannot be sent.
         return not isinstance(error, ValueError)
-    return isinstance(error, DatabaseBehindError | OSError | TimeoutError)
+    # InternalClientError: a connection that was cut while in use, and the client lost its thread.
+    return isinstance(
+        error, DatabaseBehindError | asyncpg.InternalClientError | OSError | TimeoutError
+    )
 
 
 class DatabaseBehindError(Exception):
