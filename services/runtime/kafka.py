@@ -1,7 +1,8 @@
 """How we reach Kafka: connection options for its clients, home partitions, topics."""
 
 import ssl
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -92,6 +93,17 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
+@asynccontextmanager
+async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client to ask about topics and groups, and to change them."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def committed_offsets(
     settings: Settings, group: str, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -101,12 +113,8 @@ async def committed_offsets(
     that stands for the whole answer, so that its consumer's `committed` takes a coordinator that
     still loads, as after a restart, for one that knows no offset: a reader would start over.
     """
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         told = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
-    finally:
-        await admin.close()
     if untold := set(partitions) - told.keys():
         raise GroupCoordinatorNotAvailableError(
             f"The coordinator of group {group} tells nothing of {len(untold)} partitions."
@@ -116,12 +124,8 @@ async def committed_offsets(
 
 async def existing_topics(settings: Settings) -> dict[str, int]:
     """How many partitions each of our topics has; those that do not exist are left out."""
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         described = await admin.describe_topics(_names(settings))
-    finally:
-        await admin.close()
     return {
         topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
     }
@@ -131,12 +135,8 @@ async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; returns their names. Then `check_topics` them."""
     existing = await existing_topics(settings)
     missing = [name for name in _names(settings) if name not in existing]
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         response = await admin.create_topics([_new_topic(settings, name) for name in missing])
-    finally:
-        await admin.close()
     for name, code, *message in response.topic_errors:
         error = for_code(code)
         if code != 0 and error is not TopicAlreadyExistsError:
@@ -147,12 +147,8 @@ async def create_topics(settings: Settings) -> list[str]:
 
 async def delete_topics(settings: Settings, names: Collection[str]) -> None:
     """Delete topics, with all that is in them."""
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         await admin.delete_topics(list(names))
-    finally:
-        await admin.close()
 
 
 def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
@@ -166,15 +162,6 @@ def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
         raise TopicsError(
             f"{settings.topic_commands} has {commands} partitions and {settings.topic_events} has"
             f" {events}. They must be the same, so that an invoice's events keep to one partition."
-        )
-
-
-def check_homes(topic: str, partitions: int, homes: int) -> None:
-    """Raises `TopicsError` where the topic has fewer partitions than invoices are at home in."""
-    if partitions < homes:
-        raise TopicsError(
-            f"{topic} has {partitions} partitions, but its invoices are at home in {homes}: it was"
-            f" made anew with too few. Make it again with {homes} or more."
         )
 
 
