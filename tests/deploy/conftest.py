@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.compose import TOPICS, ComposeProject, compose_refusal
+from tests.deploy.tools import prepare_helm
 from tests.service.service import Service, running_service
 
 NO_ENGINE = "no Docker engine answers"
@@ -32,6 +33,11 @@ async def deployed(compose: ComposeProject, tmp_path: Path) -> AsyncIterator[Ser
     """The same service as tests drive one: from this machine, its topics followed."""
     async with running_service(compose.bootstrap, compose.dsn, TOPICS, tmp_path) as made:
         yield made
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any(item.path.name == "test_chart.py" for item in session.items):
+        prepare_helm()
 
 
 def pytest_terminal_summary(
