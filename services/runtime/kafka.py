@@ -1,17 +1,20 @@
 """How we reach Kafka: connection options for its clients, home partitions, topics."""
 
 import ssl
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 from aiokafka.partitioner import murmur2
@@ -19,7 +22,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from runtime.settings import Settings
+from runtime.patience import describe
+from runtime.settings import PREFIX, Settings, WrongSettingError
 
 CLIENT_ID: Final = "invoicing"
 # A set-aside record keeps every byte and gets headers more, so it may be larger than when it came.
@@ -82,26 +86,56 @@ def producer_options(settings: Settings) -> dict[str, Any]:
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_path)
+    with _usable("KAFKA_SSL_CA_PATH"):
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_path)
     if settings.kafka_ssl_certificate_path:
         password = settings.kafka_ssl_key_password
-        context.load_cert_chain(
-            settings.kafka_ssl_certificate_path,
-            settings.kafka_ssl_key_path,
-            password.get_secret_value() if password else None,
-        )
+        with _usable("KAFKA_SSL_CERTIFICATE_PATH or _KEY_PATH"):
+            context.load_cert_chain(
+                settings.kafka_ssl_certificate_path,
+                settings.kafka_ssl_key_path,
+                password.get_secret_value() if password else None,
+            )
     return context
 
 
+@contextmanager
+def _usable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # what OpenSSL has to say is one, too
+        raise WrongSettingError(f"{PREFIX}{name} cannot be used: {describe(error)}") from None
+
+
 @asynccontextmanager
-async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client to ask about topics and groups, and to change them."""
+async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that looks after topics and groups.
+
+    Raises `KafkaConnectionError` that says why: of a certificate that is not trusted, or a wrong
+    password, aiokafka writes in its log only.
+    """
     admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        reasons = await _reasons_against_connecting(settings)
+        raise KafkaConnectionError("; ".join(reasons) or str(error)) from error
     try:
         yield admin
     finally:
         await admin.close()
+
+
+async def _reasons_against_connecting(settings: Settings) -> list[str]:
+    options = client_options(settings)
+    reasons = []
+    for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
+        try:
+            connection = await create_conn(host, port, **options)
+            connection.close()
+        except (OSError, KafkaError, TimeoutError) as error:
+            reasons.append(f"{host}:{port}: {describe(error)}")
+    return reasons
 
 
 async def committed_offsets(
@@ -113,7 +147,7 @@ async def committed_offsets(
     that stands for the whole answer, so that its consumer's `committed` takes a coordinator that
     still loads, as after a restart, for one that knows no offset: a reader would start over.
     """
-    async with administering(settings) as admin:
+    async with administration(settings) as admin:
         told = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
     if untold := set(partitions) - told.keys():
         raise GroupCoordinatorNotAvailableError(
@@ -123,9 +157,18 @@ async def committed_offsets(
 
 
 async def existing_topics(settings: Settings) -> dict[str, int]:
-    """How many partitions each of our topics has; those that do not exist are left out."""
-    async with administering(settings) as admin:
+    """How many partitions each of our topics has; those that do not exist are left out.
+
+    Raises `TopicsError` where we may not know whether one exists.
+    """
+    async with administration(settings) as admin:
         described = await admin.describe_topics(_names(settings))
+    for topic in described:
+        if topic["error_code"] == TopicAuthorizationFailedError.errno:
+            raise TopicsError(
+                f"Kafka does not let us see topic {topic['topic']}:"
+                f" {settings.kafka_sasl_username or 'who we are'} has no right to describe it."
+            )
     return {
         topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
     }
@@ -135,7 +178,7 @@ async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; returns their names. Then `check_topics` them."""
     existing = await existing_topics(settings)
     missing = [name for name in _names(settings) if name not in existing]
-    async with administering(settings) as admin:
+    async with administration(settings) as admin:
         response = await admin.create_topics([_new_topic(settings, name) for name in missing])
     for name, code, *message in response.topic_errors:
         error = for_code(code)
@@ -147,7 +190,7 @@ async def create_topics(settings: Settings) -> list[str]:
 
 async def delete_topics(settings: Settings, names: Collection[str]) -> None:
     """Delete topics, with all that is in them."""
-    async with administering(settings) as admin:
+    async with administration(settings) as admin:
         await admin.delete_topics(list(names))
 
 
@@ -162,15 +205,6 @@ def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
         raise TopicsError(
             f"{settings.topic_commands} has {commands} partitions and {settings.topic_events} has"
             f" {events}. They must be the same, so that an invoice's events keep to one partition."
-        )
-
-
-def check_homes(topic: str, partitions: int, homes: int) -> None:
-    """Raises `TopicsError` where the topic has fewer partitions than invoices are at home in."""
-    if partitions < homes:
-        raise TopicsError(
-            f"{topic} has {partitions} partitions, but its invoices are at home in {homes}: it was"
-            f" made anew with too few. Make it again with {homes} or more."
         )
 
 
