@@ -9,7 +9,6 @@ from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
 from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
-from invoicing.migrations import MigrationBlockedError
 from invoicing.rebuild import RebuildError
 from invoicing.store import DatabaseBehindError, SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
@@ -36,7 +35,6 @@ KNOWN_FAILURES: Final = (
     TopicsError,
     SchemaError,
     DatabaseBehindError,
-    MigrationBlockedError,
     GaveUpError,
     UnfinishedTransactionError,
     RebuildError,

@@ -1,4 +1,4 @@
-"""The compose stack that the tests of this folder share."""
+"""The stacks that the tests of this folder share: the compose file's, and a secured one."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.compose import TOPICS, ComposeProject, compose_refusal
+from tests.deploy.secured import SECONDS_MAX, Secured, secured_refusal, secured_stack
 from tests.deploy.tools import prepare_helm
-from tests.service.service import Service, running_service
+from tests.service.http import Api, started_api
+from tests.service.service import Service, Worker, running_service
+from tests.service.traces import Traces, receiving
+from tests.stack.wait import eventually
 
 NO_ENGINE = "no Docker engine answers"
 REFUSED = pytest.StashKey[str]()
@@ -17,15 +21,67 @@ REFUSED = pytest.StashKey[str]()
 @pytest.fixture(scope="session")
 def compose(pytestconfig: pytest.Config) -> Iterator[ComposeProject]:
     """The whole service in containers."""
-    refusal = compose_refusal()
-    if refusal is not None:
-        pytestconfig.stash[REFUSED] = refusal
-        # An engine is what a machine may truly lack; what is missing beside one is a mistake.
-        if os.environ.get("CI") == "true" and refusal != NO_ENGINE:
-            pytest.fail(f"CI must test the containers, but {refusal}.")
-        pytest.skip(refusal)
+    _insist(pytestconfig, compose_refusal())
     with ComposeProject() as project:
         yield project
+
+
+@pytest.fixture(scope="session")
+def secured(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Secured]:
+    """Kafka and Postgres as production has them, with topics and tables."""
+    _insist(pytestconfig, secured_refusal())
+    with secured_stack(tmp_path_factory.mktemp("secured")) as stack:
+        stack.party("operator", "migrator").run("migrate")
+        stack.party("operator").run("topics")
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def traces() -> Iterator[Traces]:
+    """What the secured worker and API tell of their work."""
+    with receiving() as received:
+        yield received
+
+
+@pytest.fixture(scope="session")
+async def worker(secured: Secured, traces: Traces) -> AsyncIterator[Worker]:
+    """A worker that tells all that it can tell."""
+    party = secured.party("worker", "worker")
+    environment = {**os.environ, **party.environment, **_talkative(traces)}
+    started = Worker("ops.main", environment, party.directory / "worker.log")
+    try:
+        await eventually(started.is_ready, seconds=SECONDS_MAX)
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture(scope="session")
+async def api(secured: Secured, worker: Worker, traces: Traces) -> AsyncIterator[Api]:
+    """An API that tells all that it can tell, and whose commands the worker handles."""
+    with started_api(secured.party("api"), **_talkative(traces)) as started:
+        await eventually(started.is_ready, seconds=SECONDS_MAX)
+        yield started
+
+
+def _talkative(traces: Traces) -> dict[str, str]:
+    return {
+        "INVOICING_LOG_LEVEL": "DEBUG",
+        "INVOICING_TRACES_ENDPOINT": traces.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+
+
+def _insist(config: pytest.Config, refusal: str | None) -> None:
+    """An engine is what a machine may truly lack; what is missing beside one is a mistake."""
+    if refusal is None:
+        return
+    config.stash[REFUSED] = refusal
+    if os.environ.get("CI") == "true" and refusal != NO_ENGINE:
+        pytest.fail(f"CI must test in containers, but {refusal}.")
+    pytest.skip(refusal)
 
 
 @pytest.fixture
@@ -44,5 +100,5 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if refusal := config.stash.get(REFUSED, None):
-        line = f"NOT TESTED AS CONTAINERS: all tests of the compose file were skipped: {refusal}."
+        line = f"NOT TESTED AS CONTAINERS: all tests of what is deployed were skipped: {refusal}."
         terminalreporter.write_line(line, red=True, bold=True)

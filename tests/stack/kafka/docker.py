@@ -25,21 +25,12 @@ class DockerKafka:
         settings = broker_settings(host, port, CONTROLLER_PORT, "/tmp/kafka-logs")
         self.bootstrap = f"{host}:{port}"
         self._container = DockerContainer(IMAGE).with_bind_ports(port, port)
-        self._container.with_envs(KAFKA_HEAP_OPTS="-Xms256m -Xmx512m", **_as_variables(settings))
+        self._container.with_envs(KAFKA_HEAP_OPTS="-Xms256m -Xmx512m", **as_variables(settings))
         with started(self._container):
             wait_until_ready(self.bootstrap)
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)
-
-    def kill(self) -> None:
-        self._container.get_wrapped_container().kill()
-
-    def freeze(self) -> None:
-        self._container.get_wrapped_container().pause()
-
-    def thaw(self) -> None:
-        self._container.get_wrapped_container().unpause()
 
     def start(self) -> None:
         self._container.get_wrapped_container().start()
@@ -49,5 +40,10 @@ class DockerKafka:
         self._container.stop()
 
 
-def _as_variables(settings: dict[str, str]) -> dict[str, str]:
-    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+def as_variables(settings: dict[str, str]) -> dict[str, str]:
+    """Settings as the image takes them: https://hub.docker.com/r/apache/kafka"""
+    signs = {"_": "__", "-": "___", ".": "_"}
+    return {
+        f"KAFKA_{''.join(signs.get(sign, sign) for sign in name).upper()}": value
+        for name, value in settings.items()
+    }
