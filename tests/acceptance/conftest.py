@@ -26,8 +26,17 @@ async def service(
 
 
 @pytest.fixture(scope="module")
+def worker_settings() -> dict[str, str]:
+    """Settings of the worker beside `api`; a module may have others."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 async def api(
-    kafka: Kafka, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    kafka: Kafka,
+    databases: Databases,
+    worker_settings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
     """An API process and a worker for the tests of a module, each with invoices of its own."""
     directory = tmp_path_factory.mktemp("api")
@@ -38,6 +47,6 @@ async def api(
             kafka.bootstrap, dsn, topics, directory, transactions=kafka.real
         ) as service,
     ):
-        await service.ready_worker()
+        await service.ready_worker(**worker_settings)
         async with running_api(service) as made:
             yield made

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.app import bare_app
+from api.problems import ProblemCode
+from api.shapes import InvoicePage
+from api.views import InvoiceView
 from contracts.commands import COMMANDS
 from contracts.events import EVENTS
 from contracts.invoice import Document
@@ -15,29 +19,57 @@ from invoicing.domain.invoice import Invoice
 from ops.main import app
 from ops.schemas.shapes import Schema, shape_of
 from ops.schemas.story import play
+from tests.coverage import TABLE
 from tests.domain.complete import COMPLETE
 from tests.domain.desk import Desk
+from tests.domain.sources import DETAILS, TOLD
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/coverage.md").read_text(encoding="utf-8")
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in PAGE.splitlines()
-    if line.startswith("| ") and not line.startswith(("| There", "| ---"))
-]
+
+
+def rows_by_section(page: str) -> dict[str, list[list[str]]]:
+    """The cells of each row, by the heading that it stands under."""
+    sections: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif line.startswith("| ") and not line.startswith(("| There", "| ---")):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            sections.setdefault(heading, []).append(cells)
+    return sections
+
+
+SECTIONS = rows_by_section(PAGE)
+ROWS = [row for rows in SECTIONS.values() for row in rows]
+OPENAPI = bare_app().openapi()
 SHAPES: dict[str, Schema] = {
     **{name: shape_of(model, "validation") for name, model in COMMANDS.items()},
     **{name: shape_of(model, "serialization") for name, model in EVENTS.items()},
     ACCEPTED: shape_of(Answer, "serialization"),
     REJECTED: shape_of(Rejection, "serialization"),
     "Invoice.document": shape_of(Document, "serialization"),
+    "InvoicePage": shape_of(InvoicePage, "serialization"),
+    "InvoiceView": shape_of(InvoiceView, "serialization"),
     "Invoice": shape_of(Invoice, "serialization"),
 }
 OTHER_NAMES = {
     "id",
     "source",
     "subject",
-    *(code.value for code in RefusalCode),
+    *(code.value for code in (*RefusalCode, *ProblemCode)),
+    *(
+        f"{method.upper()} {address}"
+        for address, calls in OPENAPI["paths"].items()
+        for method in calls
+    ),
+    *(
+        parameter["name"]
+        for calls in OPENAPI["paths"].values()
+        for operation in calls.values()
+        for parameter in operation["parameters"]
+    ),
     *(
         f"invoicing {command.callback.__name__}"
         for command in app.registered_commands
@@ -51,7 +83,7 @@ def names(cell: str) -> list[str]:
 
 
 def exists(name: str) -> bool:
-    """Whether a name of the second column is a command, an event, a field of one, or a code."""
+    """Whether a name of the second column is a field, a code, a call, or a parameter of one."""
     for shape, schema in SHAPES.items():
         if name == shape or name.startswith(f"{shape}."):
             fields = name.removeprefix(shape).split(".")[1:]
@@ -76,14 +108,15 @@ def has_field(schema: Schema, part: Any, fields: list[str]) -> bool:
 
 def test_every_command_event_and_field_of_the_page_exists() -> None:
     for _, here, _ in ROWS:
-        unknown = [name for name in names(here) if not exists(name)]
-        assert not unknown or here.startswith("Waits for HTTP"), here
+        assert [name for name in names(here) if not exists(name)] == [], here
 
 
 def test_a_field_that_does_not_exist_is_noticed() -> None:
     assert exists("CreateInvoice.items.tax.rate")
     assert not exists("CreateInvoice.items.tax.rates")
     assert not exists("invoice.burnt")
+    assert exists("GET /v1/invoices")
+    assert not exists("GET /v1/bills")
 
 
 def test_every_test_of_the_page_exists() -> None:
@@ -98,11 +131,45 @@ def test_every_test_of_the_page_exists() -> None:
 
 def test_every_row_is_shown_by_a_test_or_says_why_not() -> None:
     unshown = [
-        row
-        for row in ROWS
-        if row[2] == "–" and not re.match("Waits for|None|Derived|Recorded", row[1])
+        row for row in ROWS if row[2] == "–" and not re.match("Waits for|None|Recorded", row[1])
     ]
     assert unshown == []
+
+
+def waits(here: str) -> bool:
+    """Whether a row says that it is not there yet, or never will be."""
+    return here.startswith(("Waits for", "None"))
+
+
+def is_of_http(shown: str) -> bool:
+    """Whether a test that a row names asks through HTTP by itself."""
+    return any(name.startswith(("test_http_access", "test_app")) for name in names(shown))
+
+
+def row_of(there: str) -> str:
+    """A row as the table of calls names it."""
+    return there.replace("`", "")
+
+
+def test_every_row_is_asked_through_http_or_waits() -> None:
+    missing = [
+        (section, there)
+        for section, rows in SECTIONS.items()
+        for there, here, shown in rows
+        if not (waits(here) or is_of_http(shown))
+        and row_of(there) not in {case.row for case in TABLE.get(section, ())}
+    ]
+    assert missing == []
+
+
+def test_what_is_asked_through_http_is_a_row_of_the_page() -> None:
+    rows = {
+        (section, there.replace("`", ""))
+        for section, rows in SECTIONS.items()
+        for there, *_ in rows
+    }
+    asked = {(section, case.row) for section, cases in TABLE.items() for case in cases}
+    assert asked <= rows
 
 
 def test_every_command_has_its_place_on_the_page() -> None:
@@ -168,61 +235,6 @@ def test_every_state_of_a_tax_identifier_is_taken(state: str) -> None:
     assert told.state == state
 
 
-CARD = {"lastFourDigits": "1111", "expirationMonth": 7, "expirationYear": 2030, "brand": "Visa"}
-REDIRECT = {"redirectUrl": "https://a.example/r", "returnUrl": "https://a.example/b"}
-PAY_PAL = {
-    "redirect": REDIRECT | {"cancelUrl": "https://a.example/c"},
-    "directDebit": {"token": "t_1"},
-}
-BANK = {
-    "accountHolder": "Ada Lovelace",
-    "bankName": "A bank",
-    "city": "London",
-    "country": "GB",
-    "referenceId": "ref-1",
-    "accountNumber": "12345678",
-}
-OWNER_ADDRESS = {"line1": "12 St James's Square", "city": "London", "country": "GB"}
-DETAILS: dict[str, dict[str, Any]] = {
-    "creditCard": CARD,
-    "googlePay": CARD,
-    "payPal": PAY_PAL,
-    "payPalBilling": PAY_PAL,
-    "payPalCredit": PAY_PAL,
-    "directDebit": {"redirect": REDIRECT},
-    "wireTransfer": BANK | {"additionalBankInformation": "Branch 1", "iban": "GB33BUKB20201555"},
-    "bPay": BANK
-    | {"billId": "bill-1", "customerPaymentReference": "cpr-1", "swiftCode": "BUKBGB22"},
-    "payCo": REDIRECT,
-    "onlineBanking": {"bankCode": "001"},
-    "klarnaCredit": {
-        "shipping": {
-            "recipient": "Ada Lovelace",
-            "phoneNumber": "+44 20 0000",
-            "email": "ada@example.com",
-            "address": OWNER_ADDRESS,
-        },
-        "token": "t_1",
-    },
-    "klarnaCreditRecurring": {
-        "returnUrl": "https://a.example/b",
-        "cancelUrl": "https://a.example/c",
-    },
-    "konbini": {
-        "storeId": "s_1",
-        "receiptNumber": "r_1",
-        "printableInvoiceUrl": "https://a.example/p",
-        "storeName": "Lawson",
-        "localizedStoreName": "ローソン",
-        "storeLogoUrl": "https://a.example/l",
-    },
-    "alipay": {},
-    "applePay": {},
-    "codJapan": {},
-    "bankTransfer": {},
-}
-
-
 @pytest.mark.parametrize("type_", DETAILS)
 def test_every_type_of_source_is_attached_with_its_details(type_: str) -> None:
     desk = open_desk()
@@ -232,25 +244,9 @@ def test_every_type_of_source_is_attached_with_its_details(type_: str) -> None:
 
 
 def test_whatever_is_told_of_a_source_stands_in_the_event() -> None:
-    told = {
-        "reusable": True,
-        "flow": "standard",
-        "state": "chargeable",
-        "paymentSessionId": "ses_1",
-        "metadata": {"note": "the blue one"},
-        "owner": {
-            "firstName": "Ada",
-            "lastName": "Lovelace",
-            "email": "ada@example.com",
-            "organization": "Analytical Engines",
-            "upstreamId": "up_1",
-            "address": OWNER_ADDRESS,
-            "additionalAddressInfo": {"neighborhood": "St James's"},
-        },
-    }
     desk = open_desk()
-    desk.accept("AttachSource", source_id="src_1", type="creditCard", details=told)
-    assert json.loads(desk.history[-1][0].model_dump_json())["source"]["details"] == told
+    desk.accept("AttachSource", source_id="src_1", type="creditCard", details=TOLD)
+    assert json.loads(desk.history[-1][0].model_dump_json())["source"]["details"] == TOLD
 
 
 def test_a_failed_payment_keeps_its_code_and_message() -> None:
