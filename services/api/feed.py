@@ -40,7 +40,8 @@ SELECT transaction_id::text, position, type, data FROM events
 WHERE (transaction_id, position) > ($1::text::xid8, $2)
   AND (transaction_id, position) <= ($3::text::xid8, $4)
   AND ($5::text[] IS NULL OR type = ANY($5))
-ORDER BY transaction_id, position LIMIT $6
+-- The column: the bare name is the text above, by which 10 comes before 9.
+ORDER BY events.transaction_id, position LIMIT $6
 """
 
 # Else a client that may see few events among many would search them all, each time anew.
