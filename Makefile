@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test unit chaos bench check constraints schemas clean
+.PHONY: demo test unit chaos simulate bench check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -15,10 +15,17 @@ test: check
 unit: $(READY)
 	$(BIN)/pytest tests/unit tests/property
 
-# Faults at random for so many minutes each: of processes alone, then of everything.
+# Every kind of fault at random for so many minutes and until so many SIGKILLs, then each kind alone.
+# The verdict and a table of the faults are printed, and kept as JSON in .local/chaos.
 MINUTES ?= 5
+KILLS ?= 0
 chaos: $(READY)
-	CHAOS_SECONDS=$$(( $(MINUTES) * 60 )) $(BIN)/pytest tests/chaos
+	CHAOS_SECONDS=$$(( $(MINUTES) * 60 )) CHAOS_KILLS=$(KILLS) $(BIN)/pytest tests/chaos --show-capture=no
+
+# So many commands through the real lanes in a made-up world; a seed that finds something is printed.
+COMMANDS ?= 1000000
+simulate: $(READY)
+	SIMULATION_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/simulation -k nothing_is_found --timeout 86400
 
 # BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
 bench: $(READY)

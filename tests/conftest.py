@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops.scratch.databases import Databases, migrated_databases
+from ops.scratch.databases import Databases, migrated_databases, unmigrated_database
 from tests.service.service import Service, running_service
 from tests.stack.choice import Choice
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
@@ -141,6 +141,24 @@ async def database(databases: Databases) -> AsyncIterator[str]:
     """The DSN of an empty database for one test, with the newest schema."""
     async with databases.fresh() as dsn:
         yield dsn
+
+
+@pytest.fixture
+async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
+    """The DSN of a database that was never migrated."""
+    async with unmigrated_database(postgres.dsn) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def service(
+    kafka: Kafka, topics: Topics, database: str, tmp_path: Path
+) -> AsyncIterator[Service]:
+    """A service of the test's own, without workers yet."""
+    async with running_service(
+        kafka.bootstrap, database, topics, tmp_path, transactions=kafka.real
+    ) as made:
+        yield made
 
 
 @pytest.fixture

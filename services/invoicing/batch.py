@@ -194,6 +194,10 @@ class BatchHandler:
         """Where a lane goes on, as far as the store knows."""
         return (await self._store.next_offsets(topic)).get(partition, 0)
 
+    async def homes(self, topic: str) -> int:
+        """Among how many of the topic's lanes the invoices are at home."""
+        return await self._store.homes(topic)
+
     async def _set_aside(self, record: Record, error: Exception, handled: int) -> Publication:
         # The error's own text may hold a customer's data, so only its kind is told.
         log.error("record_set_aside", at=str(record.position), error=type(error).__name__)

@@ -60,6 +60,7 @@ class Lane:
         self._in_hand: Sequence[Record] = ()
         self._next_offset = 0
         self._handled = 0
+        self._homes = 0
         self._just_sought = False
         self._paused = False
         self._stopping = False
@@ -129,6 +130,7 @@ class Lane:
         async with asyncio.timeout(OPEN_SECONDS_MAX):
             await publisher.start()
             offset = await self._committed_offset(publisher)
+            self._homes = await self._handler.homes(self.topic_partition.topic)
         if self._stopping:
             return
         self._next_offset = offset
@@ -171,7 +173,7 @@ class Lane:
         publication = await self._handle(records)
         with stage("publish"):
             async with asyncio.timeout(PUBLISH_SECONDS_MAX):
-                await publisher.publish(publication, records[-1].position.offset + 1)
+                await publisher.publish(publication, records[-1].position.offset + 1, self._homes)
         _count(publication, len(records))
         for command in publication.traced:
             command.tell(began_ns)
@@ -191,7 +193,7 @@ class Lane:
         outage = Patience(self._settings.retry_limit_seconds, "Postgres")
         while True:
             try:
-                publication = await self._handler.handle(records, self._is_home(), self._handled)
+                publication = await self._handler.handle(records, self._is_home, self._handled)
             except Exception as error:
                 if not is_outage(error):
                     raise
@@ -202,10 +204,9 @@ class Lane:
                 self._handled = records[-1].position.offset + 1
                 return publication
 
-    def _is_home(self) -> Callable[[str], bool]:
-        topic, own = self.topic_partition
-        partitions = len(self._consumer.partitions_for_topic(topic) or (own,))
-        return lambda invoice_id: partition_of(invoice_id.encode(), partitions) == own
+    def _is_home(self, invoice_id: str) -> bool:
+        own: int = self.topic_partition.partition
+        return partition_of(invoice_id.encode(), self._homes) == own
 
     async def _rest_after(self, error: Exception) -> None:
         """Somebody else runs this lane. Group membership will take it from us within a session."""

@@ -92,9 +92,12 @@ class Publisher:
             # It would flush first, and waits for a broker that is away.
             await self._producer.client.close()
 
-    async def publish(self, publication: Publication, next_offset: int) -> None:
-        """Publish it all, and with it that the lane goes on at `next_offset`."""
-        partitions = await self._partition_counts()
+    async def publish(self, publication: Publication, next_offset: int, homes: int) -> None:
+        """Publish it all, and with it that the lane goes on at `next_offset`.
+
+        An invoice's events, like its commands, keep to one of the first `homes` partitions.
+        """
+        partitions = await self._partition_counts(homes)
         messages = list(self._messages(publication, partitions))
         await self._publish(messages, next_offset)
 
@@ -140,16 +143,15 @@ class Publisher:
         if not empty:
             yield batch
 
-    async def _partition_counts(self) -> dict[str, int]:
+    async def _partition_counts(self, homes: int) -> dict[str, int]:
         settings = self._settings
-        topics = (
-            settings.topic_commands,
-            settings.topic_events,
-            settings.topic_replies,
-            settings.topic_dead_letter,
-        )
-        # From the client's own metadata; asked of a broker only once.
-        return {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
+        unordered = (settings.topic_replies, settings.topic_dead_letter)
+        return {
+            settings.topic_commands: homes,
+            settings.topic_events: homes,
+            # From the client's own metadata; asked of a broker only once.
+            **{topic: len(await self._producer.partitions_for(topic)) for topic in unordered},
+        }
 
     def _messages(self, publication: Publication, partitions: dict[str, int]) -> Iterator[Message]:
         settings = self._settings

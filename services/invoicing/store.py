@@ -110,6 +110,14 @@ LOAD_LANES = """
 SELECT "partition", next_offset FROM lanes WHERE consumer_group = $1 AND topic = $2
 """
 
+SETTLE_HOMES = """
+INSERT INTO homes (topic, partitions) VALUES ($1, $2) ON CONFLICT DO NOTHING
+"""
+
+LOAD_HOMES = """
+SELECT partitions FROM homes WHERE topic = $1
+"""
+
 EVENT_COLUMNS = (
     "invoice_id", "version", "type", "data", "command_source", "command_id", "recorded_at",
 )  # fmt: skip
@@ -247,7 +255,10 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg's own DataError: a value that cannot be sent.
         return not isinstance(error, ValueError)
-    return isinstance(error, DatabaseBehindError | OSError | TimeoutError)
+    # InternalClientError: a connection that was cut while in use, and the client lost its thread.
+    return isinstance(
+        error, DatabaseBehindError | asyncpg.InternalClientError | OSError | TimeoutError
+    )
 
 
 class DatabaseBehindError(Exception):
@@ -287,6 +298,17 @@ class Store:
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(LOAD_LANES, self._consumer_group, topic)
         return {row["partition"]: row["next_offset"] for row in rows}
+
+    async def settle_homes(self, topic: str, partitions: int) -> int:
+        """Among how many of the topic's lanes invoices are at home: those that it had at first."""
+        async with self._pool.acquire() as connection:
+            await connection.execute(SETTLE_HOMES, topic, partitions)
+        return await self.homes(topic)
+
+    async def homes(self, topic: str) -> int:
+        """Among how many lanes invoices are at home. `settle_homes` comes first."""
+        async with self._pool.acquire() as connection:
+            return int(await connection.fetchval(LOAD_HOMES, topic))
 
     async def load(
         self, invoice_ids: Sequence[str], commands: Mapping[CommandKey, Sequence[Position]]

@@ -34,6 +34,7 @@ from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
 from runtime.kafka import (
     CLIENT_ID,
+    check_homes,
     check_topics,
     committed_offsets,
     existing_topics,
@@ -50,6 +51,8 @@ FETCH_RECORDS_MAX: Final = 5_000
 FETCH_WAIT_MS_MAX: Final = 100
 # FastStream sleeps this long again after it has waited this long for nothing.
 POLL_WAIT_MS: Final = 5
+# Partitions that were added wait for so long until somebody reads them.
+METADATA_AGE_MS_MAX: Final = 20_000
 STOP_SECONDS_MAX: Final = 3.0
 # The longest that a revoked lane is waited for lies well below it.
 REBALANCE_TIMEOUT_MS: Final = 60_000
@@ -90,6 +93,7 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
         security=security(settings),
         consumer_only=True,
         allow_auto_create_topics=False,
+        metadata_max_age_ms=METADATA_AGE_MS_MAX,
         graceful_timeout=STOP_SECONDS_MAX,
         logger=_subscriber_log(),
         apply_types=False,
@@ -148,10 +152,13 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
         Patience(limit, "Kafka"), is_kafka_outage, partial(existing_topics, settings)
     )
     check_topics(settings, partitions)
+    topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
+    settled = partial(store.settle_homes, topic, there_are)
+    check_homes(topic, there_are, await patiently(Patience(limit, "Postgres"), is_outage, settled))
     await patiently(
         Patience(limit, "Kafka or Postgres"),
         lambda error: is_kafka_outage(error) or is_outage(error),
-        partial(_check_lanes, settings, store, partitions[settings.topic_commands]),
+        partial(_check_lanes, settings, store, there_are),
     )
 
 

@@ -9,6 +9,7 @@ from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
 
 from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
+from invoicing.migrations import MigrationBlockedError
 from invoicing.rebuild import RebuildError
 from invoicing.store import DatabaseBehindError, SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
@@ -35,6 +36,7 @@ KNOWN_FAILURES: Final = (
     TopicsError,
     SchemaError,
     DatabaseBehindError,
+    MigrationBlockedError,
     GaveUpError,
     UnfinishedTransactionError,
     RebuildError,

@@ -1,28 +1,16 @@
 """The service for acceptance tests."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from ops.scratch.databases import Databases
 from tests.service.http import Api, running_api
-from tests.service.service import Service, running_service
+from tests.service.service import running_service
 from tests.stack.kafka import Kafka
-from tests.stack.topics import Topics, fresh_topics
+from tests.stack.topics import fresh_topics
 
 HTTP_PARTITIONS = 2
-
-
-@pytest.fixture
-async def service(
-    kafka: Kafka, topics: Topics, database: str, tmp_path: Path
-) -> AsyncIterator[Service]:
-    """A service of the test's own, without workers yet."""
-    async with running_service(
-        kafka.bootstrap, database, topics, tmp_path, transactions=kafka.real
-    ) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

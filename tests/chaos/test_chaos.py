@@ -1,6 +1,7 @@
 """Chaos, long enough to matter and short enough for every day. `CHAOS_SEED` plays one again.
 
-`CHAOS_SECONDS` makes a round longer: `make chaos MINUTES=5`.
+`CHAOS_SECONDS` makes the mixed round longer, and with `CHAOS_KILLS` it goes on until so many
+workers were killed: `make chaos MINUTES=5`, `make chaos KILLS=1000`.
 """
 
 import os
@@ -8,45 +9,58 @@ import random
 
 import pytest
 
-from tests.chaos.harness import Chaos
+from tests.chaos.faults import EVERYTHING, Fault
+from tests.chaos.harness import chaos_round
 from tests.service.service import Service
 from tests.stack.kafka import RestartableKafka
 from tests.stack.postgres import RestartablePostgres
 
-pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(7200)]
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "20"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "45"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "0"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
-
-OF_PROCESSES = {
-    "kill": 4.0,
-    "terminate": 2.0,
-    "stop_for_longer_than_a_session": 1.0,
-    "join": 1.0,
-}
-OF_INFRASTRUCTURE = {"restart_postgres": 1.0, "restart_kafka": 0.5}
+ALONE_SECONDS = 8.0
 
 
-@pytest.mark.parametrize(
-    "kinds",
-    [
-        pytest.param(OF_PROCESSES, id="processes"),
-        pytest.param(OF_PROCESSES | OF_INFRASTRUCTURE, id="everything", marks=pytest.mark.soak),
-    ],
-)
-async def test_every_promise_holds_through_chaos(
+async def test_every_promise_holds_through_everything_mixed(
     fragile: Service,
     own_kafka: RestartableKafka,
     own_postgres: RestartablePostgres,
-    kinds: dict[str, float],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chaos = Chaos(fragile, own_kafka, own_postgres, SEED)
-    with capsys.disabled():
-        print(f"\nCHAOS_SEED={SEED}", flush=True)
+    await _play("everything", EVERYTHING, SECONDS, KILLS, fragile, own_kafka, own_postgres, capsys)
 
-    await chaos.run(SECONDS, kinds)
 
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", EVERYTHING, ids=lambda fault: fault.__name__)
+async def test_every_promise_holds_through_one_kind_of_fault(
+    fragile: Service,
+    own_kafka: RestartableKafka,
+    own_postgres: RestartablePostgres,
+    fault: Fault,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kinds = {fault: 1.0}
+    await _play(fault.__name__, kinds, ALONE_SECONDS, 0, fragile, own_kafka, own_postgres, capsys)
+
+
+async def _play(
+    name: str,
+    kinds: dict[Fault, float],
+    seconds: float,
+    kills: int,
+    service: Service,
+    kafka: RestartableKafka,
+    postgres: RestartablePostgres,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with capsys.disabled():
-        faults = ", ".join(f"{kind} {count}" for kind, count in sorted(chaos.faults.items()))
-        print(f"{sum(chaos.load.sent.values())} commands; {faults}", flush=True)
+        print(f"\nCHAOS_SEED={SEED} {name}", flush=True)
+    async with chaos_round(name, SEED, service, kafka, postgres) as chaos:
+        try:
+            await chaos.run(seconds, kinds, kills)
+        finally:
+            told = chaos.told
+    with capsys.disabled():
+        print(told.table(), flush=True)

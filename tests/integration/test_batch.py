@@ -70,6 +70,13 @@ def event_types(publication: Publication) -> list[str]:
     return [event.type for event in publication.events]
 
 
+async def test_invoices_stay_at_home_when_partitions_are_added(pool: Pool) -> None:
+    store = Store(pool, partial(format_number, sellers=Sellers()), "group")
+
+    assert await store.settle_homes("commands", 8) == 8
+    assert await store.settle_homes("commands", 12) == 8
+
+
 async def test_a_redelivered_batch_publishes_what_is_stored(handle: Handle) -> None:
     subject = invoice_id()
     commands = [create_invoice(subject), record_payment(subject), void_invoice(subject)]

@@ -1,18 +1,13 @@
 """What a migration makes of what is there."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import pytest
 
 from invoicing.batch import stored_invoice
 from invoicing.domain.invoice import Invoice
 from invoicing.migrations import migrate
-from tests.stack.postgres import Postgres
 
 GOLDEN_STATES = Path(__file__).parents[1] / "unit" / "golden" / "states_v1.jsonl"
 
@@ -25,17 +20,6 @@ SELECT id, standing, archived, total, amount_due, attempt_count, created_at, doc
        due_date, live_mode, labels
 FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id
 """
-
-
-@pytest.fixture
-async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
-    """The DSN of a database that was never migrated."""
-    name = f"invoicing_{uuid.uuid4().hex}"
-    server = await asyncpg.connect(postgres.dsn)
-    await server.execute(f"CREATE DATABASE {name}")
-    yield urlunsplit(urlsplit(postgres.dsn)._replace(path=f"/{name}"))
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
 
 
 async def test_invoices_of_before_lists_are_listed_as_if_they_were_written_now(

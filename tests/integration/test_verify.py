@@ -82,7 +82,9 @@ class Stage:
                     lambda id_, own=lane.partition: self.home(id_) == own,
                 )
                 tamper(publication)
-                await self.publishers[lane.partition].publish(publication, records[-1].offset + 1)
+                await self.publishers[lane.partition].publish(
+                    publication, records[-1].offset + 1, PARTITIONS
+                )
 
     async def _fetch(self) -> dict[TopicPartition, list[Any]]:
         batches: dict[TopicPartition, list[Any]] = {}
@@ -400,7 +402,9 @@ async def test_a_command_below_the_committed_offset_without_an_answer_is_found(
     await stage.send(command)
     ((lane, records),) = (await stage._fetch()).items()
 
-    await stage.publishers[lane.partition].publish(Publication(), records[-1].offset + 1)
+    await stage.publishers[lane.partition].publish(
+        Publication(), records[-1].offset + 1, PARTITIONS
+    )
 
     findings, _ = await stage.verify()
     (finding,) = findings

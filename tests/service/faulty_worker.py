@@ -1,52 +1,125 @@
-"""A worker that stops or kills itself at a chosen step of a chosen batch.
+"""A worker to which something happens at a chosen step of a chosen batch.
 
-    FAULT=<step>:<batch>:<signal> python -m tests.service.faulty_worker worker
+    FAULT=<step>:<batch>:<what> python -m tests.service.faulty_worker worker
 
-Steps: `copying` (Postgres waits for the rows of a COPY, and the lock on numbers is held), `stored`
-(Postgres has committed, Kafka knows nothing), `sent` (inside the Kafka transaction), `offsets` (the
-offsets are in it too), `committed` (all is done). Only here: the service itself has no hooks.
+`STEPS` names the steps; batches count from 1 over all lanes, and it happens once. What happens is a
+signal (`SIGKILL`, `SIGSTOP`), or an error of Postgres's (`SerializationError`) where the step is
+one of the store. With FAULT_CLOCK_HOURS its clock jumps to and fro by up to so many hours. Only
+here: the service itself has no hooks.
 """
 
+import asyncio
 import os
+import random
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import count
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 
+import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from invoicing import store
+from invoicing import store, worker
 from invoicing.publisher import Publisher
+from invoicing.store import Store
 from ops.main import main
 
 Method = Callable[..., Awaitable[Any]]
 
+STEPS: dict[str, tuple[type, str, str]] = {
+    "loading": (Store, "load", "before"),
+    "loaded": (Store, "load", "after"),
+    # The lock on the numbers of these sellers is held.
+    "numbered": (Store, "_take_numbers", "after"),
+    # Postgres waits for the rows of a COPY; `install` knows this step apart.
+    "copying": (Store, "", "amid"),
+    "copied": (asyncpg.Connection, "copy_records_to_table", "after"),
+    "committing": (asyncpg.Connection, "execute", "before"),
+    # COMMIT is on its way, and whether it was done is not known.
+    "commit_sent": (asyncpg.Connection, "execute", "during"),
+    # Postgres has committed, Kafka knows nothing.
+    "stored": (Store, "append", "after"),
+    "begun": (AIOKafkaProducer, "begin_transaction", "after"),
+    "sending": (AIOKafkaProducer, "send_batch", "after"),
+    # All is sent inside the Kafka transaction; then the offsets are in it, too.
+    "sent": (AIOKafkaProducer, "send_offsets_to_transaction", "before"),
+    "offsets": (AIOKafkaProducer, "commit_transaction", "before"),
+    "ending": (AIOKafkaProducer, "commit_transaction", "during"),
+    "committed": (Publisher, "publish", "after"),
+}
+# Long enough for bytes to leave, too short for most answers.
+ON_ITS_WAY_SECONDS = 0.001
 
-def install(step: str, batch: int, number: signal.Signals) -> None:
-    """Let the signal come at that step of the batch, counted from 1 over all lanes."""
-    batches = count(1)
 
-    def strike() -> None:
-        if next(batches) == batch:
-            os.kill(os.getpid(), number)
+class Strike:
+    """It comes once, at the first call after so many batches have begun."""
 
+    def __init__(self, batch: int, what: str) -> None:
+        self._batch = batch
+        self._what = what
+        self._begun = 0
+
+    def note_batch(self) -> None:
+        self._begun += 1
+
+    def __call__(self) -> None:
+        if self._begun < self._batch:
+            return
+        self._batch = 2**62
+        if self._what.startswith("SIG"):
+            os.kill(os.getpid(), signal.Signals[self._what])
+        else:
+            raise getattr(asyncpg, self._what)("as ordered")
+
+
+def install(step: str, batch: int, what: str) -> None:
+    """Let it happen at that step of the batch."""
+    strike = Strike(batch, what)
+    Store.load = _noted(Store.load, strike.note_batch)
+    owner, name, when = STEPS[step]
     if step == "copying":
         store._event_rows = _rows_struck(store._event_rows, strike)
-        return
-    owner, name, when = {
-        "stored": (Publisher, "publish", "before"),
-        "sent": (AIOKafkaProducer, "send_offsets_to_transaction", "before"),
-        "offsets": (AIOKafkaProducer, "commit_transaction", "before"),
-        "committed": (Publisher, "publish", "after"),
-    }[step]
-    setattr(owner, name, _struck(getattr(owner, name), strike, when))
+    else:
+        struck = _struck(getattr(owner, name), strike, when)
+        setattr(
+            owner, name, _if_commit(getattr(owner, name), struck) if name == "execute" else struck
+        )
+
+
+def let_the_clock_jump(hours: float) -> None:
+    """Every look at the clock is wrong by up to so many hours, to either side."""
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(hours=random.uniform(-hours, hours))
+
+    worker.datetime = Jumping  # type: ignore[misc]
+
+
+def start() -> None:
+    """Be the worker, as the environment says."""
+    if fault := os.environ.get("FAULT"):
+        step, batch, what = fault.split(":")
+        install(step, int(batch), what)
+    if hours := os.environ.get("FAULT_CLOCK_HOURS"):
+        let_the_clock_jump(float(hours))
+    main()
+
+
+def _noted(method: Method, note: Callable[[], None]) -> Method:
+    async def noted(*arguments: Any, **named: Any) -> Any:
+        note()
+        return await method(*arguments, **named)
+
+    return noted
 
 
 def _rows_struck(
     rows: Callable[[Any], Iterator[Any]], strike: Callable[[], None]
 ) -> Callable[[Any], Iterator[Any]]:
     def struck(events: Any) -> Iterator[Any]:
-        strike()  # the COPY has begun, and Postgres waits for its rows
+        strike()
         yield from rows(events)
 
     return struck
@@ -56,7 +129,11 @@ def _struck(method: Method, strike: Callable[[], None], when: str) -> Method:
     async def struck(*arguments: Any, **named: Any) -> Any:
         if when == "before":
             strike()
-        result = await method(*arguments, **named)
+        work = asyncio.ensure_future(method(*arguments, **named))
+        if when == "during":
+            await asyncio.sleep(ON_ITS_WAY_SECONDS)
+            strike()
+        result = await work
         if when == "after":
             strike()
         return result
@@ -64,7 +141,13 @@ def _struck(method: Method, strike: Callable[[], None], when: str) -> Method:
     return struck
 
 
+def _if_commit(method: Method, struck: Method) -> Method:
+    async def execute(connection: Any, query: str, *arguments: Any, **named: Any) -> Any:
+        chosen = struck if query.startswith("COMMIT") else method
+        return await chosen(connection, query, *arguments, **named)
+
+    return execute
+
+
 if __name__ == "__main__":
-    wanted_step, wanted_batch, wanted_signal = os.environ["FAULT"].split(":")
-    install(wanted_step, int(wanted_batch), signal.Signals[wanted_signal])
-    main()
+    start()

@@ -258,9 +258,6 @@ class Consumer:
     def assignment(self) -> set[TopicPartition]:
         return set(self._positions)
 
-    def partitions_for_topic(self, _: str) -> range:
-        return range(self._broker.partitions)
-
     def seek(self, where: TopicPartition, offset: int) -> None:
         self._positions[where] = offset
 

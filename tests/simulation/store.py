@@ -86,6 +86,10 @@ class SimulatedStore:
         lanes = self._database.lanes.items()
         return {partition: offset for (of_topic, partition), offset in lanes if of_topic == topic}
 
+    async def homes(self, _topic: str) -> int:
+        await self._process.step("load the homes")
+        return int(self._process.broker.partitions)
+
     async def append(self, appendix: Appendix) -> None:
         await self._process.step("begin")
         # From the lock on the numbers to the commit nobody comes between: that is what it is for.

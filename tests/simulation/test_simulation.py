@@ -44,6 +44,7 @@ def test_a_seed_plays_the_same_again() -> None:
 async def read_the_offset_before_shutting_out(lane: Any, publisher: Any) -> None:
     offset = await lane._committed_offset(publisher)
     await publisher.start()
+    lane._homes = await lane._handler.homes(lane.topic_partition.topic)
     lane._next_offset, lane.is_open, lane._just_sought = offset, True, True
     lane._seek(offset)
     lane._resume()

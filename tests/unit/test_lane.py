@@ -13,12 +13,14 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced
 from invoicing.batch import Publication, Record
 from invoicing.lane import BACKLOG_BATCHES_MAX, Lane
 from invoicing.store import Position
+from runtime.kafka import partition_of
 from runtime.patience import GaveUpError
 from runtime.settings import Settings, read_settings
 from tests.stack.wait import eventually
 
 PARTITION = TopicPartition("commands", 3)
 BATCH = 10
+HOMES = 8
 
 
 class Consumer:
@@ -49,9 +51,6 @@ class Consumer:
     def resume(self, _: TopicPartition) -> None:
         self.paused = False
 
-    def partitions_for_topic(self, _: str) -> set[int]:
-        return set(range(8))
-
 
 class Broker:
     """What the lane's publishers did, and what they are told to fail with."""
@@ -78,9 +77,13 @@ class Handler:
     async def next_offset(self, _topic: str, _partition: int) -> int:
         return self.known
 
+    async def homes(self, _topic: str) -> int:
+        return HOMES
+
     async def handle(
-        self, records: Sequence[Record], _: Callable[[str], bool], handled: int
+        self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
     ) -> Publication:
+        self.is_home = is_home
         await self.free.wait()
         if self.failures:
             raise self.failures.pop(0)
@@ -111,7 +114,8 @@ class Publisher:
     async def stop(self, seconds_max: float) -> None:
         pass
 
-    async def publish(self, _: Publication, next_offset: int) -> None:
+    async def publish(self, _: Publication, next_offset: int, homes: int) -> None:
+        assert homes == HOMES
         if self._broker.failures:
             raise self._broker.failures.pop(0)
         self._broker.published.append(next_offset)
@@ -183,6 +187,20 @@ async def test_what_the_last_owner_committed_until_it_was_shut_out_counts(broker
         await eventually(lambda: lane.is_open)
 
         assert consumer.sought == [103]
+
+
+async def test_invoices_are_at_home_where_the_database_says_whatever_the_client_knows(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    ids = [f"inv_{number}" for number in range(100)]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100))
+        await eventually(lambda: broker.published)
+
+        at_home = [id_ for id_ in ids if handler.is_home(id_)]
+    assert at_home == [id_ for id_ in ids if partition_of(id_.encode(), HOMES) == 3]
 
 
 async def test_records_before_the_lane_is_open_are_left_for_later(broker: Broker) -> None:

@@ -14,6 +14,7 @@ from invoicing.checking.answered import EventOfAnswer
 from invoicing.checking.history import CurrentState
 from invoicing.history import READER_ROLE
 from invoicing.store import (
+    LOAD_HOMES,
     MIGRATE_FIRST,
     SchemaError,
     StoredAnswer,
@@ -93,6 +94,13 @@ async def snapshot(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
             yield connection
     finally:
         await connection.close()
+
+
+async def homes_of(settings: Settings) -> int | None:
+    """Among how many lanes invoices are at home. Raises `SchemaError`."""
+    async with snapshot(settings) as connection:
+        homes: int | None = await connection.fetchval(LOAD_HOMES, settings.topic_commands)
+        return homes
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,18 @@ def digest(value: bytes) -> bytes:
 
 
 async def spill_topics(
-    settings: Settings, ends: Ends, spill: Spill, report: Report, progress: Progress
+    settings: Settings,
+    homes: int | None,
+    ends: Ends,
+    spill: Spill,
+    report: Report,
+    progress: Progress,
 ) -> Extents:
-    """Read all four topics up to these ends. Raises `UnfinishedTransactionError`."""
-    partitions = sum(place.topic == settings.topic_commands for place in ends.topics)
+    """Read all four topics up to these ends. Raises `UnfinishedTransactionError`.
+
+    `homes` are among how many lanes invoices are at home; None before any worker has settled it.
+    """
+    partitions = homes or sum(place.topic == settings.topic_commands for place in ends.topics)
 
     async with reading_committed(settings) as consumer:
         reading = _Reading(consumer, ends, spill, report, progress)

@@ -9,7 +9,7 @@ were asked for. So what live workers have in flight is no finding.
 from dataclasses import dataclass
 
 from invoicing.checking.comparison import Comparison
-from invoicing.checking.database import snapshot
+from invoicing.checking.database import homes_of, snapshot
 from invoicing.checking.findings import Progress, Report
 from invoicing.checking.kafka_side import Extents, spill_topics
 from invoicing.checking.postgres_side import Tables, spill_database
@@ -54,7 +54,8 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
     """
     with spilling() as spill:
         ends = await look(settings)
-        extents = await spill_topics(settings, ends, spill, report, progress)
+        homes = await homes_of(settings)
+        extents = await spill_topics(settings, homes, ends, spill, report, progress)
         async with snapshot(settings) as connection:
             tables = await spill_database(
                 connection, settings.topic_commands, spill, report, progress

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 # Two migrators at once take turns: any number will do, so long as nobody else takes it.
 MIGRATION_LOCK = 7_203_114_589_122_337
-LOCK_TIMEOUT_SECONDS = 10
+# Well below what a worker waits for a lock: it only gets slower for a moment.
+LOCK_TIMEOUT_SECONDS = 2
 
 
 def run(connection: Connection) -> None:
@@ -17,6 +18,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         # A migration that waits for a table makes every later query of that table wait behind it.
+        # Waiting for another migration, above, holds nobody up.
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         context.run_migrations()
 
@@ -28,10 +30,12 @@ async def run_online() -> None:
         return await asyncpg.connect(dsn)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
-    async with engine.connect() as connection:
-        await connection.run_sync(run)
-        await connection.commit()
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+            await connection.commit()
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(run_online())

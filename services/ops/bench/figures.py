@@ -26,7 +26,7 @@ class Ratio:
 
     name: str
     samples: list[float]
-    aim: float
+    aim: float | None = None
     bound: Literal["at least", "at most"] = "at least"
 
     @property
@@ -36,8 +36,15 @@ class Ratio:
 
     @property
     def is_met(self) -> bool:
-        """Whether the aim is reached."""
+        """Whether the aim is reached, where there is one."""
+        if self.aim is None:
+            return True
         return self.median >= self.aim if self.bound == "at least" else self.median <= self.aim
+
+    @property
+    def told_aim(self) -> str:
+        """The aim in words."""
+        return "" if self.aim is None else f"{self.bound} {self.aim:g}"
 
 
 Line = list[tuple[float, float]]
@@ -66,7 +73,10 @@ class Row:
 
 
 def ratio(
-    ours: Series, theirs: Series, aim: float, bound: Literal["at least", "at most"] = "at least"
+    ours: Series,
+    theirs: Series,
+    aim: float | None = None,
+    bound: Literal["at least", "at most"] = "at least",
 ) -> Ratio:
     """The ratio of two series that ran in the same rounds."""
     samples = [our / their for our, their in zip(ours.samples, theirs.samples, strict=True)]

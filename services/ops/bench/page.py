@@ -64,5 +64,5 @@ def _ratio(ratio: Ratio) -> str:
     return (
         f"<tr><td>{escape(ratio.name)}"
         f'<td class="{"met" if ratio.is_met else "missed"}">{ratio.median:.2f}'
-        f"<td>{number(lowest)} to {number(highest)}<td>{ratio.bound} {ratio.aim:g}"
+        f"<td>{number(lowest)} to {number(highest)}<td>{ratio.told_aim}"
     )

@@ -11,7 +11,30 @@ class Scale:
     rounds: int
     commands: int
     commands_usual: int
+    commands_long: int
+    latency_seconds: float
+    growth_events: int
+    rebuild_events: int
+    memory_seconds: float
 
 
-STANDARD: Final = Scale(rounds=3, commands=20_000, commands_usual=1_500)
-QUICK: Final = Scale(rounds=1, commands=4_000, commands_usual=200)
+STANDARD: Final = Scale(
+    rounds=3,
+    commands=20_000,
+    commands_usual=1_500,
+    commands_long=4_000,
+    latency_seconds=10,
+    growth_events=1_000_000,
+    rebuild_events=200_000,
+    memory_seconds=60,
+)
+QUICK: Final = Scale(
+    rounds=1,
+    commands=4_000,
+    commands_usual=200,
+    commands_long=800,
+    latency_seconds=3,
+    growth_events=40_000,
+    rebuild_events=20_000,
+    memory_seconds=5,
+)

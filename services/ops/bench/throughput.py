@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ from ops.command_lines import ReadyCommand
 from ops.failures import BenchError
 from ops.onlooker import producing, reading
 from ops.send import send_all
-from runtime.kafka import client_options
+from runtime.kafka import administering
 from runtime.settings import Settings
 
-HANDLED_SECONDS_MAX: Final = 180
+WAIT_SECONDS_MAX: Final = 180
 POLL_INTERVAL_SECONDS: Final = 0.1
 WARM_UP: Final = 0.05
 """The share of commands that are handled before the clock starts: start-up is no throughput."""
@@ -64,6 +64,7 @@ async def measure(
     settings, number = site.settings, len(commands)
     warm_up = max(1, int(number * WARM_UP))
     with running(contender, site, processes) as started:
+        await _until_joined(settings, started)
         await send(settings, commands[:warm_up])
         await until_handled(settings, warm_up, started)
         with profiled(started[0], profile) if profile else nullcontext():
@@ -96,29 +97,54 @@ async def until_handled(settings: Settings, number: int, started: Sequence[Runni
 
     Raises `BenchError` where that takes too long, or a process has ended.
     """
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
-    deadline = time.monotonic() + HANDLED_SECONDS_MAX
-    try:
-        while (handled := await _handled(admin, settings.consumer_group)) < number:
+    await _until(settings, handled, number, "commands handled", started)
+
+
+async def handled(admin: AIOKafkaAdminClient, group: str) -> int:
+    """How many commands are behind the group."""
+    offsets = await admin.list_consumer_group_offsets(group)
+    return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
+
+
+async def _until_joined(settings: Settings, started: Sequence[Running]) -> None:
+    """Wait until no process has yet to take its share of the lanes from the others."""
+    await _until(settings, _members, len(started), "processes in their group", started)
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
+    (response,) = await admin.describe_consumer_groups([group])
+    (described,) = response.to_object()["groups"]
+    return len(described["members"]) if described["state"] == "Stable" else 0
+
+
+async def _until(
+    settings: Settings,
+    count: Callable[[AIOKafkaAdminClient, str], Awaitable[int]],
+    number: int,
+    what: str,
+    started: Sequence[Running],
+) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    async with administering(settings) as admin:
+        while (counted := await _counted(count, admin, settings.consumer_group)) < number:
             for process in started:
                 process.check()
             if time.monotonic() > deadline:
-                raise BenchError(
-                    f"{started[0].contender.name} has handled {handled} of {number} commands"
-                    f" in {HANDLED_SECONDS_MAX} seconds."
-                )
+                name = started[0].contender.name
+                told = f"{counted} of {number} {what}"
+                raise BenchError(f"{name}: after {WAIT_SECONDS_MAX} seconds, {told}.")
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-    finally:
-        await admin.close()
 
 
-async def _handled(admin: AIOKafkaAdminClient, group: str) -> int:
+async def _counted(
+    count: Callable[[AIOKafkaAdminClient, str], Awaitable[int]],
+    admin: AIOKafkaAdminClient,
+    group: str,
+) -> int:
     try:
-        offsets = await admin.list_consumer_group_offsets(group)
+        return await count(admin, group)
     except GroupCoordinatorNotAvailableError:  # until there was a first member
         return 0
-    return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
 
 
 async def _reading(settings: Settings, started: Sequence[Running]) -> _Reading:
@@ -153,7 +179,7 @@ async def _answer_times(settings: Settings, number: int) -> list[float]:
     """When each answer was published, in seconds, in order."""
     times: list[float] = []
     async with reading(settings, settings.topic_replies, from_beginning=True) as consumer:
-        deadline = time.monotonic() + HANDLED_SECONDS_MAX
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
         while len(times) < number:
             if time.monotonic() > deadline:
                 raise BenchError(f"There are {len(times)} answers to {number} commands.")

@@ -33,15 +33,22 @@ class Databases:
 
 
 @asynccontextmanager
+async def unmigrated_database(server_dsn: str) -> AsyncIterator[str]:
+    """The DSN of a database without a schema; it goes with the block."""
+    name = _unique_name()
+    await _execute(server_dsn, f"CREATE DATABASE {name}")
+    try:
+        yield _with_database(server_dsn, name)
+    finally:
+        await _execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
 async def migrated_databases(server_dsn: str) -> AsyncIterator[Databases]:
     """Databases on the server at `server_dsn`; their template goes with the block."""
-    template = _unique_name()
-    await _execute(server_dsn, f"CREATE DATABASE {template}")
-    try:
-        await asyncio.to_thread(migrate, _with_database(server_dsn, template))
-        yield Databases(server_dsn, template)
-    finally:
-        await _execute(server_dsn, f"DROP DATABASE {template} WITH (FORCE)")
+    async with unmigrated_database(server_dsn) as dsn:
+        await asyncio.to_thread(migrate, dsn)
+        yield Databases(server_dsn, template=urlsplit(dsn).path.removeprefix("/"))
 
 
 def _unique_name() -> str:

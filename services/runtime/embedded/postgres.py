@@ -108,9 +108,15 @@ class EmbeddedPostgres:
         try:
             self._process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
+            self.crash()
+        self._process = None
+
+    def crash(self) -> None:
+        """End it as it stands; it recovers from its log when it is started again."""
+        if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
-        self._process = None
+            self._process = None
 
     @property
     def _log(self) -> Path:

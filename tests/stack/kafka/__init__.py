@@ -18,7 +18,15 @@ class RestartableKafka(Kafka, Protocol):
 
     def stop(self) -> None: ...
 
+    def kill(self) -> None:
+        """End it without a warning."""
+
     def start(self) -> None: ...
+
+    def freeze(self) -> None:
+        """Let it stand still, with all its connections."""
+
+    def thaw(self) -> None: ...
 
 
 def choose_kafka() -> Choice[Kafka]:

@@ -32,6 +32,15 @@ class DockerKafka:
     def stop(self) -> None:
         self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)
 
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def freeze(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
     def start(self) -> None:
         self._container.get_wrapped_container().start()
         wait_until_ready(self.bootstrap)

@@ -17,6 +17,9 @@ class RestartablePostgres(Postgres, Protocol):
 
     def stop(self) -> None: ...
 
+    def kill(self) -> None:
+        """End it without a warning; it recovers when it starts."""
+
     def start(self) -> None: ...
 
 

@@ -36,6 +36,9 @@ class DockerPostgres:
     def stop(self) -> None:
         self._container.get_wrapped_container().stop(timeout=STOP_TIMEOUT_SECONDS)
 
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
     def start(self) -> None:
         self._container.get_wrapped_container().start()
         self._wait_until_ready()

@@ -20,6 +20,9 @@ class WheelPostgres:
     def stop(self) -> None:
         self._server.stop()
 
+    def kill(self) -> None:
+        self._server.crash()
+
     def start(self) -> None:
         self._server.start()
 

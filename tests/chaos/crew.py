@@ -1,0 +1,136 @@
+"""The workers of a round: replaced as they die, woken after they slept, each with a fate."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.chaos.workers import ForkedWorker
+from tests.service.faulty_worker import STEPS
+from tests.stack.ports import free_port
+
+WORKERS = 3
+KILLED_AT_A_STEP = 0.75
+STOPPED_AT_A_STEP = 0.05
+FAILING_AT_A_STEP = 0.05
+CLOCK_JUMPS = 0.2
+CLOCK_HOURS = 5
+BATCHES_MAX = 4
+STEPS_OF_THE_STORE = ("loading", "loaded", "numbered", "copying", "copied", "committing")
+ERRORS = ("SerializationError", "DeadlockDetectedError", "TooManyConnectionsError")
+# SIGTERM ends a process that has not come as far as to listen for it.
+PEACEFUL_ENDS = (0, -signal.SIGTERM)
+
+
+class Crew:
+    """Keeps so many workers running. `note` is told what was done to one, by its kind."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        directory: Path,
+        chance: random.Random,
+        sleep_seconds: float,
+        note: Callable[[str], None],
+    ) -> None:
+        self._environment = environment
+        self._directory = directory
+        self._chance = chance
+        self._sleep_seconds = sleep_seconds
+        self._note = note
+        self._workers: dict[int, ForkedWorker] = {}
+        self._fates: dict[int, str] = {}
+        self._wakings: dict[int, asyncio.Task[None]] = {}
+        self._started = 0
+        self.has_fates = True
+
+    def fill(self, workers: int = WORKERS) -> None:
+        """Take note of whom a fate has met, and start others in the places of the dead."""
+        for slot, worker in list(self._workers.items()):
+            code = worker.exit_code
+            if code is not None:
+                self._bury(slot, worker, code)
+            elif worker.is_stopped and slot not in self._wakings:
+                self._note(f"SIGSTOP at {self._fates[slot] or 'random'}")
+                self._wake_later(slot, worker)
+        for slot in range(workers):
+            if slot not in self._workers:
+                self._start(slot)
+
+    def join(self) -> None:
+        """One worker more, until it dies."""
+        slot = max(self._workers, default=0) + 1
+        if slot < 2 * WORKERS:
+            self._start(slot)
+
+    def signal_one(self, number: signal.Signals) -> None:
+        """Send it to one of them."""
+        awake = [slot for slot in self._workers if slot not in self._wakings]
+        if awake:
+            slot = self._chance.choice(awake)
+            self._fates[slot] = ""
+            self._workers[slot].signal(number)
+
+    async def calm_down(self) -> None:
+        """Wait for the sleepers. Whoever is started from now on has no fate."""
+        self.has_fates = False
+        if self._wakings:
+            await asyncio.wait(self._wakings.values())
+
+    def close(self) -> None:
+        for waking in self._wakings.values():
+            waking.cancel()
+        for worker in self._workers.values():
+            worker.close()
+
+    def _bury(self, slot: int, worker: ForkedWorker, code: int) -> None:
+        if code == -signal.SIGKILL:
+            self._note(f"SIGKILL at {self._fates[slot] or 'random'}")
+        else:
+            assert code in PEACEFUL_ENDS, worker.log[-3000:]
+        del self._workers[slot]
+        worker.close()
+
+    def _start(self, slot: int) -> None:
+        self._started += 1
+        settings = {
+            "INVOICING_METRICS_PORT": str(free_port()),
+            "INVOICING_RETRY_LIMIT_SECONDS": "60",
+            "INVOICING_BATCH_RECORDS_MAX": "100",
+        }
+        if slot % 3:
+            # Whoever comes back by this name has its lanes at once; others wait for a session.
+            settings["INVOICING_GROUP_INSTANCE_ID"] = f"slot-{slot}"
+        if self._chance.random() < CLOCK_JUMPS:
+            settings["FAULT_CLOCK_HOURS"] = str(CLOCK_HOURS)
+            self._note("clock jumps")
+        self._fates[slot] = ""
+        if self.has_fates:
+            settings |= self._fate(slot)
+        log = self._directory / f"worker-{self._started}.log"
+        self._workers[slot] = ForkedWorker({**self._environment, **settings}, log)
+
+    def _fate(self, slot: int) -> dict[str, str]:
+        dice, step = self._chance.random(), self._chance.choice(list(STEPS))
+        batch = self._chance.randrange(1, BATCHES_MAX)
+        if dice < FAILING_AT_A_STEP:
+            step = self._chance.choice(STEPS_OF_THE_STORE)
+            what = self._chance.choice(ERRORS)
+            self._note(f"{what} at a step")
+        elif dice < FAILING_AT_A_STEP + STOPPED_AT_A_STEP:
+            what = "SIGSTOP"
+        elif dice < FAILING_AT_A_STEP + STOPPED_AT_A_STEP + KILLED_AT_A_STEP:
+            what = "SIGKILL"
+        else:
+            return {}
+        self._fates[slot] = step
+        return {"FAULT": f"{step}:{batch}:{what}"}
+
+    def _wake_later(self, slot: int, worker: ForkedWorker) -> None:
+        async def wake() -> None:
+            await asyncio.sleep(self._sleep_seconds * self._chance.uniform(0.5, 1.5))
+            worker.signal(signal.SIGCONT)
+            del self._wakings[slot]
+
+        self._wakings[slot] = asyncio.create_task(wake())
