@@ -15,6 +15,7 @@ from ops.bench.scale import QUICK, STANDARD
 from ops.bench.table import table_of
 from ops.console import out, print_line, print_note
 from ops.failures import BenchError, reaching_kafka, reaching_postgres
+from ops.interruption import interrupted_once
 from runtime.settings import read_settings
 
 
@@ -47,14 +48,17 @@ def bench(
     def tell(words: str) -> None:
         print_note(f"{perf_counter() - began:4.0f} s  {words}")
 
-    def show(row: Row) -> None:
+    rows: list[Row] = []
+
+    def keep(row: Row) -> None:
+        rows.append(row)
+        write(rows, directory)  # each time, so that whoever stops it has what was measured so far
         if not as_json:
             out.print(table_of(row))
 
-    with reaching_kafka(), reaching_postgres():
+    with interrupted_once(), reaching_kafka(), reaching_postgres():
         scale = QUICK if quick else STANDARD
-        rows = asyncio.run(run(read_settings(), asked(only, quick), scale, tell, show))
+        asyncio.run(run(read_settings(), asked(only, quick), scale, tell, keep))
     if as_json:
         print_line(orjson.dumps(rows).decode())
-    write(rows, directory)
     print_note(f"Written: {directory / PAGE} and {directory / FIGURES}")

@@ -49,12 +49,9 @@ async def run(
     questions: Iterable[Question],
     scale: Scale,
     tell: Tell,
-    show: Callable[[Row], None],
-) -> list[Row]:
-    """Ask the questions on the servers that the settings name; each row is shown as it comes."""
-    rows = []
+    keep: Callable[[Row], None],
+) -> None:
+    """Ask the questions on the servers that the settings name; each row is kept as it comes."""
     async with prepared(settings, tell) as ground:
         for question in questions:
-            rows.append(await question(ground, scale))
-            show(rows[-1])
-    return rows
+            keep(await question(ground, scale))

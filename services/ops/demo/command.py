@@ -1,11 +1,8 @@
 """`invoicing demo`: sets the stage, plays the story, and says what it was."""
 
 import asyncio
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from time import perf_counter
-from types import FrameType
 
 import typer
 from rich.rule import Rule
@@ -18,6 +15,7 @@ from ops.demo.lines import message_line, scene_line
 from ops.demo.play import NoOutcomeError, differences, theatre
 from ops.demo.stage import Stage, staged
 from ops.demo.story import EARLIER_VERSION, LONGEST_INVOICE, SCENES
+from ops.interruption import interrupted_once
 from ops.onlooker import database
 from ops.pages import history_table, invoice_panel
 from runtime.settings import Settings
@@ -36,7 +34,7 @@ def demo() -> None:
     def tell(words: str) -> None:
         out.print(f"{perf_counter() - began:5.1f} s  {words}", markup=False)
 
-    with _interrupted_once():
+    with interrupted_once():
         out.print(Rule("The stage", align="left"))
         with staged(tell) as stage:
             surprises = _play(stage)
@@ -52,25 +50,6 @@ def tell_surprises(surprises: Sequence[str]) -> None:
         print_note(f"Not as the story has it: {surprise}")
     if surprises:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block alike, and cannot cut its cleaning up short."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _play(stage: Stage) -> list[str]:

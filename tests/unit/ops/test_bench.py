@@ -1,11 +1,18 @@
 """What the benchmark makes of its samples."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
-from ops.bench.figures import Series, percentile, ratio
+from ops.bench.figures import Curves, Row, Series, percentile, ratio
 from ops.bench.load import hot, mixed
+from ops.bench.page import page
+from ops.bench.rows import profile
 from ops.bench.run import asked
 from ops.failures import BenchError
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
@@ -40,3 +47,30 @@ def test_a_hot_load_falls_on_the_invoices_given() -> None:
 def test_a_row_that_nobody_knows_is_refused() -> None:
     with pytest.raises(BenchError, match="There is no row speed"):
         asked(["speed"], quick=False)
+
+
+def test_the_page_shows_every_row_with_its_ratios_and_plots() -> None:
+    ours, theirs = Series("ours", "/s", [10.0, 12.0]), Series("<theirs>", "/s", [2.0, 3.0])
+    curves = Curves("Growth", "events", "/s", {"ours": [(0.0, 1.0), (5.0, 2.0)]})
+
+    shown = page([Row("a", "Speed", [ours, theirs], [ratio(ours, theirs, 3)], [curves])], NOW)
+
+    assert "<h2>Speed</h2>" in shown
+    assert "4.50" in shown
+    assert "&lt;theirs&gt;" in shown
+    assert shown.count("<svg") == 2
+
+
+def test_a_profile_counts_a_function_once_for_each_sample_that_it_is_in(tmp_path: Path) -> None:
+    services = Path(profile.__file__).parents[3]
+    ours, package = f"{services}/invoicing/lane.py:7", "/lib/site-packages/aiokafka/client.py:1"
+    raw = tmp_path / "raw"
+    raw.write_text(f"run ({ours});run ({ours});send ({package}) 3\nsend ({package}) 1\n")
+
+    below, itself = profile.figures(raw)
+
+    assert [(one.name, one.median) for one in below] == [("invoicing/lane.run", 75.0)]
+    assert [(one.name, one.median) for one in itself] == [
+        ("invoicing/lane.run", 75.0),
+        ("package aiokafka", 25.0),
+    ]

@@ -26,20 +26,24 @@ async def profile(ground: Ground, scale: Scale) -> Row:
     path = ground.directory / "profile.raw"
     async with ground.fresh() as site:
         await measure(site, INVOICING, load.mixed(scale.commands, 0), profile=path)
-    samples = list(_samples(path))
-    ground.tell(f"Profile: {sum(number for _, number in samples):,} samples")
+    below, itself = figures(path)
     return Row(
         "profile",
-        "Where the worker's time goes",
-        [
-            *_series("in and below", samples, lambda stack: {*filter(_is_ours, stack)}),
-            *_series("in itself", samples, lambda stack: {_innermost(stack)}),
-        ],
+        "Where the worker's time goes: functions with what they call, then by themselves",
+        [*below, *itself],
         notes=[
-            "`in and below` counts a function with all that it calls; `in itself` leaves out what"
-            " other functions of ours do, and counts the packages that it calls. What runs"
-            " without any of ours goes under its package's name.",
+            "By itself leaves out what other functions of ours do, and counts the packages that"
+            " it calls. What runs without any of ours goes under its package's name.",
         ],
+    )
+
+
+def figures(path: Path) -> tuple[list[Series], list[Series]]:
+    """The share of samples that functions are in: with all that they call, and by themselves."""
+    samples = list(_samples(path))
+    return (
+        _series(samples, lambda stack: {*filter(_is_ours, stack)}),
+        _series(samples, lambda stack: {_innermost(stack)}),
     )
 
 
@@ -68,12 +72,11 @@ def _innermost(stack: list[str]) -> str:
     return ours[-1] if ours else stack[-1]
 
 
-def _series(
-    how: str, samples: Samples, names_of: Callable[[list[str]], set[str]]
-) -> Iterator[Series]:
+def _series(samples: Samples, names_of: Callable[[list[str]], set[str]]) -> list[Series]:
     counts: Counter[str] = Counter()
     for stack, number in samples:
         counts.update(dict.fromkeys(names_of(stack), number))
     total = sum(number for _, number in samples)
-    for name, number in counts.most_common(SHOWN_MAX):
-        yield Series(f"{how}: {name}", UNIT, [100 * number / total])
+    return [
+        Series(name, UNIT, [100 * number / total]) for name, number in counts.most_common(SHOWN_MAX)
+    ]
