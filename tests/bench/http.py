@@ -1,0 +1,207 @@
+"""GETs and lists a second over HTTP, beside pgbench running the same SQL, in turns.
+
+    python -m tests.bench.http [invoices] [rounds] [seconds]
+
+Kafka and Postgres are chosen as for the tests. Client, API, Postgres, and with the writes a worker
+and Kafka share the machine's processors, as pgbench and Postgres do beside it.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from api.filters import ListQuery
+from api.lists import statement_of
+from api.queries import FIND_INVOICE
+from api.tokens import LOCAL_CLIENT
+from ops.scratch.databases import migrated_databases
+from tests.bench.figures import Figures, median_of
+from tests.bench.http_load import Load
+from tests.bench.pgbench import run_pgbench
+from tests.service.commands import create_invoice, invoice_id, record_payment
+from tests.service.http import Api, running_api
+from tests.service.service import Service, running_service
+from tests.stack.kafka import choose_kafka
+from tests.stack.many_invoices import ID_IN_SNAPSHOT, write_many_invoices
+from tests.stack.postgres import choose_postgres
+from tests.stack.topics import fresh_topics
+
+PARTITIONS = 2
+CONNECTIONS = 8
+CUSTOMERS = 5_000
+WRITES_PER_SECOND = 100
+WITHOUT_LIMIT = "1000000000"
+LINE = {"description": "Pro plan", "unit_price": "100.00", "tax": {"rate": "0.07125"}}
+
+
+@dataclass(frozen=True)
+class Question:
+    """The same question, as an address and as SQL; `n` is a random number from 1 to `numbers`."""
+
+    name: str
+    path: str
+    statement: str
+    values: dict[str, str]
+    numbers: int
+
+
+@dataclass
+class Comparison:
+    """What HTTP and pgbench did with one question, round by round."""
+
+    question: Question
+    writes_per_second: int
+    http: list[Figures] = field(default_factory=list)
+    pgbench: list[Figures] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """What part of pgbench's rate HTTP has."""
+        return median_of(self.http).per_second / median_of(self.pgbench).per_second
+
+    def __str__(self) -> str:
+        return (
+            f"{self.question.name}, {self.writes_per_second} writes/s: {self.ratio:.2f}\n"
+            f"  HTTP    {median_of(self.http)}\n  pgbench {median_of(self.pgbench)}"
+        )
+
+
+def questions(invoices: int) -> list[Question]:
+    """One invoice by its id; and ten invoices of a customer, the newest first."""
+    query = ListQuery(customer_id="any")
+    statement, values = statement_of(
+        query, LOCAL_CLIENT, place=None, backwards=False, limit=query.limit + 1
+    )
+    customer, limit = values
+    assert (customer, limit) == ("any", query.limit + 1)
+    return [
+        Question(
+            "GET one invoice",
+            "/v1/invoices/inv_{n}",
+            FIND_INVOICE,
+            {"$1": "'inv_' || :n::int", "$2": "'*'"},
+            invoices,
+        ),
+        Question(
+            "GET a list of ten",
+            "/v1/invoices?customer_id=cus_{n}",
+            statement,
+            {"$1": "'cus_' || :n::int", "$2": str(limit)},
+            CUSTOMERS - 1,
+        ),
+    ]
+
+
+async def compare(
+    service: Service, api: Api, invoices: int, rounds: int, seconds: int
+) -> list[Comparison]:
+    """The figures of every question, without and with writes, in turns of so many seconds."""
+    comparisons = [
+        Comparison(question, writes)
+        for writes in (0, WRITES_PER_SECOND)
+        for question in questions(invoices)
+    ]
+    for _ in range(rounds):
+        for comparison in comparisons:
+            async with writing(service, comparison.writes_per_second):
+                await _turn(comparison, service, api, seconds)
+    return comparisons
+
+
+async def _turn(comparison: Comparison, service: Service, api: Api, seconds: int) -> None:
+    question = comparison.question
+    load = Load(api.port, api.token(), question.path, question.numbers, CONNECTIONS, seconds)
+    comparison.http.append(await _run_load(load))
+    comparison.pgbench.append(
+        await run_pgbench(
+            service.dsn,
+            question.statement,
+            question.values,
+            question.numbers,
+            CONNECTIONS,
+            seconds,
+        )
+    )
+    print(comparison, flush=True)
+
+
+async def _run_load(load: Load) -> Figures:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.http_load"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate(json.dumps(asdict(load)).encode())
+    assert process.returncode == 0
+    return Figures(**json.loads(output))
+
+
+@asynccontextmanager
+async def writing(service: Service, per_second: int) -> AsyncIterator[None]:
+    """While the block runs: half of the commands make an invoice, the others pay it."""
+
+    async def write() -> None:
+        while True:
+            subjects = [invoice_id() for _ in range(per_second // 20)]
+            await service.send([create_invoice(subject) for subject in subjects])
+            await service.send([record_payment(subject) for subject in subjects])
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(write()) if per_second else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def fill(service: Service, invoices: int) -> None:
+    """So many invoices, each with the document of one that the worker has written."""
+    subject = invoice_id()
+    await service.ask(create_invoice(subject, items=[LINE, LINE, LINE]))
+    connection = await asyncpg.connect(service.dsn)
+    snapshot = await connection.fetchval("SELECT snapshot FROM invoices WHERE id = $1", subject)
+    await write_many_invoices(connection, invoices, snapshot.replace(subject, ID_IN_SNAPSHOT))
+    await connection.close()
+
+
+@asynccontextmanager
+async def prepared(invoices: int, **settings: str) -> AsyncIterator[tuple[Service, Api]]:
+    """A service, its worker and its API, with so many invoices; all of it goes with the block."""
+    kafka = await asyncio.to_thread(choose_kafka().option)
+    postgres = await asyncio.to_thread(choose_postgres().option)
+    try:
+        async with (
+            migrated_databases(postgres.dsn) as databases,
+            databases.fresh() as dsn,
+            fresh_topics(kafka, PARTITIONS) as topics,
+            running_service(kafka.bootstrap, dsn, topics, Path(tempfile.mkdtemp())) as service,
+        ):
+            await service.ready_worker()
+            await fill(service, invoices)
+            async with running_api(
+                service, INVOICING_HTTP_REQUESTS_PER_SECOND_MAX=WITHOUT_LIMIT, **settings
+            ) as api:
+                yield service, api
+    finally:
+        kafka.close()
+        postgres.close()
+
+
+async def main(invoices: int, rounds: int, seconds: int) -> None:
+    async with prepared(invoices) as (service, api):
+        comparisons = await compare(service, api, invoices, rounds, seconds)
+    print("", *comparisons, sep="\n")
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    asyncio.run(main(*(given + [1_000_000, 3, 5][len(given) :])))
