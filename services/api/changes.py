@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.invoices import InvoiceId
+from api.routing import DirectRoute
 from api.writing import DeskOf
 
-router = APIRouter(tags=["Changes"])
+router = APIRouter(route_class=DirectRoute, tags=["Changes"])
 
 SourceId = Annotated[
     str, Path(min_length=1, max_length=500, description="The source.", examples=["src_1"])

@@ -11,13 +11,14 @@ from api.answers import MEDIA_TYPE
 from api.backend import BackendOf
 from api.problems import ProblemCode, ProblemError
 from api.query import Query, parameters_of, read_query
+from api.routing import DirectRoute
 from contracts.envelope import IDENTITY_CHARACTERS_MAX
 
 FIND_ANSWER: Final = """
 SELECT answer FROM commands WHERE source = $1 AND id = $2
 """
 
-router = APIRouter(tags=["Commands"])
+router = APIRouter(route_class=DirectRoute, tags=["Commands"])
 
 CommandId = Annotated[
     str, Path(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="The command's id.")

@@ -22,13 +22,14 @@ from api.filters import Shown
 from api.problems import ProblemCode, ProblemError
 from api.queries import HISTORY_PAGE, Found, find_now, find_row, find_then
 from api.query import Query, parameters_of, read_query
+from api.routing import DirectRoute
 from api.tokens import Client
 from api.views import differences, items_of
 from contracts.texts import Instant
 
 VERSION_MAX: Final = 2**31 - 1
 
-router = APIRouter(tags=["Invoices"])
+router = APIRouter(route_class=DirectRoute, tags=["Invoices"])
 
 InvoiceId = Annotated[
     str,

@@ -17,13 +17,14 @@ from api.filters import ItemListQuery, ListQuery
 from api.lists import page_from, read_page, starting_place
 from api.queries import found_in
 from api.query import parameters_of, read_query
+from api.routing import DirectRoute
 from api.tokens import Client
 from api.views import View, items_of
 
 INVOICES_AT_ONCE: Final = 10
 """How many invoices are read at once for their lines; one may have a thousand."""
 
-router = APIRouter(tags=["Lists"])
+router = APIRouter(route_class=DirectRoute, tags=["Lists"])
 
 
 @router.get("/v1/invoices", openapi_extra={"parameters": parameters_of(ListQuery)})

@@ -15,6 +15,7 @@ from api.answers import json_response
 from api.backend import Backend, BackendOf
 from api.clients import RegisteredClient, authenticate
 from api.problems import ProblemCode, ProblemError
+from api.routing import DirectRoute
 from api.tokens import Client, issue
 
 FIELDS_MAX: Final = 20
@@ -22,7 +23,7 @@ SECRET_CHARACTERS_MAX: Final = 256
 # Each takes a core for 50 ms and 64 MiB of memory: whoever guesses must not take them all.
 _CHECKS_AT_ONCE: Final = 2
 
-router = APIRouter(tags=["Access"])
+router = APIRouter(route_class=DirectRoute, tags=["Access"])
 _checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from api.answers import json_response
+from api.routing import DirectRoute
 from runtime.health import unready
 
 _ASSETS: Final = Path(fastapi_offline.__file__).parent / "static"
@@ -37,7 +38,7 @@ _PAGE_POLICY: Final = (
     " img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 )
 
-router = APIRouter(tags=["Service"])
+router = APIRouter(route_class=DirectRoute, tags=["Service"])
 
 
 @router.get("/health/live")

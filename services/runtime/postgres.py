@@ -17,14 +17,19 @@ LOCK_SECONDS_MAX: Final = 5
 Pool = asyncpg.Pool
 
 
-async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
+async def open_pool(
+    settings: Settings,
+    role: str,
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    **session: str,
+) -> Pool:
     """Connections that act as `role`. Opened as they are needed: Postgres may be away right now.
 
-    `session` are settings of Postgres's own that hold for every session of the pool.
+    `session` are settings of Postgres's own that hold for every session of the pool. What a loan
+    changes of its session outlasts the loan; an open transaction does not.
     """
 
     async def act_as_role(connection: asyncpg.Connection) -> None:
-        # Once a connection: the RESET ALL after each loan leaves the role as it is.
         await connection.execute(f"SET ROLE {role}")
 
     pool = await asyncpg.create_pool(
@@ -34,6 +39,8 @@ async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
         init=act_as_role,
+        reset=_leave_as_it_is,
+        connection_class=connection_class,
         server_settings={
             "application_name": "invoicing",
             "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
@@ -44,6 +51,10 @@ async def open_pool(settings: Settings, role: str, **session: str) -> Pool:
     )
     _show(pool, role)
     return pool
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
+    """In place of asyncpg's RESET ALL, which is a round trip after each loan."""
 
 
 def _show(pool: Pool, role: str) -> None:
