@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -18,6 +17,7 @@ from api import changes, commands, feed, invoices, listing, oauth, pages
 from api.accept import Accepting
 from api.backend import Backend
 from api.headers import SecurityHeaders
+from api.hosts import LoopbackHosts
 from api.limits import Limits
 from api.metrics import Measured
 from api.openapi import describe, operation_id
@@ -26,7 +26,6 @@ from api.tracing import Traced
 from invoicing.store import is_outage
 from runtime.health import Pulse
 
-LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
@@ -94,8 +93,7 @@ def _middlewares(backend: Backend) -> list[Middleware]:
             )
         )
     if backend.tokens is None:
-        # A page elsewhere may make its name point to this machine, and ask us from the inside.
-        stack.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS))
+        stack.append(Middleware(LoopbackHosts))
     return [*stack, Middleware(Limits), Middleware(Accepting)]
 
 

@@ -10,6 +10,7 @@ from api.database import Database
 from api.gateway import Gateway
 from api.keys import SigningKey
 from api.rates import Rates
+from api.streams import Streams
 from api.tokens import Tokens
 from runtime.settings import Settings
 
@@ -22,6 +23,7 @@ class Backend:
     database: Database
     gateway: Gateway
     rates: Rates
+    streams: Streams
     tokens: Tokens | None
     signing_key: SigningKey | None
     clients: RegisteredClients

@@ -1,6 +1,5 @@
 """The feed: every event that a client may see, each once, none passed over."""
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +10,7 @@ from asyncpg import Record
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.access import Reader
 from api.answers import json_response, raw_documents
@@ -19,8 +19,11 @@ from api.database import Database
 from api.metrics import EVENT_STREAMS
 from api.problems import ProblemCode, ProblemError
 from api.query import Query, parameters_of, read_query
+from api.routing import DirectRoute
+from api.streams import Streams
 from api.tokens import Client
 from contracts.events import EVENTS
+from runtime.patience import set_or_passed
 
 # The last of the next so many settled events, whoever may see them.
 FIND_WINDOW: Final = """
@@ -54,7 +57,7 @@ STREAM_MEDIA_TYPE: Final = "text/event-stream"
 
 CURSOR_PATTERN: Final = r"^[0-9]{1,19}-[0-9]{1,18}$"
 
-router = APIRouter(tags=["Feed"])
+router = APIRouter(route_class=DirectRoute, tags=["Feed"])
 
 
 class FeedQuery(Query):
@@ -110,8 +113,8 @@ async def get_events(
     """
     if STREAM_MEDIA_TYPE in request.headers.get("accept", ""):
         after = _position(request.headers.get("last-event-id") or query.after)
-        lines = _stream(backend.database, client, query, after)
-        return StreamingResponse(lines, media_type=STREAM_MEDIA_TYPE)
+        lines = _lines(backend.database, backend.streams, client, query, after)
+        return _Stream(lines, backend.streams, client)
     page = await _read(backend.database, client, query, _position(query.after))
     return json_response(
         {
@@ -145,21 +148,27 @@ async def _read(database: Database, client: Client, query: FeedQuery, after: Pos
     return FeedPage(rows, end, has_more=window["place"] == WINDOW_EVENTS_MAX)
 
 
-async def _stream(
-    database: Database, client: Client, query: FeedQuery, after: Position
-) -> AsyncIterator[str]:
-    """https://html.spec.whatwg.org/multipage/server-sent-events.html. Ends with the token."""
-    with EVENT_STREAMS.track_inprogress():
-        async for line in _lines(database, client, query, after):
-            yield line
+class _Stream(StreamingResponse):
+    """A response that is counted while it lasts, and refused where there are too many."""
+
+    def __init__(self, lines: AsyncIterator[str], streams: Streams, client: Client) -> None:
+        super().__init__(lines, media_type=STREAM_MEDIA_TYPE)
+        self._streams = streams
+        self._client = client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it until the client is gone, its token is over, or the process ends."""
+        with self._streams.one_more(self._client.id), EVENT_STREAMS.track_inprogress():
+            await super().__call__(scope, receive, send)
 
 
 async def _lines(
-    database: Database, client: Client, query: FeedQuery, after: Position
+    database: Database, streams: Streams, client: Client, query: FeedQuery, after: Position
 ) -> AsyncIterator[str]:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html."""
     yield f"retry: {RECONNECT_MS}\n\n"
     told_at = time.monotonic()
-    while client.expires_at is None or time.time() < client.expires_at:
+    while not _is_over(client, streams):
         page = await _read(database, client, query, after)
         for row in page.rows:
             # A document is one line: JSON escapes every line break.
@@ -171,7 +180,12 @@ async def _lines(
             yield f": still here\nid: {after}\n\n"
             told_at = time.monotonic()
         if not page.has_more:
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            await set_or_passed(streams.closing, POLL_INTERVAL_SECONDS)
+
+
+def _is_over(client: Client, streams: Streams) -> bool:
+    has_expired = client.expires_at is not None and time.time() >= client.expires_at
+    return has_expired or streams.closing.is_set()
 
 
 def _of(row: Record) -> Position:

@@ -21,7 +21,7 @@ from contracts.replies import Refusal, RefusalCode
 from invoicing.store import CommandKey
 from runtime import tracing
 from runtime.kafka import check_topics, client_options, existing_topics, producer_options
-from runtime.patience import describe
+from runtime.patience import describe, set_or_passed
 from runtime.postgres import Pool
 from runtime.settings import Settings
 
@@ -117,7 +117,7 @@ class Gateway:
         try:
             async with asyncio.timeout(wait_seconds):
                 while True:
-                    await _set_or_passed(answered, LOOK_INTERVAL_SECONDS)
+                    await set_or_passed(answered, LOOK_INTERVAL_SECONDS)
                     stored = await self._find(command)
                     if stored is not None:
                         return stored
@@ -141,14 +141,6 @@ def _conflict() -> Refusal:
         RefusalCode.IDEMPOTENCY_CONFLICT,
         "This source has sent another command under this id. Every command needs its own.",
     )
-
-
-async def _set_or_passed(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
 
 
 @asynccontextmanager

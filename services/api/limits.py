@@ -1,6 +1,7 @@
 """Limits on what a request may be, before anything else looks at it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,10 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import ProblemCode, ProblemError
 from contracts.envelope import RECORD_BYTES_MAX
 
+HEADERS_MAX: Final = 100
 HEADER_BYTES_MAX: Final = 16 * 1024
 ADDRESS_BYTES_MAX: Final = 8 * 1024
 BODY_BYTES_MAX: Final = RECORD_BYTES_MAX
 BODY_SECONDS_MAX: Final = 10.0
+# Without either there is no body (RFC 9112, section 6.3).
+_BODY_HEADERS: Final = {b"content-length", b"transfer-encoding"}
 
 
 class Limits:
@@ -26,7 +30,7 @@ class Limits:
             return await self._app(scope, receive, send)
         try:
             _check_head(scope)
-            body = await _body(scope, receive)
+            body = await _body(dict(scope["headers"]), receive)
         except ProblemError as problem:
             return await problem.response()(scope, receive, send)
         if body is None:
@@ -40,14 +44,19 @@ def _check_head(scope: Scope) -> None:
         raise ProblemError(
             ProblemCode.URI_TOO_LONG, f"The address may have {ADDRESS_BYTES_MAX} bytes."
         )
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES_MAX:
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > HEADERS_MAX or size > HEADER_BYTES_MAX:
         raise ProblemError(
-            ProblemCode.HEADERS_TOO_LARGE, f"The headers may have {HEADER_BYTES_MAX} bytes."
+            ProblemCode.HEADERS_TOO_LARGE,
+            f"There may be {HEADERS_MAX} headers, of {HEADER_BYTES_MAX} bytes together.",
         )
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
+async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+    if not headers.keys() & _BODY_HEADERS:
+        return b""
+    declared = headers.get(b"content-length", b"0")
     if not declared.isdigit() or int(declared[:20]) > BODY_BYTES_MAX:
         raise _too_large()
     try:

@@ -14,11 +14,13 @@ from starlette.routing import Mount, Route
 from api.app import create_app
 from api.backend import Backend
 from api.clients import read_clients
+from api.connections import GuardedConnection
 from api.database import Database, open_database
 from api.gateway import Gateway, open_gateway
 from api.keys import signing_key, token_keys
 from api.pages import get_liveness, get_readiness
 from api.rates import Rates
+from api.streams import Streams
 from api.tokens import Tokens
 from invoicing.store import check_schema, is_outage
 from runtime.health import Pulse, kafka_ping, postgres_ping
@@ -29,6 +31,8 @@ from runtime.process import beating, patiently, stop_signal, until_stopped
 from runtime.settings import Settings, WrongSettingError
 
 LOCALHOST: Final = "localhost"
+# As long as an answer may take that somebody waits for by default.
+GRACE_SECONDS: Final = 10
 
 log = structlog.get_logger()
 
@@ -82,8 +86,12 @@ async def _serve(
         gateway = await patiently(
             Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
         )
-        app = create_app(_backend(settings, database, gateway, tokens), pulses)
-        port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+        backend = _backend(settings, database, gateway, tokens)
+        app = create_app(backend, pulses)
+        port = await stack.enter_async_context(
+            serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
+        )
+        stack.callback(backend.streams.closing.set)
         log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
         await asyncio.Event().wait()
 
@@ -100,6 +108,7 @@ def _backend(
         database=database,
         gateway=gateway,
         rates=Rates(settings.http_requests_per_second_max),
+        streams=Streams(),
         tokens=tokens,
         signing_key=signing_key(settings),
         clients=read_clients(settings.clients_file) if settings.clients_file else {},

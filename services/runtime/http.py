@@ -4,11 +4,15 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.settings import WrongSettingError
+
+# Longer than a load balancer's (mostly 60): whichever side closes first, the other must not send.
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 class _Server(uvicorn.Server):
@@ -19,10 +23,17 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
+async def serving(
+    app: Any,
+    host: str,
+    port: int,
+    protocol: type[asyncio.Protocol] = HttpToolsProtocol,
+    grace_seconds: int = 0,
+) -> AsyncIterator[int]:
     """Serve the ASGI app while the block runs; gives the port, chosen by the system for port 0.
 
-    Raises `WrongSettingError` where the port cannot be had.
+    At the end no more requests are taken, and those under way have `grace_seconds`. Raises
+    `WrongSettingError` where the port cannot be had.
     """
     try:
         listening = socket.create_server((host, port))
@@ -32,13 +43,24 @@ async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
             " (INVOICING_METRICS_PORT, INVOICING_HTTP_PORT), or 0 for any."
         ) from None
     server = _Server(
-        uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, ws="none")
+        uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=grace_seconds or None,
+        )
     )
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield listening.getsockname()[1]
     finally:
         server.should_exit = True
-        server.force_exit = True
+        server.force_exit = not grace_seconds
         await asyncio.wait({task})
         listening.close()

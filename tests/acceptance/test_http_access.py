@@ -350,7 +350,7 @@ async def test_without_keys_only_this_machine_is_served(service: Service) -> Non
 
 async def test_without_keys_others_are_not_listened_to(service: Service) -> None:
     with started_api(service, INVOICING_TOKEN_SIGNING_KEY="", INVOICING_HTTP_HOST="0.0.0.0") as api:
-        code = await asyncio.to_thread(api.process.wait, 20)
+        code = await asyncio.to_thread(api.process.wait, 60)
 
     assert code == 1
     assert "INVOICING_HTTP_HOST" in api.log
