@@ -86,7 +86,8 @@ class GuardedConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         # In the middle of another response it could not be told from that response's body.
-        if self.cycle is None or self.cycle.response_complete:
+        is_between = self.cycle is None or self.cycle.response_complete
+        if is_between or not self.cycle.response_started:
             self.transport.write(_as_bytes(ProblemError(code, detail)))
         self.transport.close()
 
