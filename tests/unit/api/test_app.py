@@ -10,6 +10,7 @@ import pytest
 from api.app import create_app
 from api.backend import Backend
 from api.rates import Rates
+from api.streams import Streams
 from runtime.settings import read_settings
 
 
@@ -27,6 +28,7 @@ def answering(error: Exception) -> httpx.AsyncClient:
         database=cast("Any", Failing()),
         gateway=cast("Any", None),
         rates=Rates(1_000),
+        streams=Streams(),
         tokens=None,
         signing_key=None,
         clients={},
