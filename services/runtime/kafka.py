@@ -208,6 +208,15 @@ def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
         )
 
 
+def check_homes(topic: str, partitions: int, homes: int) -> None:
+    """Raises `TopicsError` where the topic has fewer partitions than invoices are at home in."""
+    if partitions < homes:
+        raise TopicsError(
+            f"{topic} has {partitions} partitions, but its invoices are at home in {homes}: it was"
+            f" made anew with too few. Make it again with {homes} or more."
+        )
+
+
 def _names(settings: Settings) -> list[str]:
     return [
         settings.topic_commands,

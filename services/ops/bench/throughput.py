@@ -19,7 +19,7 @@ from ops.command_lines import ReadyCommand
 from ops.failures import BenchError
 from ops.onlooker import producing, reading
 from ops.send import send_all
-from runtime.kafka import administering
+from runtime.kafka import administration
 from runtime.settings import Settings
 
 WAIT_SECONDS_MAX: Final = 180
@@ -125,7 +125,7 @@ async def _until(
     started: Sequence[Running],
 ) -> None:
     deadline = time.monotonic() + WAIT_SECONDS_MAX
-    async with administering(settings) as admin:
+    async with administration(settings) as admin:
         while (counted := await _counted(count, admin, settings.consumer_group)) < number:
             for process in started:
                 process.check()
