@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+AUDIT := .local/audit
 
-.PHONY: demo test unit chaos simulate bench check constraints schemas clean
+.PHONY: demo test unit chaos simulate soak image audit sbom bench check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -26,6 +27,10 @@ chaos: $(READY)
 COMMANDS ?= 1000000
 simulate: $(READY)
 	SIMULATION_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/simulation -k nothing_is_found --timeout 86400
+
+# Workers replaced again and again under load, in containers.
+soak: $(READY)
+	SOAK_SECONDS=$$(( $(MINUTES) * 60 )) $(BIN)/pytest tests/deploy/test_rolling.py
 
 # BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
 bench: $(READY)
@@ -55,6 +60,28 @@ constraints: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --output-file constraints/runtime.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --extra embedded --extra bench --group development --output-file constraints/development.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --output-file constraints/client-generator.txt --group client-generator
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" --output-file constraints/audit.txt --group audit
+
+image:
+	docker build --file deploy/Dockerfile --tag invoicing \
+	    --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	    --build-arg REVISION=$$(git rev-parse HEAD) .
+
+# Weaknesses of how the code is written, and those that are known of what it runs on. Strict: without
+# PyPI's advisories nothing is known, and that must not look like nothing to report.
+audit: $(AUDIT)/ready
+	$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml services
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --requirement constraints/runtime.txt
+
+# What is in the image, as CycloneDX, for whoever must know.
+sbom: $(AUDIT)/ready
+	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	    --output-file .local/sbom.json constraints/runtime.txt
+
+$(AUDIT)/ready: constraints/audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --require-hashes --requirement constraints/audit.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
