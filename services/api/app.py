@@ -16,6 +16,7 @@ from starlette.routing import Match
 from api import changes, commands, feed, invoices, listing, oauth, pages
 from api.accept import Accepting
 from api.backend import Backend
+from api.examples import RESPONSES
 from api.headers import SecurityHeaders
 from api.hosts import LoopbackHosts
 from api.limits import Limits
@@ -71,7 +72,7 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if not described:
-            described.update(describe(app))
+            described.update(describe(app, RESPONSES))
         return described
 
     app.openapi = openapi  # type: ignore[method-assign]

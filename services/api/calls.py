@@ -1,4 +1,4 @@
-"""What each call takes and gives: the models of bodies by operation, with an example of each."""
+"""What each call takes and gives: the models of bodies by operation."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -68,37 +68,4 @@ BODIES: Final[Mapping[str, type[BaseModel]]] = {
     "attachSource": SourceDetails,
     "giveCommand": CommandDocument,
     **{name[0].lower() + name[1:]: COMMANDS[name] for name in ACTIONS.values()},
-}
-
-EXAMPLES: Final[Mapping[str, Any]] = {
-    "createInvoice": {
-        "customer_id": "cus_42",
-        "currency": "USD",
-        "due_date": "2026-12-20",
-        "items": [
-            {
-                "description": "Pro plan",
-                "quantity": "2",
-                "unit_price": "100.00",
-                "tax": {"rate": "0.07125"},
-            }
-        ],
-    },
-    "updateInvoice": {"memo": "Thank you."},
-    "updateInvoiceByPost": {"memo": "Thank you."},
-    "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
-    "voidInvoice": {"reason": "Made twice."},
-    "payInvoice": {"source_id": "src_1"},
-    "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
-    "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
-    "issueCreditNote": {"credit_note_id": "cn_1", "amount": "10.00"},
-    "sendInvoice": {"to": "ada@example.com"},
-    "giveCommand": {
-        "specversion": "1.0",
-        "id": "order-77-1",
-        "source": "/orders",
-        "type": "VoidInvoice",
-        "subject": "inv_1001",
-        "data": {"reason": "Made twice."},
-    },
 }

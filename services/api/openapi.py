@@ -15,7 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from api import answers, problems, shapes
 from api.access import TOKEN_PATH
-from api.calls import BODIES, EXAMPLES, SUCCESS, WITHOUT_BODY, CommandDocument
+from api.calls import BODIES, SUCCESS, WITHOUT_BODY, CommandDocument
+from api.examples import REQUESTS
 from api.feed import STREAM_MEDIA_TYPE
 from api.problems import STATUSES, ProblemDocument
 from api.views import InvoiceView
@@ -61,8 +62,11 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
 
-def describe(app: FastAPI) -> Document:
-    """The document of the application's calls; the same for the same models."""
+def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
+    """The document of the application's calls; the same for the same models and examples.
+
+    `examples` of answers are by the name of their model.
+    """
     document = get_openapi(
         title="Invoicing",
         version=version("invoicing"),
@@ -77,6 +81,7 @@ def describe(app: FastAPI) -> Document:
             _complete(operation, address, method)
     components = document.setdefault("components", {})
     components["schemas"] = schemas
+    components["examples"] = {name: {"value": value} for name, value in sorted(examples.items())}
     components["responses"] = {str(status): _problem(status) for status in _all_errors()}
     told: Document = _with_currency_by_name(document)
     told["components"]["schemas"]["Currency"] = _CURRENCY
@@ -111,7 +116,8 @@ def _complete(operation: Document, address: str, method: str) -> None:
     if name in BODIES:
         operation["requestBody"] = _request_body(name)
     elif address == TOKEN_PATH:
-        form = {"application/x-www-form-urlencoded": _content(shapes.TokenRequest)}
+        content = _content(shapes.TokenRequest) | {"example": REQUESTS[name]}
+        form = {"application/x-www-form-urlencoded": content}
         operation["requestBody"] = {"required": True, "content": form}
     operation["responses"] = _responses(name, address, is_change)
 
@@ -151,9 +157,7 @@ def _header(name: str, description: str, example: str | None) -> Document:
 
 
 def _request_body(name: str) -> Document:
-    content = _content(BODIES[name])
-    if name in EXAMPLES:
-        content["example"] = EXAMPLES[name]
+    content = _content(BODIES[name]) | {"example": REQUESTS[name]}
     return {
         "required": name in ("createInvoice", "giveCommand"),
         "content": {answers.MEDIA_TYPE: content},
@@ -190,9 +194,9 @@ def _all_errors() -> list[int]:
 
 
 def _success(name: str, model: type[BaseModel]) -> Document:
-    content = _content(model)
+    content = _answer(model)
     if name == "getInvoice":
-        content = {"schema": {"anyOf": [content["schema"], _reference(shapes.InvoiceFields)]}}
+        content |= {"schema": {"anyOf": [content["schema"], _reference(shapes.InvoiceFields)]}}
     response: Document = {
         "description": (model.__doc__ or "").partition("\n")[0],
         "content": {answers.MEDIA_TYPE: content},
@@ -217,7 +221,7 @@ def _pending() -> Document:
     return {
         "description": shapes.Pending.__doc__,
         "headers": {"Location": _LOCATION, "Retry-After": _RETRY_AFTER},
-        "content": {answers.MEDIA_TYPE: _content(shapes.Pending)},
+        "content": {answers.MEDIA_TYPE: _answer(shapes.Pending)},
     }
 
 
@@ -243,6 +247,11 @@ def _problem(status: int) -> Document:
             "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}}
         }
     return response
+
+
+def _answer(model: type[BaseModel]) -> Document:
+    example = {"$ref": f"#/components/examples/{model.__name__}"}
+    return _content(model) | {"examples": {"made": example}}
 
 
 def _content(model: type[BaseModel]) -> Document:

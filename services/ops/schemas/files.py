@@ -8,13 +8,16 @@ from typing import Any
 import yaml
 
 from api.app import bare_app
-from ops.schemas import lifecycle_page
+from api.examples import RESPONSES
+from api.openapi import describe
+from ops.schemas import http_examples, lifecycle_page
 from ops.schemas.asyncapi import asyncapi
 from ops.schemas.messages import messages
 from ops.schemas.story import play
 
 LIFECYCLE_PAGE = Path("docs/lifecycle.md")
 _SCHEMAS = Path("schemas")
+_EXAMPLES = Path("services/api/examples.json")
 _OURS = ("commands/*.json", "events/*.json", "answers/*.json")
 
 
@@ -37,10 +40,12 @@ def out_of_date(root: Path) -> list[Path]:
 
 def _wanted(root: Path) -> Mapping[Path, str]:
     described = list(messages(play()))
+    made = http_examples.made()
     files = {_SCHEMAS / message.path: _as_json(message.schema) for message in described}
     return files | {
         _SCHEMAS / "asyncapi.yaml": _as_yaml(asyncapi(described)),
-        _SCHEMAS / "openapi.yaml": _as_yaml(bare_app().openapi()),
+        _SCHEMAS / "openapi.yaml": _as_yaml(describe(bare_app(), {**RESPONSES, **made})),
+        _EXAMPLES: _as_json(made),
         LIFECYCLE_PAGE: lifecycle_page.renewed(_read(root / LIFECYCLE_PAGE)),
     }
 
