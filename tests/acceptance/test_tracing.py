@@ -2,32 +2,44 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from ops.scratch.databases import Databases
 from tests.service.commands import Sent, create_invoice, invoice_id
 from tests.service.http import running_api
-from tests.service.service import Service
+from tests.service.service import Service, running_service
 from tests.service.traces import Traces, receiving
+from tests.stack.kafka import Kafka
+from tests.stack.topics import fresh_topics
 from tests.stack.wait import eventually
 
 STAGES = {"decode", "load", "decide", "append", "publish"}
 CANARY = "Kanarienvogel"
+PARTITIONS = 2
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def traces() -> Iterator[Traces]:
     with receiving() as received:
         yield received
 
 
-@pytest.fixture
-async def traced(service: Service, traces: Traces) -> Service:
+@pytest.fixture(scope="module")
+async def traced(
+    kafka: Kafka, databases: Databases, traces: Traces, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
     """A service with one worker that tells its traces soon."""
-    await service.ready_worker(**telling(traces))
-    return service
+    directory = tmp_path_factory.mktemp("traced")
+    async with (
+        fresh_topics(kafka, PARTITIONS) as topics,
+        databases.fresh() as dsn,
+        running_service(kafka.bootstrap, dsn, topics, directory, transactions=kafka.real) as made,
+    ):
+        await made.ready_worker(**telling(traces))
+        yield made
 
 
 def telling(traces: Traces) -> dict[str, str]:
@@ -52,10 +64,14 @@ async def test_a_command_is_a_span_in_its_producers_trace_linked_to_its_batch(
     (handled,) = await eventually(lambda: traces.of(trace_id))
     assert (handled.name, handled.parent_span_id.hex()) == ("CreateInvoice", span_id)
     assert attributes(handled) == {"invoicing.outcome": "accepted"}
-    (batch,) = await eventually(lambda: traces.named("handle batch"))
-    assert [link.span_id for link in handled.links] == [batch.span_id]
+    (batch_link,) = handled.links
+    spans = await eventually(
+        lambda: traces.of(batch_link.trace_id.hex()), until=lambda spans: len(spans) == 6
+    )
+    (batch,) = [span for span in spans if span.span_id == batch_link.span_id]
+    assert batch.name == "handle batch"
     assert [link.span_id for link in batch.links] == [handled.span_id]
-    inside = {span.name for span in traces.of(batch.trace_id.hex()) if span.parent_span_id}
+    inside = {span.name for span in spans if span.parent_span_id == batch.span_id}
     assert inside == STAGES
 
 
@@ -64,9 +80,12 @@ async def test_events_and_answers_carry_their_commands_trace(traced: Service) ->
 
     await traced.ask(command)
 
-    events = await traced.events.count(2)
-    told = [document["traceparent"] for document in [*events, *traced.answers.documents]]
-    assert told == 3 * [command.attributes["traceparent"]]
+    events = await eventually(
+        lambda: traced.events_of(command.subject), until=lambda events: len(events) == 2
+    )
+    (answer,) = traced.answers_by_command()[command.identity]
+    told = {document["traceparent"] for document in [*events, answer]}
+    assert told == {command.attributes["traceparent"]}
 
 
 async def test_a_producer_that_does_not_record_has_no_spans(
