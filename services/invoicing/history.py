@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import asyncpg
 import orjson
+from pydantic import TypeAdapter, create_model
 
 from contracts.events import EVENTS, EventData
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.upcast import upcast
+from invoicing.domain.upcast import is_as_ever, upcast
 from invoicing.store import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
@@ -50,8 +52,21 @@ def replay(events: Iterable[StoredEvent]) -> Sequence[Invoice]:
 
 
 def data_of(event: StoredEvent) -> EventData:
-    """What a stored event says, as its model; an event of an older schema, brought up to date."""
+    """What a stored event says, as its model; an event of an older schema, brought up to date.
+
+    Raises `ValueError` and `LookupError` where it says nothing that we know.
+    """
+    if is_as_ever(event.type):
+        # Read and checked at once: a third less work than one after the other.
+        told: EventData = _envelope_of(event.type).validate_json(event.document).data
+        return told
     document = orjson.loads(event.document)
     _, _, schema_version = document["dataschema"].rpartition(":")
     data = upcast(event.type, int(schema_version), document["data"])
     return EVENTS[event.type].model_validate(data)
+
+
+@cache
+def _envelope_of(event_type: str) -> TypeAdapter[Any]:
+    """Reads the CloudEvent that an event of this type stands in."""
+    return TypeAdapter(create_model("Envelope", data=(EVENTS[event_type], ...)))

@@ -12,7 +12,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -308,11 +308,14 @@ async def _replay_range(connection: asyncpg.Connection) -> bool:
 
 
 def _states(rows: Sequence[asyncpg.Record]) -> list[StoredInvoice]:
+    return [stored_invoice(invoice, is_told_whole=True) for invoice in replayed(rows)]
+
+
+def replayed(rows: Sequence[asyncpg.Record]) -> Iterator[Invoice]:
+    """The invoices that these events add up to: all of each, by invoice and then version."""
     events = map(event_of, rows)
-    return [
-        stored_invoice(_folded(invoice_id, own), is_told_whole=True)
-        for invoice_id, own in groupby(events, attrgetter("invoice_id"))
-    ]
+    for invoice_id, own in groupby(events, attrgetter("invoice_id")):
+        yield _folded(invoice_id, own)
 
 
 def _folded(invoice_id: str, events: Iterable[StoredEvent]) -> Invoice:

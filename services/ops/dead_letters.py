@@ -3,7 +3,6 @@
 import asyncio
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import orjson
@@ -25,6 +24,7 @@ from invoicing.dead_letters import redrive as send_back
 from ops.console import err, out, print_line, print_note
 from ops.failures import reaching_kafka
 from ops.onlooker import reading
+from ops.times import time_of
 from ops.wording import clock, plain
 from runtime.settings import Settings, read_settings
 
@@ -61,7 +61,7 @@ def list_letters(
     With --json, one a line.
     """
     settings = read_settings()
-    choice = Choice(frozenset(reason or ()), _time(since), _time(until))
+    choice = Choice(frozenset(reason or ()), time_of(since), time_of(until))
     table = _table()
     tell = _print_json if as_json else _row_of(table)
     with reaching_kafka():
@@ -115,7 +115,9 @@ def redrive(
     an interrupted redrive can be run again: nothing is lost, and nothing sent twice.
     """
     settings = read_settings()
-    choice = Choice(frozenset(reason or ()), _time(since), _time(until), frozenset(places or ()))
+    choice = Choice(
+        frozenset(reason or ()), time_of(since), time_of(until), frozenset(places or ())
+    )
     if not settings.is_transactional:
         print_note(
             "INVOICING_KAFKA_TRANSACTIONS is off: a crash may send some of them again. That does"
@@ -136,16 +138,6 @@ def redrive(
         print_line(orjson.dumps({"redriven": sent}).decode())
     else:
         print_line(f"{sent} sent back.")
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time such as 2026-11-20T10:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 async def _list(

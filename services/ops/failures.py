@@ -11,6 +11,7 @@ from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
 from invoicing.migrations import MigrationBlockedError
 from invoicing.rebuild import RebuildError
+from invoicing.recovery.quiet import RecoveryError
 from invoicing.store import DatabaseBehindError, SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
 from runtime.embedded.postgres import EmbeddedPostgresError
@@ -41,6 +42,7 @@ KNOWN_FAILURES: Final = (
     UnfinishedTransactionError,
     RebuildError,
     RedriveError,
+    RecoveryError,
     UnreachableError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,

@@ -12,6 +12,7 @@ from ops.dead_letters import dead_letters
 from ops.demo.command import demo
 from ops.failures import KNOWN_FAILURES
 from ops.rebuild import rebuild
+from ops.recover import recover
 from ops.send import send
 from ops.setup import migrate, topics
 from ops.show import history, show
@@ -41,6 +42,7 @@ app.command()(show)
 app.command()(history)
 app.command()(verify)
 app.command()(rebuild)
+app.add_typer(recover)
 app.add_typer(dead_letters)
 app.command()(token)
 app.command()(client_secret)

@@ -3,31 +3,24 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 import typer
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from invoicing.checking.findings import MEANINGS, Finding, FindingKind
 from invoicing.checking.verify import Verified
 from invoicing.checking.verify import verify as compare
-from ops.console import err, out, print_line, print_note
+from ops.bars import bars
+from ops.console import out, print_line, print_note
 from ops.failures import reaching_kafka, reaching_postgres
 from ops.wording import plain
 from runtime.settings import read_settings
 
 # With --json all are printed.
 SHOWN_MAX: Final = 20
-
-_COLUMNS: Final = (
-    TextColumn("{task.description:<30}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-)
 
 
 def verify(
@@ -40,9 +33,10 @@ def verify(
 
     Every command has its one answer; versions are 1..n; each event was published once, in order,
     byte for byte; the state is what the events add up to; numbers have no gap and no repeat; every
-    record was answered, forwarded or set aside. It only reads, and may run beside workers. It
-    needs room for temporary files, about 400 bytes an event. Topics that have lost old records are
-    compared as far as they reach. Exits with 1 when anything is found.
+    record was answered, forwarded or set aside; neither side has forgotten how far a lane has come.
+    It only reads, and may run beside workers. It needs room for temporary files, about 400 bytes
+    an event. Topics that have lost old records are compared as far as they reach. Exits with 1 when
+    anything is found.
     """
     settings = read_settings()
     counts: Counter[FindingKind] = Counter()
@@ -54,28 +48,11 @@ def verify(
         elif counts.total() <= SHOWN_MAX:
             print_line(_sentence(finding))
 
-    with (
-        Progress(*_COLUMNS, console=err, disable=not err.is_terminal) as progress,
-        reaching_postgres(),
-        reaching_kafka(),
-    ):
-        verified = asyncio.run(compare(settings, report, _Bars(progress)))
+    with bars() as progress, reaching_postgres(), reaching_kafka():
+        verified = asyncio.run(compare(settings, report, progress))
     _tell(verified, counts, as_json)
     if counts:
         raise typer.Exit(1)
-
-
-class _Bars:
-    """A bar for each thing that is read."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, what: str, done: int, about: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what)
-        self._progress.update(self._tasks[what], completed=done, total=max(done, about))
 
 
 def _json(finding: Finding) -> str:

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
+    GroupIdNotFound,
     KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
@@ -154,6 +155,16 @@ async def committed_offsets(
             f"The coordinator of group {group} tells nothing of {len(untold)} partitions."
         )
     return {place: committed for place, committed in told.items() if committed.offset >= 0}
+
+
+async def group_members(settings: Settings, group: str) -> int:
+    """How many members the group has right now. Raises a `KafkaError` where nobody can tell."""
+    async with administration(settings) as admin:
+        (told,) = await admin.describe_consumer_groups([group])
+    ((code, _, _, _, _, members, *_),) = told.groups
+    if code and for_code(code) is not GroupIdNotFound:
+        raise for_code(code)(f"group {group}")
+    return len(members)
 
 
 async def existing_topics(settings: Settings) -> dict[str, int]:

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ops.scratch.databases import Databases
+from tests.service.command_line import Run, command_line
 from tests.service.http import Api, running_api
-from tests.service.service import running_service
+from tests.service.service import Service, running_service
 from tests.stack.kafka import Kafka
 from tests.stack.topics import fresh_topics
 
@@ -17,6 +18,12 @@ HTTP_PARTITIONS = 2
 def worker_settings() -> dict[str, str]:
     """Settings of the worker beside `api`; a module may have others."""
     return {}
+
+
+@pytest.fixture
+def invoicing(service: Service) -> Run:
+    """The command `invoicing` with the service's settings."""
+    return command_line(service)
 
 
 @pytest.fixture(scope="module")

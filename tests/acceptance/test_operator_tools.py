@@ -2,49 +2,17 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
+from tests.service.command_line import Run, told
 from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
 from tests.service.service import Service
 
 pytestmark = pytest.mark.real_kafka
 
-SECONDS_MAX = 90
 ROUNDS = 40
-
-Run = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
-
-
-@pytest.fixture
-def invoicing(service: Service) -> Run:
-    """The command `invoicing` with the service's settings."""
-
-    async def run(
-        *arguments: str, module: str = "ops.main", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **service.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX,
-            check=False,
-        )
-
-    return run
-
-
-def told(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    assert run.returncode == 0, run.stdout + run.stderr
-    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 async def busy(service: Service) -> list[Sent]:

@@ -1,163 +1,17 @@
 """The checker, checked: every fault that it is for is planted, and must be found and named."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
+from dataclasses import replace
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from invoicing.batch import BatchHandler, Publication, Record
-from invoicing.checking.findings import Finding, FindingKind
-from invoicing.checking.verify import Verified, verify
-from invoicing.domain.numbering import format_number
-from invoicing.domain.sellers import Sellers
-from invoicing.publisher import Publisher
-from invoicing.store import WRITER_ROLE, Position, Store
-from runtime.kafka import partition_of
-from runtime.postgres import open_pool
-from runtime.settings import Settings, read_settings
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
-from tests.stack.kafka import Kafka
-from tests.stack.topics import fresh_topics
-
-PARTITIONS = 2
+from invoicing.batch import Publication
+from invoicing.checking.findings import FindingKind
+from tests.service.commands import create_invoice, invoice_id, record_payment
+from tests.service.stage import PARTITIONS, Stage, Tamper, record_of
+from tests.stack.topics import delete_group
 
 pytestmark = pytest.mark.real_kafka
-
-Tamper = Callable[[Publication], None]
-
-
-def leave_alone(_: Publication) -> None:
-    """What a worker that keeps its promises publishes."""
-
-
-@dataclass
-class Stage:
-    """A worker in this process, whose publications a test can tamper with."""
-
-    settings: Settings
-    handler: BatchHandler
-    consumer: AIOKafkaConsumer
-    producer: AIOKafkaProducer
-    publishers: dict[int, Publisher]
-    paid: str = field(default_factory=invoice_id)
-    voided: str = field(default_factory=invoice_id)
-    misrouted: str = field(default_factory=invoice_id)
-
-    async def send(self, *commands: Sent, partition: int | None = None) -> None:
-        for command in commands:
-            await self.producer.send_and_wait(
-                self.settings.topic_commands,
-                command.value,
-                key=command.subject.encode() if partition is None else None,
-                partition=partition,
-            )
-
-    async def send_story(self) -> None:
-        """Two invoices, a repeat, a conflict, a refusal, a misrouted command, a broken record."""
-        payment = record_payment(self.paid)
-        other_body = replace(payment, data={**payment.data, "amount": "1.00"})
-        await self.send(create_invoice(self.paid), payment, payment, other_body)
-        void = void_invoice(self.voided)
-        await self.send(create_invoice(self.voided), void, void_invoice(self.voided))
-        away, lost = 1 - self.home(self.misrouted), create_invoice(self.misrouted)
-        await self.send(lost, lost, partition=away)
-        await self.producer.send_and_wait(self.settings.topic_commands, b"broken", partition=0)
-
-    def home(self, id_: str) -> int:
-        return partition_of(id_.encode(), PARTITIONS)
-
-    async def work(self, tamper: Tamper = leave_alone) -> None:
-        """Handle and publish all that there is, what is forwarded meanwhile too."""
-        while batches := await self._fetch():
-            for lane, records in batches.items():
-                publication = await self.handler.handle(
-                    [_record(record) for record in records],
-                    lambda id_, own=lane.partition: self.home(id_) == own,
-                )
-                tamper(publication)
-                await self.publishers[lane.partition].publish(
-                    publication, records[-1].offset + 1, PARTITIONS
-                )
-
-    async def _fetch(self) -> dict[TopicPartition, list[Any]]:
-        batches: dict[TopicPartition, list[Any]] = {}
-        ends = await self.consumer.end_offsets(list(self.consumer.assignment()))
-        while any([await self.consumer.position(lane) < end for lane, end in ends.items()]):
-            fetched = await self.consumer.getmany(timeout_ms=100)
-            for lane, records in fetched.items():
-                batches.setdefault(lane, []).extend(records)
-        return batches
-
-    async def verify(self) -> tuple[list[Finding], Verified]:
-        findings: list[Finding] = []
-        verified = await verify(self.settings, findings.append, lambda *_: None)
-        return findings, verified
-
-    async def execute(self, statement: str, *arguments: object) -> None:
-        """Change what nobody may change: as the owner, with the triggers off."""
-        connection = await asyncpg.connect(self.settings.dsn)
-        try:
-            await connection.execute("SET session_replication_role = replica")
-            await connection.execute(statement, *arguments)
-        finally:
-            await connection.close()
-
-
-def _record(record: Any) -> Record:
-    position = Position(record.topic, record.partition, record.offset)
-    return Record(position, record.key, record.value, record.headers, record.timestamp)
-
-
-@pytest.fixture
-async def stage(kafka: Kafka, database: str) -> AsyncIterator[Stage]:
-    async with fresh_topics(kafka, PARTITIONS) as topics:
-        settings = read_settings(
-            {},
-            kafka_bootstrap_servers=kafka.bootstrap,
-            postgres_dsn=database,
-            consumer_group=topics.group,
-            topic_commands=topics.commands,
-            topic_events=topics.events,
-            topic_replies=topics.replies,
-            topic_dead_letter=topics.dead_letter,
-        )
-        async with _staged(settings) as made:
-            yield made
-
-
-@asynccontextmanager
-async def _staged(settings: Settings) -> AsyncIterator[Stage]:
-    sellers = Sellers()
-    pool = await open_pool(settings, WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
-    lanes = [TopicPartition(settings.topic_commands, number) for number in range(PARTITIONS)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
-    publishers = {lane.partition: Publisher.connecting(settings, lane, consumer) for lane in lanes}
-    started = [consumer, producer, *publishers.values()]
-    for client in started:
-        await client.start()
-    consumer.assign(lanes)
-    handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
-    try:
-        yield Stage(settings, handler, consumer, producer, publishers)
-    finally:
-        for publisher in publishers.values():
-            await publisher.stop(1)
-        await producer.stop()
-        await consumer.stop()
-        await pool.close()
 
 
 async def test_nothing_is_found_where_every_promise_is_kept(stage: Stage) -> None:
@@ -184,9 +38,9 @@ async def test_nothing_is_found_while_commands_are_still_to_be_handled(stage: St
 async def test_nothing_is_found_between_the_two_commits(stage: Stage) -> None:
     """Stored, and not published yet: the next owner of the lane will."""
     await stage.send_story()
-    for lane, records in (await stage._fetch()).items():
+    for lane, records in (await stage.fetch()).items():
         await stage.handler.handle(
-            [_record(record) for record in records],
+            [record_of(record) for record in records],
             lambda id_, own=lane.partition: stage.home(id_) == own,
         )
 
@@ -331,6 +185,26 @@ async def test_a_fault_in_what_is_published_is_found_and_named(
             "UPDATE commands SET last_version = 3 WHERE invoice_id = $1 AND first_version = 3",
             {FindingKind.ANSWER_CONTRADICTED, FindingKind.EVENT_WITHOUT_ANSWER},
         ),
+        (
+            "INSERT INTO invoice_labels VALUES ('stranger', '{}') RETURNING $1::text",
+            {FindingKind.STATE_WITHOUT_EVENTS},
+        ),
+        (
+            "UPDATE events SET transaction_id = '3' WHERE invoice_id = $1 AND version = 4",
+            {FindingKind.FEED_DISORDERED},
+        ),
+        (
+            "UPDATE events SET transaction_id = '99999999' WHERE invoice_id = $1 AND version = 4",
+            {FindingKind.FEED_HIDDEN},
+        ),
+        (
+            "UPDATE lanes SET next_offset = 0 WHERE $1::text <> ''",
+            {FindingKind.LANE_FORGOTTEN},
+        ),
+        (
+            "UPDATE lanes SET next_offset = 9999 WHERE $1::text <> ''",
+            {FindingKind.LOG_TOO_SHORT},
+        ),
     ],
 )
 async def test_a_fault_in_what_is_stored_is_found_and_named(
@@ -400,7 +274,7 @@ async def test_a_command_below_the_committed_offset_without_an_answer_is_found(
 ) -> None:
     command = create_invoice(invoice_id())
     await stage.send(command)
-    ((lane, records),) = (await stage._fetch()).items()
+    ((lane, records),) = (await stage.fetch()).items()
 
     await stage.publishers[lane.partition].publish(
         Publication(), records[-1].offset + 1, PARTITIONS
@@ -410,6 +284,17 @@ async def test_a_command_below_the_committed_offset_without_an_answer_is_found(
     (finding,) = findings
     assert (finding.kind, finding.invoice_id) == ("command_unanswered", command.subject)
     assert f"{lane.topic}-{lane.partition}@{records[0].offset}" in finding.expected
+
+
+async def test_a_lane_whose_offset_is_gone_is_found(stage: Stage) -> None:
+    await stage.send_story()
+    await stage.work()
+    settings = stage.settings
+    await delete_group(settings.kafka_bootstrap_servers, settings.consumer_group)
+
+    findings, _ = await stage.verify()
+
+    assert {finding.kind for finding in findings} == {FindingKind.OFFSET_GONE}
 
 
 async def test_a_message_of_a_stranger_is_found(stage: Stage) -> None:
@@ -433,7 +318,7 @@ async def test_repeated_events_are_no_fault_without_transactions(stage: Stage) -
 async def test_records_lost_by_age_are_no_fault(stage: Stage) -> None:
     await stage.send_story()
     await stage.work()
-    await _forget_all_records(stage)
+    await stage.forget(*stage.topics)
 
     findings, verified = await stage.verify()
 
@@ -445,7 +330,7 @@ async def test_records_lost_by_age_are_no_fault(stage: Stage) -> None:
 async def test_an_event_that_is_missing_after_what_was_lost_by_age_is_found(stage: Stage) -> None:
     await stage.send(create_invoice(stage.paid))
     await stage.work()
-    await _forget_all_records(stage)
+    await stage.forget(*stage.topics)
     await stage.send(record_payment(stage.paid, "1.00"), record_payment(stage.paid, "2.00"))
     await stage.send(record_payment(stage.paid, "3.00"))
 
@@ -465,18 +350,3 @@ async def _number_of(stage: Stage, id_: str) -> str:
     finally:
         await connection.close()
     return number
-
-
-async def _forget_all_records(stage: Stage) -> None:
-    settings = stage.settings
-    topics = (settings.topic_commands, settings.topic_events, settings.topic_replies)
-    places = [TopicPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
-    ends = await stage.consumer.end_offsets(places)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_records(
-            {place: RecordsToDelete(before_offset=end) for place, end in ends.items() if end}
-        )
-    finally:
-        await admin.close()

@@ -1,5 +1,6 @@
 """Topics for each test, under names that no other test has."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
+from confluent_kafka.admin import AdminClient
 
 from runtime.embedded.kafka import EmbeddedKafka
 from tests.stack.kafka import Kafka
@@ -40,6 +42,16 @@ async def fresh_topics(kafka: Kafka, partitions: int) -> AsyncIterator[Topics]:
     yield topics
     async with _administration(kafka) as admin:
         await admin.delete_topics(list(topics.names))
+
+
+async def delete_group(kafka_bootstrap: str, group: str) -> None:
+    """Let Kafka forget a group and its offsets; aiokafka cannot ask for it."""
+
+    def delete() -> None:
+        admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+        admin.delete_consumer_groups([group])[group].result(timeout=30)
+
+    await asyncio.to_thread(delete)
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Topics) -> None:

@@ -28,7 +28,7 @@ class CommandRecord:
 class AnswerDigest:
     """A stored answer by the digest of its document.
 
-    `due` and `kept` as of an event; `traceable`: the log still holds the record it was given to.
+    `due` and `kept` as of an event.
     """
 
     invoice_id: str
@@ -37,7 +37,6 @@ class AnswerDigest:
     position: Position
     due: bool
     kept: bool
-    traceable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +133,13 @@ def _check_counts(case: CommandCase, answer: AnswerDigest, *, once: bool) -> Ite
     others = [record for record in case.records if record.body_hash != answer.body_hash]
     stored = [published for published in case.published if not published.is_conflict]
     conflicts = [published for published in case.published if published.is_conflict]
+    # A log that is younger than the answer tells nothing of how often it was asked for before.
+    is_traceable = any(record.position == answer.position for record in case.records)
     for asked in (_Asked("its answer", same, stored), _Asked("a conflict", others, conflicts)):
         least = _least(asked.records)
         if asked.records is same and answer.due:
             least = max(least, 1)
-        most = len(asked.records) if once and answer.traceable else None
+        most = len(asked.records) if once and is_traceable else None
         yield from _check_count(case.key, answer, asked, least, most)
 
 

@@ -66,7 +66,7 @@ class Comparison:
             row["version"],
             row["digest"],
             due=self._is_due(row),
-            kept=_is_kept(row, self.extents.events),
+            kept=is_kept(row, self.extents.events),
             answered=bool(row["answered"]),
         )
 
@@ -86,16 +86,13 @@ class Comparison:
             yield from check_command(case, once=self.settings.is_transactional)
 
     def _answer(self, row: Row) -> AnswerDigest:
-        position = _position(row, self.settings.topic_commands)
-        begin = self.extents.commands.begins.get(position.partition, 0)
         return AnswerDigest(
             row["invoice_id"],
             row["body_hash"],
             row["digest"],
-            position,
+            _position(row, self.settings.topic_commands),
             due=self._is_due(row),
-            kept=_is_kept(row, self.extents.answers),
-            traceable=position.offset >= begin,
+            kept=is_kept(row, self.extents.answers),
         )
 
     def _record(self, row: Row) -> CommandRecord:
@@ -161,7 +158,7 @@ def _position(row: Row, topic: str) -> Position:
     return Position(topic, NOWHERE if partition is None else partition, offset or 0)
 
 
-def _is_kept(row: Row, extent: Extent) -> bool:
+def is_kept(row: Row, extent: Extent) -> bool:
     """Whether a topic cannot have lost by age what was recorded then."""
     lost_until = extent.lost_until.get(row["partition"])
     if lost_until is None:

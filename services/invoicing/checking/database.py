@@ -63,8 +63,31 @@ ORDER BY place, version
 """
 
 INVOICES_WITHOUT_EVENTS: Final = """
-SELECT id, version FROM invoices
+SELECT id, 'version ' || version AS found FROM invoices
 WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoices.id)
+UNION ALL
+SELECT invoice_id, 'labels alone' FROM invoice_labels
+WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoice_labels.invoice_id)
+    AND NOT EXISTS (SELECT FROM invoices WHERE id = invoice_id)
+"""
+
+# The feed's order is by transaction and then position.
+FEED_DISORDERED: Final = """
+SELECT invoice_id, version FROM (
+    SELECT invoice_id, version, transaction_id, position,
+           lag(transaction_id) OVER following AS transaction_before,
+           lag(position) OVER following AS position_before
+    FROM events WINDOW following AS (PARTITION BY invoice_id ORDER BY version)
+) AS told
+WHERE (transaction_id, position) < (transaction_before, position_before)
+"""
+
+FEED_HIDDEN: Final = """
+SELECT count(*) FROM events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
+"""
+
+LANES: Final = """
+SELECT "partition", next_offset FROM lanes WHERE consumer_group = $1 AND topic = $2
 """
 
 NUMBERS_COUNTED: Final = """
@@ -209,6 +232,12 @@ def _state(row: asyncpg.Record) -> CurrentState:
     snapshot = columns.pop("snapshot")
     columns["labels"] = sorted(columns["labels"] or ())
     return CurrentState(snapshot, columns)
+
+
+async def lanes(connection: asyncpg.Connection, settings: Settings) -> dict[int, int]:
+    """How far each lane has come, by the database's own marks."""
+    rows = await connection.fetch(LANES, settings.consumer_group, settings.topic_commands)
+    return {row["partition"]: row["next_offset"] for row in rows}
 
 
 async def rows_about(connection: asyncpg.Connection, table: str) -> int:

@@ -31,6 +31,11 @@ class FindingKind(StrEnum):
     COMMAND_NOT_FORWARDED = "command_not_forwarded"
     COMMAND_NOT_SET_ASIDE = "command_not_set_aside"
     DEAD_LETTER_DIFFERS = "dead_letter_differs"
+    LANE_FORGOTTEN = "lane_forgotten"
+    LOG_TOO_SHORT = "log_too_short"
+    OFFSET_GONE = "offset_gone"
+    FEED_DISORDERED = "feed_disordered"
+    FEED_HIDDEN = "feed_hidden"
     NUMBER_CHANGED = "number_changed"
     NUMBER_REPEATED = "number_repeated"
     NUMBER_SKIPPED = "number_skipped"
@@ -65,6 +70,15 @@ MEANINGS: Final[Mapping[FindingKind, str]] = MappingProxyType(
         " a dead letter.",
         FindingKind.DEAD_LETTER_DIFFERS: "A dead letter is not the record that it stands for, or"
         " there is more than one.",
+        FindingKind.LANE_FORGOTTEN: "The database knows less of a lane than Kafka was told."
+        " `invoicing recover postgres` brings it forward.",
+        FindingKind.LOG_TOO_SHORT: "A lane was handled beyond the end of its log."
+        " `invoicing recover kafka` brings Kafka forward.",
+        FindingKind.OFFSET_GONE: "The group's offset of a lane that was handled is gone."
+        " `invoicing recover kafka` sets it again.",
+        FindingKind.FEED_DISORDERED: "The feed of all events tells an invoice's in another order.",
+        FindingKind.FEED_HIDDEN: "The feed of all events cannot tell some: their transactions are"
+        " another cluster's. `invoicing recover feed` mends it.",
         FindingKind.NUMBER_CHANGED: "An invoice's number is not the one that it was given.",
         FindingKind.NUMBER_REPEATED: "Two documents of a seller have one number.",
         FindingKind.NUMBER_SKIPPED: "A seller's numbers have a gap.",

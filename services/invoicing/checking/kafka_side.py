@@ -106,6 +106,8 @@ def _unreadable(record: ConsumerRecord, error: Exception) -> Finding:
 
 def _event_row(record: ConsumerRecord) -> Row:
     event = orjson.loads(record.value)
+    if record.key != event["subject"].encode():
+        raise ValueError("its key is not its invoice: it may stand in another's partition")
     return (
         str(event["subject"]), int(event["version"]), digest(record.value),
         record.partition, record.offset,

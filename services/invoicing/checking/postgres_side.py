@@ -41,8 +41,9 @@ async def spill_database(
         tables.invoices += 1
         tables.events += len(invoice.events)
         progress("events", tables.events, about)
-    for id_, version in await connection.fetch(database.INVOICES_WITHOUT_EVENTS):
-        report(Finding(FindingKind.STATE_WITHOUT_EVENTS, id_, "no events", f"version {version}"))
+    for id_, found in await connection.fetch(database.INVOICES_WITHOUT_EVENTS):
+        report(Finding(FindingKind.STATE_WITHOUT_EVENTS, id_, "no events", found))
+    await _check_feed(connection, report)
     about = await database.rows_about(connection, "commands")
     async for answer in database.answers(connection):
         _take_answer(answer, topic_commands, spill, report)
@@ -53,6 +54,15 @@ async def spill_database(
         for seller_id, kind, counted in await connection.fetch(database.NUMBERS_COUNTED)
     }
     return tables
+
+
+async def _check_feed(connection: asyncpg.Connection, report: Report) -> None:
+    for id_, version in await connection.fetch(database.FEED_DISORDERED):
+        before = f"version {version - 1} before version {version}"
+        report(Finding(FindingKind.FEED_DISORDERED, id_, before, "the other way round"))
+    if hidden := await connection.fetchval(database.FEED_HIDDEN):
+        said = "transactions that this cluster has begun"
+        report(Finding(FindingKind.FEED_HIDDEN, None, said, f"{hidden} events of later ones"))
 
 
 def _take_invoice(rows: InvoiceRows, spill: Spill, report: Report) -> None:

@@ -3,15 +3,17 @@
 First Kafka's ends, then its topics, and only then Postgres' snapshot. A batch is stored before it
 is published, so whatever the topics showed is in the later snapshot; and what the snapshot has but
 the topics had not is due only where the group had committed its command's offset before the ends
-were asked for. So what live workers have in flight is no finding.
+were asked for. So what live workers have in flight is no finding. The lanes' marks are read twice,
+before Kafka is asked and with the snapshot.
 """
 
 from dataclasses import dataclass
 
 from invoicing.checking.comparison import Comparison
-from invoicing.checking.database import homes_of, snapshot
+from invoicing.checking.database import homes_of, lanes, snapshot
 from invoicing.checking.findings import Progress, Report
 from invoicing.checking.kafka_side import Extents, spill_topics
+from invoicing.checking.lanes import LanesSeen, check_lanes
 from invoicing.checking.postgres_side import Tables, spill_database
 from invoicing.checking.spill import spilling
 from invoicing.checking.topics import Ends, look
@@ -53,6 +55,8 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
     Raises `TopicsError`, `SchemaError` and `UnfinishedTransactionError`.
     """
     with spilling() as spill:
+        async with snapshot(settings) as connection:
+            lanes_before = await lanes(connection, settings)
         ends = await look(settings)
         homes = await homes_of(settings)
         extents = await spill_topics(settings, homes, ends, spill, report, progress)
@@ -60,6 +64,9 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
             tables = await spill_database(
                 connection, settings.topic_commands, spill, report, progress
             )
+            seen = LanesSeen(lanes_before, await lanes(connection, settings))
+        for finding in check_lanes(settings.topic_commands, seen, ends):
+            report(finding)
         spill.index()
         comparison = Comparison(settings, ends, extents, tables.numbers_counted)
         for finding in comparison.findings(spill):

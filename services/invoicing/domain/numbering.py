@@ -38,12 +38,29 @@ def series_for(seller: Seller, kind: NumberKind, day: date) -> NumberSeries:
 
 def format_number(series: NumberSeries, sequence: int, sellers: Sellers) -> str:
     """A number as it is printed: 1 to 64 of `A-Z a-z 0-9 _ - / .`, so it is safe inside JSON."""
+    written = _format_of(series, sellers)
+    return f"{_heading(series, written)}{sequence:0{written.padding}}"
+
+
+def sequence_of(series: NumberSeries, number: str, sellers: Sellers) -> int | None:
+    """A number's place in its series; None where it is not written as its seller's are now."""
+    digits = number.removeprefix(_heading(series, _format_of(series, sellers)))
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    return int(digits) if format_number(series, int(digits), sellers) == number else None
+
+
+def _format_of(series: NumberSeries, sellers: Sellers) -> NumberFormat:
     seller = sellers.find(series.seller_id)
     if seller is None:
         raise LookupError(f"Seller {series.seller_id!r} was taken off the list of sellers.")
-    written = _format(seller, series.kind)
+    return _format(seller, series.kind)
+
+
+def _heading(series: NumberSeries, written: NumberFormat) -> str:
+    """What stands before the digits."""
     year = f"{series.period}-" if series.period else ""
-    return f"{written.prefix}{year}{sequence:0{written.padding}}"
+    return f"{written.prefix}{year}"
 
 
 def _format(seller: Seller, kind: NumberKind) -> NumberFormat:

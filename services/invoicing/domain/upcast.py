@@ -15,6 +15,11 @@ STEPS: Final[Mapping[str, Mapping[int, Step]]] = MappingProxyType({})
 """By event type: from each version that ever was, how its data becomes the next version's."""
 
 
+def is_as_ever(event_type: str) -> bool:
+    """Whether events of this type have had one schema only, so that none need be brought up."""
+    return event_type not in STEPS
+
+
 def upcast(event_type: str, schema_version: int, data: Data) -> Data:
     """An event's data as its newest version has it, from the version that it was stored in."""
     steps = STEPS.get(event_type, {})

@@ -1,0 +1,143 @@
+"""The runbooks are true: what they tell an operator to type, to watch and to look for is there."""
+
+import json
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from prometheus_client import REGISTRY
+
+import invoicing.worker  # noqa: F401 (registers the metrics that the runbooks name)
+from ops.main import app
+from runtime.settings import Settings
+from tests.service.command_line import Run, told
+from tests.service.commands import Sent, create_invoice, invoice_id, record_payment
+from tests.service.service import Service
+from tests.stack.backups import backup_of
+from tests.stack.topics import delete_group
+
+ROOT = Path(__file__).parents[2]
+RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
+CODE = "".join(path.read_text() for path in sorted((ROOT / "services").rglob("*.py")))
+ALERTS = (ROOT / "deploy/prometheus/rules/invoicing.yaml").read_text()
+
+COMMAND = re.compile(r"^ *(invoicing [^#|>\n]*)|`(invoicing [^`]+)`", re.MULTILINE)
+ALERT = re.compile(r"\bInvoicing[A-Z][A-Za-z]+")
+SETTING = re.compile(r"\bINVOICING_([A-Z_]+)")
+METRIC = re.compile(r"\binvoicing_[a-z_]+")
+# Log events, findings, codes: names in code quotes that have an underscore in them.
+NAME = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
+LINK = re.compile(r"\]\(([^)]+\.md)\)")
+# Schemas and roles in Postgres begin as our metrics do.
+IN_POSTGRES = {"invoicing_rebuild", "invoicing_reader"}
+OF_POSTGRES = {"pg_wal", "pg_stat_activity", "synchronous_standby_names", "synchronous_commit"}
+
+every_page = pytest.mark.parametrize("page", RUNBOOKS, ids=lambda path: path.stem)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    for in_block, in_sentence in COMMAND.findall(page.read_text()):
+        yield shlex.split(in_block or in_sentence)[1:]
+
+
+def parse(words: list[str]) -> None:
+    """As the command line does it; nothing is run. Raises where it could not be."""
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands") and words:
+        command, *words = command.commands[words[0]], *words[1:]
+    # A sentence may name a command without what it is asked about.
+    command.make_context(command.name, words, resilient_parsing=not words)
+
+
+@every_page
+def test_every_command_in_it_can_be_typed(page: Path) -> None:
+    for words in commands(page):
+        parse(words)
+
+
+def test_a_command_that_cannot_be_typed_is_found() -> None:
+    with pytest.raises(KeyError):
+        parse(["recover", "everything"])
+    with pytest.raises(Exception, match="--faster"):
+        parse(["verify", "--faster"])
+
+
+@every_page
+def test_every_alert_metric_and_setting_in_it_exists(page: Path) -> None:
+    text = page.read_text()
+    metrics = {
+        name for family in REGISTRY.collect() for name in (family.name, f"{family.name}_total")
+    }
+
+    assert {name for name in ALERT.findall(text) if f"alert: {name}\n" not in ALERTS} == set()
+    assert set(METRIC.findall(text)) - IN_POSTGRES - metrics == set()
+    settings = {name.upper() for name in Settings.model_fields}
+    assert set(SETTING.findall(text)) - settings - {"TOKEN_"} == set()
+
+
+@every_page
+def test_every_log_event_finding_and_code_in_it_is_in_the_code(page: Path) -> None:
+    names = set(NAME.findall(page.read_text())) - OF_POSTGRES - IN_POSTGRES
+
+    assert {name for name in names if not re.search(rf"\b{name}\b", CODE)} == set()
+
+
+@every_page
+def test_every_page_that_it_links_to_exists(page: Path) -> None:
+    assert [
+        link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()
+    ] == []
+
+
+async def handle(service: Service, *commands: Sent) -> None:
+    """A worker that handles these, and goes."""
+    worker = await service.ready_worker()
+    await service.ask(*commands)
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended(seconds=30) == 0
+
+
+async def last_words(service: Service) -> str:
+    """Why a worker does not go on."""
+    worker = service.start_worker(INVOICING_RETRY_LIMIT_SECONDS="1")
+    assert await worker.ended(seconds=90) == 1
+    line = json.loads(worker.log.splitlines()[-1])
+    assert line["event"] == "worker_gave_up"
+    return str(line["message"])
+
+
+@pytest.mark.real_kafka
+async def test_postgres_restored_to_a_point_before_kafkas(service: Service, invoicing: Run) -> None:
+    kept, lost = invoice_id(), invoice_id()
+    await handle(service, create_invoice(kept))
+    async with backup_of(service.dsn) as backup:
+        await handle(service, create_invoice(lost), record_payment(kept))
+        service.dsn = backup
+
+        assert "`invoicing recover postgres`" in await last_words(service)
+        (recovered,) = told(await invoicing("recover", "postgres", "--json"))
+        await handle(service, record_payment(lost))
+
+        assert recovered == {"events": 4, "answers": 2, "invoices": 2}
+        await service.verify()
+        assert [event["version"] for event in service.events_of(lost)] == [1, 2, 3, 4]
+
+
+@pytest.mark.real_kafka
+async def test_kafka_behind_postgres(service: Service, invoicing: Run) -> None:
+    first, second = invoice_id(), invoice_id()
+    await handle(service, create_invoice(first))
+    await delete_group(service.bootstrap, service.topics.group)
+
+    assert "`invoicing recover kafka`" in await last_words(service)
+    (recovered,) = told(await invoicing("recover", "kafka", "--json"))
+    await handle(service, record_payment(first), create_invoice(second))
+
+    assert (recovered["events"], recovered["answers"]) == (0, 0)
+    await service.verify()
+    assert [event["version"] for event in service.events_of(first)] == [1, 2, 3, 4]
