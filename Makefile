@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 AUDIT := .local/audit
 
-.PHONY: demo test unit chaos simulate soak image audit sbom bench check constraints schemas clean
+.PHONY: demo test unit chaos simulate soak image audit sbom bench bench-http check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -35,6 +35,10 @@ soak: $(READY)
 # BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
 bench: $(READY)
 	$(BIN)/python -m tests.bench --output .local/bench $(BENCH)
+
+# GETs and lists at a million invoices, beside pgbench.
+bench-http: $(READY)
+	$(BIN)/python -m tests.bench.http
 
 check: $(READY)
 	$(BIN)/ruff format --check .
