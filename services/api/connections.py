@@ -25,6 +25,7 @@ class GuardedConnection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._awaits_head = True
+        self._heads = 0
         self._head_bytes = 0
         self._head_is_due: asyncio.TimerHandle | None = None
 
@@ -38,9 +39,11 @@ class GuardedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request: mostly all of it."""
-        awaited_head = self._awaits_head
+        awaited_head, heads = self._awaits_head, self._heads
         super().data_received(data)
-        if awaited_head and self._awaits_head:
+        # A head that has ended in it leaves nothing to wait for, whatever else came with it: else a
+        # large body would be taken for a head, and a late answer for a late request.
+        if awaited_head and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(ProblemCode.HEADERS_TOO_LARGE, "The request's head has no end.")
@@ -50,6 +53,7 @@ class GuardedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head has come in time."""
         self._awaits_head = False
+        self._heads += 1
         self._stop_waiting()
         super().on_headers_complete()
 
