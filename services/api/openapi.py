@@ -139,6 +139,11 @@ _READ_HEADERS: Final[Mapping[str, Sequence[_Header]]] = {
     "getInvoice": (("If-None-Match", "The version that you have, as its ETag.", '"2"'),),
     "getEvents": (("Last-Event-ID", "For a stream: where it was cut.", None),),
 }
+# What is likely to be asked of an invoice that a call has shown.
+_LINKED: Final = (
+    "getInvoice", "getInvoiceItems", "getInvoiceEvents", "updateInvoice", "openInvoice",
+    "recordPayment", "voidInvoice", "archiveInvoice", "deleteInvoice",
+)  # fmt: skip
 _HEADER_SCHEMAS: Final[Mapping[str, Document]] = {
     "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,256}$"},
     "If-Match": {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
@@ -206,6 +211,8 @@ def _success(name: str, model: type[BaseModel]) -> Document:
     if model is InvoiceView:
         response["headers"] = {"ETag": _ETAG}
         response["links"] = _links()
+    if name == "giveCommand":
+        response["links"] = _command_link("/data")
     if name == "createInvoice":
         response["headers"] |= {"Location": _LOCATION}
     return response
@@ -213,8 +220,16 @@ def _success(name: str, model: type[BaseModel]) -> Document:
 
 def _links() -> Document:
     by_id = {"parameters": {"invoice_id": "$response.body#/invoice_id"}}
-    names = ("getInvoice", "getInvoiceEvents", "voidInvoice", "archiveInvoice", "deleteInvoice")
-    return {name: {"operationId": name, **by_id} for name in names}
+    return {name: {"operationId": name, **by_id} for name in _LINKED}
+
+
+def _command_link(prefix: str) -> Document:
+    """To the command's answer; `prefix` is where the body tells its identity."""
+    parameters = {
+        "command_id": f"$response.body#{prefix}/command_id",
+        "source": f"$response.body#{prefix}/command_source",
+    }
+    return {"getCommand": {"operationId": "getCommand", "parameters": parameters}}
 
 
 def _pending() -> Document:
@@ -222,6 +237,7 @@ def _pending() -> Document:
         "description": shapes.Pending.__doc__,
         "headers": {"Location": _LOCATION, "Retry-After": _RETRY_AFTER},
         "content": {answers.MEDIA_TYPE: _answer(shapes.Pending)},
+        "links": _command_link(""),
     }
 
 
