@@ -53,6 +53,8 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
         redirect_slashes=False,
         middleware=middlewares or [],
         generate_unique_id_function=operation_id,
+        # FastAPI's own would tell exceptions by their texts, which may quote a customer's data.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers={
             ProblemError: _tell_problem,
             RequestValidationError: _tell_invalid,

@@ -1,4 +1,4 @@
-"""Traces, by OpenTelemetry over OTLP. Until an endpoint is set, nothing is loaded or done.
+"""Traces, by OpenTelemetry over OTLP. Until an endpoint is set, no SDK is loaded, nothing done.
 
 What a span holds is bounded and never a customer's: kinds, codes, counts, and places in Kafka. An
 error is told by its kind alone, since its text may quote what it failed on.
