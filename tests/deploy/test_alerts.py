@@ -42,6 +42,11 @@ def test_every_alert_has_a_case_in_which_it_wakes() -> None:
 
 
 @each_alert
+def test_an_alert_links_to_a_runbook_that_is_there(alert: dict[str, Any]) -> None:
+    assert (REPOSITORY / alert["annotations"]["runbook_url"]).is_file()
+
+
+@each_alert
 def test_an_alert_asks_for_metrics_that_there_are(alert: dict[str, Any]) -> None:
     asked = metrics_asked_for(alert["expr"])
 
