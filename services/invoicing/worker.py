@@ -187,10 +187,20 @@ async def _work(
             await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()
+        _leave_also_by_name(_consumer(app.broker))
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS_MAX):
                 await app.stop()
         log.info("worker_stopped")
+
+
+def _leave_also_by_name(consumer: AIOKafkaConsumer) -> None:
+    """Let the others have our lanes at once.
+
+    aiokafka's named members never leave. That is right for one that is killed, for it is back soon;
+    but until one that stops is replaced, which may take long, nobody would handle its lanes.
+    """
+    consumer._coordinator._group_instance_id = None
 
 
 def _consumer(broker: Any) -> AIOKafkaConsumer:
