@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/invoicing demo
 
 test: check
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest -m "not soak" --numprocesses 2 --dist loadscope
 
 unit: $(READY)
 	$(BIN)/pytest tests/unit tests/property

@@ -16,6 +16,7 @@ from tests.service.service import Service, running_service
 from tests.stack.choice import Choice
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
 from tests.stack.postgres import Postgres, RestartablePostgres, choose_postgres
+from tests.stack.told import NOT_TESTED, hand_over, say_all, take_over, tell
 from tests.stack.topics import Topics, fresh_topics
 
 PARTITIONS = 8
@@ -29,12 +30,7 @@ CHOICES = pytest.StashKey[dict[str, Choice[Any]]]()
 """For each service that a collected test asks for: what it runs on."""
 
 
-TOLD = pytest.StashKey[list[str]]()
-"""What the processes that run tests side by side say of it, for the one that reports."""
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[TOLD] = []
     if os.environ.get("CI") == "true" and not hasattr(config, "workerinput"):
         _insist_on_real_kafka()
 
@@ -45,40 +41,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[CHOICES] = {
         name: choose() for name, choose in CHOOSERS.items() if asked & {name, f"own_{name}"}
     }
+    for name, choice in config.stash[CHOICES].items():
+        tell(config, f"{name}: {choice.option.kind}")
     if _lacks_real_kafka(config):
         _skip_tests_of_real_kafka(items)
+        reasons = config.stash[CHOICES]["kafka"].reasons
+        tell(config, f"{NOT_TESTED} ON KAFKA: what is marked real_kafka was skipped, as {reasons}.")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    lines = _told(session.config)
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["told"] = lines
-    else:
-        session.config.stash[TOLD] += lines
+    hand_over(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    node.config.stash[TOLD] += getattr(node, "workeroutput", {}).get("told", ())
+    take_over(node.config, node)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for line in dict.fromkeys(config.stash[TOLD]):
-        terminalreporter.write_line(line, bold=True, red=line.startswith("NOT TESTED"))
-
-
-def _told(config: pytest.Config) -> list[str]:
-    """What the tests ran on, and what could not be tested."""
-    choices = config.stash.get(CHOICES, {})
-    lines = [f"{name}: {choice.option.kind}" for name, choice in choices.items()]
-    if _lacks_real_kafka(config):
-        reasons = choices["kafka"].reasons
-        lines += [
-            f"NOT TESTED ON KAFKA: all tests marked real_kafka were skipped, since {reasons}."
-        ]
-    return lines
+    say_all(config, terminalreporter)
 
 
 @pytest.fixture(scope="session")

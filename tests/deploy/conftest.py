@@ -12,10 +12,10 @@ from tests.deploy.tools import prepare_helm
 from tests.service.http import Api, started_api
 from tests.service.service import Service, Worker, running_service
 from tests.service.traces import Traces, receiving
+from tests.stack.told import NOT_TESTED, tell
 from tests.stack.wait import eventually
 
 NO_ENGINE = "no Docker engine answers"
-REFUSED = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +78,7 @@ def _insist(config: pytest.Config, refusal: str | None) -> None:
     """An engine is what a machine may truly lack; what is missing beside one is a mistake."""
     if refusal is None:
         return
-    config.stash[REFUSED] = refusal
+    tell(config, f"{NOT_TESTED} AS CONTAINERS: tests of what is deployed were skipped: {refusal}.")
     if os.environ.get("CI") == "true" and refusal != NO_ENGINE:
         pytest.fail(f"CI must test in containers, but {refusal}.")
     pytest.skip(refusal)
@@ -94,11 +94,3 @@ async def deployed(compose: ComposeProject, tmp_path: Path) -> AsyncIterator[Ser
 def pytest_collection_finish(session: pytest.Session) -> None:
     if any(item.path.name == "test_chart.py" for item in session.items):
         prepare_helm()
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if refusal := config.stash.get(REFUSED, None):
-        line = f"NOT TESTED AS CONTAINERS: all tests of what is deployed were skipped: {refusal}."
-        terminalreporter.write_line(line, red=True, bold=True)
