@@ -4,8 +4,8 @@
 
 `STEPS` names the steps; batches count from 1 over all lanes, and it happens once. What happens is a
 signal (`SIGKILL`, `SIGSTOP`), or an error of Postgres's (`SerializationError`) where the step is
-one of the store. With FAULT_CLOCK_HOURS its clock jumps to and fro by up to so many hours. Only
-here: the service itself has no hooks.
+one of the store. With FAULT_CLOCK_HOURS its clock jumps to and fro by up to so many hours; BUG
+names one of `planted_bugs`. Only here: the service itself has no hooks.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from invoicing import store, worker
 from invoicing.publisher import Publisher
 from invoicing.store import Store
 from ops.main import main
+from tests.service import planted_bugs
 
 Method = Callable[..., Awaitable[Any]]
 
@@ -102,6 +103,8 @@ def start() -> None:
     if fault := os.environ.get("FAULT"):
         step, batch, what = fault.split(":")
         install(step, int(batch), what)
+    if bug := os.environ.get("BUG"):
+        getattr(planted_bugs, bug)()
     if hours := os.environ.get("FAULT_CLOCK_HOURS"):
         let_the_clock_jump(float(hours))
     main()
