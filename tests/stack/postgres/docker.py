@@ -12,7 +12,8 @@ from tests.stack.wait import eventually
 IMAGE = "postgres:17"
 PORT = 5432
 PASSWORD = "invoicing"
-START_TIMEOUT_SECONDS = 60
+SMALL_DISK_SIZE = "size=48m,mode=1777"
+START_TIMEOUT_SECONDS = 180
 
 
 class DockerPostgres:
@@ -23,10 +24,13 @@ class DockerPostgres:
     def refusal() -> str | None:
         return docker_refusal(IMAGE)
 
-    def __init__(self) -> None:
+    def __init__(self, small_disk: str | None = None) -> None:
         host, port = docker_host(), free_port()
         self.dsn = f"postgresql://postgres:{PASSWORD}@{host}:{port}/postgres"
         self._container = DockerContainer(IMAGE).with_bind_ports(PORT, port)
+        if small_disk is not None:
+            # In memory, for tablespaces; what is on it goes with a stop.
+            self._container.with_tmpfs_mount(small_disk, SMALL_DISK_SIZE)
         self._container.with_env("POSTGRES_PASSWORD", PASSWORD)
         # The data of a test need not survive a power cut.
         self._container.with_command("postgres -c fsync=off -c full_page_writes=off")
