@@ -20,6 +20,8 @@ from tests.stack.told import NOT_TESTED, hand_over, say_all, take_over, tell
 from tests.stack.topics import Topics, fresh_topics
 
 PARTITIONS = 8
+# Whose workers start again and again, and open their lanes each time.
+FRAGILE_PARTITIONS = 4
 
 
 CHOOSERS: dict[str, Callable[[], Choice[Any]]] = {
@@ -152,7 +154,7 @@ async def fragile(
     async with (
         migrated_databases(own_postgres.dsn) as databases,
         databases.fresh() as dsn,
-        fresh_topics(own_kafka, PARTITIONS) as topics,
+        fresh_topics(own_kafka, FRAGILE_PARTITIONS) as topics,
         running_service(own_kafka.bootstrap, dsn, topics, tmp_path) as made,
     ):
         yield made

@@ -20,7 +20,7 @@ LATENCY_SECONDS = 0.05
 LATE_FOR_SECONDS = 2.0
 FROZEN_FOR_SECONDS = 2.0
 LOCK_FOR_SECONDS = 1.0
-PARTITIONS_MAX = 12
+PARTITIONS_MAX = 6
 
 # Ours would find the ring of two waits later than the worker's, so it is the worker that fails.
 RING = """
@@ -154,20 +154,20 @@ async def freeze_kafka(stage: Stage) -> None:
 Fault = Callable[[Stage], Awaitable[None]]
 
 OF_PROCESSES: dict[Fault, float] = {
-    kill: 10,
-    terminate: 2,
-    join: 2,
-    stop_for_longer_than_a_session: 1,
-    add_partitions: 0.3,
+    kill: 20,
+    terminate: 1,
+    join: 1,
+    stop_for_longer_than_a_session: 0.5,
+    add_partitions: 0.1,
 }
 OF_POSTGRES: dict[Fault, float] = {
-    terminate_backends: 1,
+    terminate_backends: 0.5,
     cut_inside_commit: 2,
-    reset_connections: 1,
-    delay_postgres: 1,
-    deadlock: 1,
-    restart_postgres: 0.3,
-    kill_postgres: 0.3,
+    reset_connections: 0.5,
+    delay_postgres: 0.3,
+    deadlock: 0.3,
+    restart_postgres: 0.1,
+    kill_postgres: 0.1,
 }
-OF_KAFKA: dict[Fault, float] = {freeze_kafka: 0.5, restart_kafka: 0.3, kill_kafka: 0.3}
+OF_KAFKA: dict[Fault, float] = {freeze_kafka: 0.1, restart_kafka: 0.1, kill_kafka: 0.1}
 EVERYTHING: dict[Fault, float] = OF_PROCESSES | OF_POSTGRES | OF_KAFKA

@@ -29,6 +29,7 @@ BEHIND_MAX = 1_500
 # Members of the group that die without a word hold it up for so long.
 SESSION_SECONDS = 6
 PAUSE_SECONDS = (0.05, 0.8)
+PROGRESS_SECONDS_MAX = 5.0
 PEACE_SECONDS_MAX = 180
 
 
@@ -56,6 +57,7 @@ class Chaos:
                 await fault(self._stage)
                 self.told.note(fault.__name__)
                 await self._rest(self._chance.uniform(*PAUSE_SECONDS))
+                await self._progress()
             feeding.cancel()
             await asyncio.wait({feeding})
             assert feeding.cancelled(), feeding.exception()
@@ -77,6 +79,12 @@ class Chaos:
             if monotonic() > until:
                 return
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+    async def _progress(self) -> None:
+        """Who is killed again and again before it has done a thing is never killed at its work."""
+        answers, until = len(self.service.answers.documents), monotonic() + PROGRESS_SECONDS_MAX
+        while len(self.service.answers.documents) == answers and monotonic() < until:
+            await self._rest(POLL_INTERVAL_SECONDS)
 
     async def _watch(self) -> None:
         while True:

@@ -24,6 +24,8 @@ from tests.stack.topics import Topics
 from tests.stack.wait import eventually
 
 SESSION_TIMEOUT_SECONDS = 6
+# A test that takes Kafka away goes on sending, and a busy machine takes its time to bring it back.
+SEND_SECONDS_MAX = 180
 # Python starts slowly on a machine that others keep busy.
 READY_SECONDS_MAX = 90
 
@@ -216,7 +218,10 @@ async def running_service(
         for tail in followed if tails else ():
             await stack.enter_async_context(following(tail, bootstrap, topics.partitions))
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
+            bootstrap_servers=bootstrap,
+            enable_idempotence=True,
+            linger_ms=5,
+            request_timeout_ms=SEND_SECONDS_MAX * 1000,
         )
         await producer.start()
         stack.push_async_callback(producer.stop)

@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 
 from tests.stack.wait import eventually
 
-START_TIMEOUT_SECONDS = 60
+START_TIMEOUT_SECONDS = 180
 
 
 def wait_until_ready(bootstrap: str) -> None:
