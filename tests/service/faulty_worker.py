@@ -76,7 +76,6 @@ class Strike:
 def install(step: str, batch: int, what: str) -> None:
     """Let it happen at that step of the batch."""
     strike = Strike(batch, what)
-    Store.load = _noted(Store.load, strike.note_batch)
     owner, name, when = STEPS[step]
     if step == "copying":
         store._event_rows = _rows_struck(store._event_rows, strike)
@@ -85,6 +84,8 @@ def install(step: str, batch: int, what: str) -> None:
         setattr(
             owner, name, _if_commit(getattr(owner, name), struck) if name == "execute" else struck
         )
+    # Outermost: the batch has begun before it is struck at its first step.
+    Store.load = _noted(Store.load, strike.note_batch)
 
 
 def let_the_clock_jump(hours: float) -> None:
