@@ -176,6 +176,19 @@ class BatchHandler:
     async def _handle_together(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
     ) -> Publication:
+        appendix, publication = await self._decided(records, is_home, handled)
+        with stage("append"):
+            await self._store.append(appendix)
+        return publication
+
+    async def _decided(
+        self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
+    ) -> tuple[Appendix, Publication]:
+        """What the records lead to, before any of it is stored.
+
+        A call of its own, so that what was decided from, which is most of a batch's memory, is let
+        go before the waits for Postgres and Kafka: every lane may be waiting at once.
+        """
         with stage("decode"):
             received = [(record, read_command(record.value, record.headers)) for record in records]
         with stage("load"):
@@ -185,10 +198,7 @@ class BatchHandler:
             decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
             for record, command in received:
                 decisions.take(record, command)
-            appendix = decisions.appendix()
-        with stage("append"):
-            await self._store.append(appendix)
-        return decisions.publication
+            return decisions.appendix(), decisions.publication
 
     async def next_offset(self, topic: str, partition: int) -> int:
         """Where a lane goes on, as far as the store knows."""

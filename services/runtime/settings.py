@@ -86,7 +86,12 @@ class Settings(BaseSettings):
         default=-1, description="-1: the broker's own default"
     )
 
-    batch_records_max: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    batch_records_max: int = Field(
+        default=500,
+        ge=1,
+        le=10_000,
+        description="records that a lane handles at once: more take memory, and are no faster",
+    )
     retry_limit_seconds: PositiveFloat = Field(
         default=60.0, description="how long an outage is retried before the process stops"
     )
