@@ -6,7 +6,7 @@ that was given long ago, or to somebody else's delivery of the same command, is 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +62,8 @@ class Gateway:
         self._topic = topic
         self._pool = pool
         self._waiting: dict[CommandKey, _Waiting] = {}
+        self.closing = asyncio.Event()
+        """Set where nobody can be let wait any longer: answers are late then, and not lost."""
 
     async def ask(
         self, command: CommandEnvelope, value: bytes, wait_seconds: float
@@ -114,17 +116,16 @@ class Gateway:
     async def _answer(
         self, command: CommandEnvelope, answered: asyncio.Event, wait_seconds: float
     ) -> Answer | Refusal | None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(wait_seconds):
-                while True:
+                while not self.closing.is_set():
                     await set_or_passed(answered, LOOK_INTERVAL_SECONDS)
                     stored = await self._find(command)
                     if stored is not None:
                         return stored
                     # What was told of may be a conflict's answer, which is not stored.
                     answered.clear()
-        except TimeoutError:
-            return None
+        return None
 
     async def _find(self, command: CommandEnvelope) -> Answer | Refusal | None:
         row = await self._pool.fetchrow(FIND_ANSWER, command.source, command.id)

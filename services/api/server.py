@@ -31,7 +31,6 @@ from runtime.process import beating, patiently, stop_signal, until_stopped
 from runtime.settings import Settings, WrongSettingError
 
 LOCALHOST: Final = "localhost"
-# As long as an answer may take that somebody waits for by default.
 GRACE_SECONDS: Final = 10
 
 log = structlog.get_logger()
@@ -92,6 +91,7 @@ async def _serve(
             serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
         )
         stack.callback(backend.streams.closing.set)
+        stack.callback(gateway.closing.set)
         log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
         await asyncio.Event().wait()
 

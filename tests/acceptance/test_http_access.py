@@ -256,20 +256,6 @@ async def test_a_method_that_is_not_there_is_told_which_are(api: Api) -> None:
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
 
 
-async def test_a_body_that_comes_too_slowly_is_not_waited_for(api: Api) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
-    writer.write(
-        b"POST /v1/invoices HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
-        b"Authorization: Bearer " + api.token().encode() + b"\r\n\r\n{"
-    )
-
-    async with asyncio.timeout(20):
-        status = await reader.readline()
-    writer.close()
-
-    assert status.startswith(b"HTTP/1.1 408")
-
-
 async def test_a_header_cannot_be_smuggled_into_a_response(api: Api) -> None:
     async with api.connect() as http:
         response = await http.post(

@@ -190,7 +190,7 @@ async def ending(service: Service) -> AsyncIterator[Api]:
         yield made
 
 
-async def test_a_stop_lets_requests_end_and_tells_streams_to(ending: Api) -> None:
+async def test_a_stop_is_told_to_whoever_follows_or_waits(ending: Api) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(ending.connect())
         stream = await follow(stack, http)
@@ -198,7 +198,7 @@ async def test_a_stop_lets_requests_end_and_tells_streams_to(ending: Api) -> Non
             http.post(
                 "/v1/commands",
                 content=create_invoice(invoice_id()).value,
-                headers={"Prefer": "wait=3", "Content-Type": "application/json"},
+                headers={"Prefer": "wait=30", "Content-Type": "application/json"},
             )
         )
         await eventually(lambda: "commands_waiting 1.0" in ending.metrics(), seconds=30)
