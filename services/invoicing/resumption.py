@@ -41,8 +41,8 @@ def resume_at(lane: str, marks: LaneMarks) -> int:
         )
     if marks.committed is None and marks.stored:
         raise KafkaBehindError(
-            f"{lane} was handled up to {marks.stored}, but the group's offset is gone."
-            " `invoicing recover kafka` sets it again."
+            f"{lane} was handled up to {marks.stored}, but the group's offset is gone, or the group"
+            " has another name than before. `invoicing recover kafka` sets it."
         )
     check_database(lane, marks.committed or 0, marks.stored)
     if marks.committed is not None and marks.committed < marks.begin:
