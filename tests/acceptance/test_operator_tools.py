@@ -166,7 +166,7 @@ async def test_a_redrive_that_is_killed_loses_nothing_and_repeats_nothing(
     await service.ready_worker()
 
     killed = await invoicing(
-        "dead-letters", "redrive", module="tests.service.faulty_worker", FAULT=f"{step}:1:SIGKILL"
+        "dead-letters", "redrive", module="tests.service.faulty_worker", FAULT=f"{step}:0:SIGKILL"
     )
     again = await invoicing("dead-letters", "redrive", "--json")
 

@@ -13,6 +13,9 @@ import yaml
 from runtime.settings import PREFIX, SECRETS, Settings
 from tests.deploy.tools import REPOSITORY, helm, refused, run
 
+# Where Helm is not installed it is built first, and from nothing that takes some minutes.
+pytestmark = pytest.mark.timeout(900)
+
 CHART = REPOSITORY / "deploy" / "helm" / "invoicing"
 PRODUCTION = REPOSITORY / "deploy" / "helm" / "production.yaml"
 HERE = Path(__file__).parent

@@ -15,6 +15,7 @@ from api.database import Database, open_database
 from api.gateway import Gateway
 from api.keys import SigningKey, token_keys
 from api.rates import Rates
+from api.streams import Streams
 from api.tokens import Client, Tokens, issue
 from invoicing.batch import BatchHandler, Record
 from invoicing.domain.numbering import format_number
@@ -68,6 +69,7 @@ def _backend(settings: Any, database: Database) -> Backend:
         database=database,
         gateway=cast("Gateway", None),  # nothing here changes anything
         rates=Rates(1_000_000),
+        streams=Streams(),
         tokens=Tokens(settings, keys),
         signing_key=None,
         clients={},

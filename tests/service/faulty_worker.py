@@ -2,10 +2,11 @@
 
     FAULT=<step>:<batch>:<what> python -m tests.service.faulty_worker worker
 
-`STEPS` names the steps; batches count from 1 over all lanes, and it happens once. What happens is a
-signal (`SIGKILL`, `SIGSTOP`), or an error of Postgres's (`SerializationError`) where the step is
-one of the store. With FAULT_CLOCK_HOURS its clock jumps to and fro by up to so many hours; BUG
-names one of `planted_bugs`. Only here: the service itself has no hooks.
+`STEPS` names the steps; batches count from 1 over all lanes, 0 is for what handles none, and it
+happens once. What happens is a signal (`SIGKILL`, `SIGSTOP`), or an error of Postgres's
+(`SerializationError`) where the step is one of the store. With FAULT_CLOCK_HOURS its clock jumps
+to and fro by up to so many hours; BUG names one of `planted_bugs`. Only here: the service itself
+has no hooks.
 """
 
 import asyncio
