@@ -23,7 +23,7 @@ UNIT: Final = "events/s"
 SEED_COMMANDS: Final = 5_000
 ROWS_A_FETCH: Final = 2_000
 
-NOTES: Final = ["We aim at 50,000 events a second on a machine of four processors."]
+NOTES: Final = ["The aim is 50,000 events a second on two processors."]
 
 READ_EVENTS: Final = """
 SELECT invoice_id, version, type, data, command_source, command_id, recorded_at
