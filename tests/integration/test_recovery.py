@@ -15,6 +15,7 @@ from invoicing.recovery.feed import recover_feed
 from invoicing.recovery.kafka import RecoveredKafka, recover_kafka
 from invoicing.recovery.postgres import RecoveredDatabase, recover_postgres
 from invoicing.recovery.quiet import RecoveryError
+from runtime.kafka import existing_topics
 from runtime.settings import Settings
 from tests.service.stage import PARTITIONS, Stage, staged
 from tests.stack.backups import backup_of
@@ -214,6 +215,12 @@ async def make_anew(stage: Stage) -> None:
         for name in names:
             # Deleted little by little, and its name is free again only at the end.
             await eventually(lambda name=name: _is_created(admin, name), seconds=120)  # type: ignore[misc]
+        # A name that was just given again may still be told to be missing.
+        await eventually(
+            lambda: existing_topics(settings),
+            until=lambda told: set(names) <= set(told),
+            seconds=60,
+        )
     finally:
         await admin.close()
 
