@@ -16,7 +16,7 @@ from tests.service.service import Service, running_service
 from tests.stack.choice import Choice
 from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
 from tests.stack.postgres import Postgres, RestartablePostgres, choose_postgres
-from tests.stack.told import NOT_TESTED, hand_over, say_all, take_over, tell
+from tests.stack.told import hand_over, say_all, take_over, tell
 from tests.stack.topics import Topics, fresh_topics
 
 PARTITIONS = 8
@@ -46,9 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for name, choice in config.stash[CHOICES].items():
         tell(config, f"{name}: {choice.option.kind}")
     if _lacks_real_kafka(config):
-        _skip_tests_of_real_kafka(items)
-        reasons = config.stash[CHOICES]["kafka"].reasons
-        tell(config, f"{NOT_TESTED} ON KAFKA: what is marked real_kafka was skipped, as {reasons}.")
+        _skip_tests_of_real_kafka(items, config.stash[CHOICES]["kafka"].reasons)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -183,8 +181,8 @@ def _insist_on_real_kafka() -> None:
         pytest.exit(f"CI must test on real Kafka, but {kafka.reasons}.", returncode=1)
 
 
-def _skip_tests_of_real_kafka(items: Sequence[pytest.Item]) -> None:
-    skip = pytest.mark.skip(reason="needs real Kafka")
+def _skip_tests_of_real_kafka(items: Sequence[pytest.Item], reasons: str) -> None:
+    skip = pytest.mark.skip(reason=f"it needs real Kafka, but {reasons}")
     for item in items:
         if item.get_closest_marker("real_kafka"):
             item.add_marker(skip)

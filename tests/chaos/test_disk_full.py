@@ -14,7 +14,6 @@ from tests.service.promises import assert_promises_kept
 from tests.service.service import Service, running_service
 from tests.stack.kafka import Kafka
 from tests.stack.postgres.docker import DockerPostgres
-from tests.stack.told import NOT_TESTED, tell
 from tests.stack.topics import Topics
 from tests.stack.wait import eventually
 
@@ -28,11 +27,10 @@ FREE = f"COPY (SELECT 1) TO PROGRAM 'rm {SMALL}/filler'"
 
 
 @pytest.fixture
-def small_postgres(pytestconfig: pytest.Config) -> Iterator[DockerPostgres]:
+def small_postgres() -> Iterator[DockerPostgres]:
     """A server with room for a database on a small disk of its own; its log has another."""
     if refusal := DockerPostgres.refusal():
-        tell(pytestconfig, f"{NOT_TESTED} WITH A FULL DISK: it needs a container, and {refusal}.")
-        pytest.skip(refusal)
+        pytest.skip(f"a disk that is full needs a container, but {refusal}")
     server = DockerPostgres(small_disk=SMALL)
     yield server
     server.close()

@@ -9,6 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
+
 from tests.stack.docker import docker_refusal
 from tests.stack.ports import free_port
 from tests.stack.topics import Topics
@@ -16,6 +18,9 @@ from tests.stack.topics import Topics
 ROOT = Path(__file__).parents[2]
 UP_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 120
+COMPOSE_FILE = "docker-compose.yml"
+# Where the image of its profile `metrics` cannot be pulled.
+STAND_INS = "tests/deploy/images/compose.yaml"
 IMAGES = ("python:3.13-slim", "postgres:17", "apache/kafka:4.1.1")
 TOPICS = Topics(
     commands="invoices.commands",
@@ -39,20 +44,31 @@ def compose_refusal() -> str | None:
     return None
 
 
+def image_refusal(service: str) -> str | None:
+    """Why this machine cannot run the image that the compose file names; None where it can."""
+    services = yaml.safe_load((ROOT / COMPOSE_FILE).read_text())["services"]
+    return docker_refusal(services[service]["image"])
+
+
 class ComposeProject:
     """The stack of docker-compose.yml while the block runs, and then gone without a trace."""
 
     def __init__(self) -> None:
         self.name = f"invoicing-test-{uuid.uuid4().hex[:8]}"
         self.image = f"{self.name}:latest"
-        self._ports = {name: free_port() for name in ("KAFKA", "POSTGRES", "HTTP", "PROMETHEUS")}
+        self._stand_in = f"{self.name}-prometheus"
+        self._ports = {
+            name: free_port() for name in ("KAFKA", "POSTGRES", "HTTP", "PROMETHEUS", "GRAFANA")
+        }
         self._environment = {
             **os.environ,
             # The older builder comes with every engine; the newer one is a plugin.
             **({} if _docker_has("buildx") else {"DOCKER_BUILDKIT": "0"}),
             **{f"{name}_PORT": str(port) for name, port in self._ports.items()},
+            "COMPOSE_FILE": COMPOSE_FILE,
             "COMPOSE_PROJECT_NAME": self.name,
             "INVOICING_IMAGE": self.image,
+            "PROMETHEUS_STAND_IN": self._stand_in,
         }
 
     def __enter__(self) -> Self:
@@ -70,7 +86,12 @@ class ComposeProject:
     def close(self) -> None:
         """Remove what it started and built; the builder's cache stays, for the next time."""
         self.compose("--profile", "*", "down", "--volumes", "--timeout", "5", check=False)
-        self.docker("image", "rm", "--no-prune", self.image, check=False)
+        self.docker("image", "rm", "--no-prune", self.image, self._stand_in, check=False)
+
+    def stand_in_for_prometheus(self) -> None:
+        """Build one of Debian's package, to be used from here on."""
+        self._environment["COMPOSE_FILE"] = f"{COMPOSE_FILE}{os.pathsep}{STAND_INS}"
+        self.compose("build", "prometheus", seconds=UP_SECONDS_MAX)
 
     @property
     def bootstrap(self) -> str:
@@ -86,8 +107,10 @@ class ComposeProject:
         """Where the API is."""
         return f"http://localhost:{self._ports['HTTP']}"
 
-    def port(self, name: str) -> int:
-        return self._ports[name]
+    def start(self, service: str) -> str:
+        """Start a service of the profile `metrics`; returns where it is."""
+        self.compose("up", "--detach", "--wait", "--no-deps", service, seconds=UP_SECONDS_MAX)
+        return f"http://localhost:{self._ports[service.upper()]}"
 
     def compose(self, *arguments: str, seconds: float = RUN_SECONDS_MAX, check: bool = True) -> str:
         """What `docker compose` prints. Raises AssertionError, with its errors, where it fails."""

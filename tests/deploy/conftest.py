@@ -4,34 +4,55 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.deploy.compose import TOPICS, ComposeProject, compose_refusal
+from tests.deploy.compose import TOPICS, ComposeProject, compose_refusal, image_refusal
 from tests.deploy.secured import SECONDS_MAX, Secured, secured_refusal, secured_stack
 from tests.deploy.tools import prepare_helm
 from tests.service.http import Api, started_api
 from tests.service.service import Service, Worker, running_service
 from tests.service.traces import Traces, receiving
-from tests.stack.told import NOT_TESTED, tell
+from tests.stack.told import tell
 from tests.stack.wait import eventually
 
 NO_ENGINE = "no Docker engine answers"
 
 
 @pytest.fixture(scope="session")
-def compose(pytestconfig: pytest.Config) -> Iterator[ComposeProject]:
+def compose() -> Iterator[ComposeProject]:
     """The whole service in containers."""
-    _insist(pytestconfig, compose_refusal())
+    _insist(compose_refusal())
     with ComposeProject() as project:
         yield project
 
 
 @pytest.fixture(scope="session")
-def secured(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Secured]:
+def prometheus(pytestconfig: pytest.Config, compose: ComposeProject) -> Iterator[httpx.Client]:
+    """To ask the Prometheus of the profile `metrics`."""
+    refusal = image_refusal("prometheus")
+    if refusal is not None:
+        compose.stand_in_for_prometheus()
+    tell(pytestconfig, f"prometheus: {f'of Debian, as {refusal}' if refusal else 'its own image'}")
+    with httpx.Client(base_url=compose.start("prometheus"), timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def grafana(compose: ComposeProject, prometheus: httpx.Client) -> Iterator[httpx.Client]:
+    """To ask the Grafana of the profile `metrics`, which shows what that Prometheus has."""
+    assert prometheus
+    # Nothing can stand in for it.
+    if refusal := image_refusal("grafana"):
+        pytest.skip(f"Grafana needs its image, but {refusal}")
+    with httpx.Client(base_url=compose.start("grafana"), timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """Kafka and Postgres as production has them, with topics and tables."""
-    _insist(pytestconfig, secured_refusal())
+    _insist(secured_refusal())
     with secured_stack(tmp_path_factory.mktemp("secured")) as stack:
         stack.party("operator", "migrator").run("migrate")
         stack.party("operator").run("topics")
@@ -74,14 +95,13 @@ def _talkative(traces: Traces) -> dict[str, str]:
     }
 
 
-def _insist(config: pytest.Config, refusal: str | None) -> None:
+def _insist(refusal: str | None) -> None:
     """An engine is what a machine may truly lack; what is missing beside one is a mistake."""
     if refusal is None:
         return
-    tell(config, f"{NOT_TESTED} AS CONTAINERS: tests of what is deployed were skipped: {refusal}.")
     if os.environ.get("CI") == "true" and refusal != NO_ENGINE:
         pytest.fail(f"CI must test in containers, but {refusal}.")
-    pytest.skip(refusal)
+    pytest.skip(f"what is deployed needs containers, but {refusal}")
 
 
 @pytest.fixture

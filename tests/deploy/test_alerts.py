@@ -5,17 +5,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.alerts import ALERTS, RULE_FILES
 from tests.deploy.promql import metrics_asked_for, metrics_there_are
 from tests.deploy.tools import REPOSITORY, promtool, run
 
-RULE_FILES = sorted((REPOSITORY / "deploy" / "prometheus" / "rules").glob("*.yaml"))
 CASES = REPOSITORY / "tests" / "deploy" / "alerts.yaml"
-ALERTS: list[dict[str, Any]] = [
-    rule
-    for path in RULE_FILES
-    for group in yaml.safe_load(path.read_text())["groups"]
-    for rule in group["rules"]
-]
 
 each_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 

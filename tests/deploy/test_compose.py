@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.deploy.alerts import ALERTS
 from tests.deploy.compose import ComposeProject
-from tests.service.commands import create_invoice, invoice_id
+from tests.deploy.dashboard import DASHBOARD, PANELS, expressions
+from tests.service.commands import create_invoice, invoice_id, void_invoice
 from tests.service.service import Service
 from tests.stack.wait import eventually
 
@@ -20,6 +23,8 @@ CREATE = {
 }
 EXITED_WHEN_KILLED = 137
 WORKERS = ("worker-1", "worker-2")
+# It looks every five seconds; on a busy machine it may miss some.
+PROMETHEUS_SECONDS_MAX = 120
 
 
 def test_a_command_sent_from_the_host_is_answered_and_its_events_are_seen(
@@ -124,3 +129,62 @@ async def test_a_command_that_is_first_process_of_its_container_ends_when_it_is_
     exit_code = compose.inspect(watching)["State"]["ExitCode"]
     compose.docker("rm", "--force", watching)
     assert exit_code != EXITED_WHEN_KILLED
+
+
+async def test_prometheus_reaches_every_process(prometheus: httpx.Client) -> None:
+    processes = {f"{service}:9000" for service in (*WORKERS, "api")}
+
+    def up() -> set[str]:
+        targets = told(prometheus, "targets", state="active")["activeTargets"]
+        return {target["labels"]["instance"] for target in targets if target["health"] == "up"}
+
+    await eventually(up, until=processes.__eq__, seconds=PROMETHEUS_SECONDS_MAX)
+
+
+async def test_prometheus_evaluates_every_rule_without_an_error(prometheus: httpx.Client) -> None:
+    def health() -> dict[str, str]:
+        groups = told(prometheus, "rules")["groups"]
+        return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+
+    evaluated = await eventually(
+        health,
+        until=lambda seen: "unknown" not in seen.values(),
+        seconds=PROMETHEUS_SECONDS_MAX,
+    )
+
+    assert evaluated == {alert["alert"]: "ok" for alert in ALERTS}
+
+
+async def test_what_workers_do_is_seen_in_prometheus(
+    prometheus: httpx.Client, deployed: Service
+) -> None:
+    subject = invoice_id()
+    voided = 'sum(invoicing_events_total{type="invoice.voided"})'
+
+    await deployed.ask(create_invoice(subject), void_invoice(subject))
+
+    await eventually(
+        lambda: told(prometheus, "query", query=voided)["result"], seconds=PROMETHEUS_SECONDS_MAX
+    )
+
+
+def test_prometheus_answers_every_query_of_the_dashboard(prometheus: httpx.Client) -> None:
+    for expression in (expression for panel in PANELS for expression in expressions(panel)):
+        assert told(prometheus, "query", query=expression)["resultType"] == "vector"
+
+
+def test_grafana_shows_the_dashboard_and_reaches_prometheus(grafana: httpx.Client) -> None:
+    (source,) = {panel["datasource"]["uid"] for panel in PANELS}
+
+    shown = grafana.get(f"/api/dashboards/uid/{DASHBOARD['uid']}")
+    asked = grafana.get(f"/api/datasources/proxy/uid/{source}/api/v1/query", params={"query": "up"})
+
+    assert (shown.status_code, asked.status_code) == (200, 200)
+    assert shown.json()["dashboard"]["title"] == DASHBOARD["title"]
+
+
+def told(prometheus: httpx.Client, what: str, **parameters: str) -> Any:
+    """An answer of its API: https://prometheus.io/docs/prometheus/latest/querying/api/"""
+    response = prometheus.get(f"/api/v1/{what}", params=parameters)
+    assert response.status_code == 200, response.text
+    return response.json()["data"]

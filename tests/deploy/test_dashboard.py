@@ -1,28 +1,28 @@
 """The Grafana dashboard: provisioned, and every panel asks for what there is."""
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.deploy.dashboard import DASHBOARD, GRAFANA, PANELS, expressions
 from tests.deploy.promql import metrics_asked_for, metrics_there_are
-from tests.deploy.tools import REPOSITORY, promtool, run
+from tests.deploy.tools import promtool, run
 
-GRAFANA = REPOSITORY / "deploy" / "grafana"
-DASHBOARD = json.loads((GRAFANA / "dashboards" / "invoicing.json").read_text())
-PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-# What Grafana puts in for a panel's own time range.
-INTERVAL = ("$__rate_interval", "5m")
+# https://grafana.com/docs/grafana/latest/administration/provisioning/: Grafana passes over what it
+# does not know, and a misspelt setting would be as if it were not there.
+PROVIDER_SETTINGS = {
+    *("name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds"),
+    *("allowUiUpdates", "options"),
+}
+DATASOURCE_SETTINGS = {
+    *("name", "type", "access", "orgId", "uid", "url", "user", "database", "basicAuth"),
+    *("basicAuthUser", "withCredentials", "isDefault", "jsonData", "secureJsonData", "version"),
+    *("editable",),
+}
 
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-
-
-def expressions(panel: dict[str, Any]) -> Iterator[str]:
-    for target in panel["targets"]:
-        yield target["expr"].replace(*INTERVAL)
 
 
 @each_panel
@@ -79,12 +79,21 @@ def test_every_metric_of_ours_is_shown() -> None:
 
 
 def test_the_dashboard_is_found_where_grafana_is_told_to_look() -> None:
-    dashboards, datasources = (
-        yaml.safe_load((GRAFANA / "provisioning" / kind / "invoicing.yaml").read_text())
-        for kind in ("dashboards", "datasources")
-    )
+    provider, source = provisioned("dashboards", "providers"), provisioned("datasources")
 
-    (provider,) = dashboards["providers"]
-    assert provider["options"]["path"] == "/etc/grafana/dashboards"
-    (source,) = datasources["datasources"]
+    assert (provider["type"], provider["options"]["path"]) == ("file", "/etc/grafana/dashboards")
     assert {panel["datasource"]["uid"] for panel in PANELS} == {source["uid"]}
+    assert {panel["datasource"]["type"] for panel in PANELS} == {source["type"]}
+
+
+def test_grafana_knows_every_setting_that_it_is_given() -> None:
+    assert provisioned("dashboards", "providers").keys() <= PROVIDER_SETTINGS
+    assert provisioned("datasources").keys() <= DATASOURCE_SETTINGS
+
+
+def provisioned(kind: str, entries: str = "") -> dict[str, Any]:
+    """The one thing of its kind that Grafana is told of when it starts."""
+    told = yaml.safe_load((GRAFANA / "provisioning" / kind / "invoicing.yaml").read_text())
+    assert told["apiVersion"] == 1
+    (one,) = told[entries or kind]
+    return dict(one)

@@ -1,14 +1,13 @@
 """What a run of tests has to say of itself at its end: what it ran on, what it could not test."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 TOLD = pytest.StashKey[list[str]]()
 """The lines; of the processes that run tests side by side, each hands its own over."""
-
-NOT_TESTED = "NOT TESTED"
-"""A line that begins so must not be overlooked."""
 
 
 def tell(config: pytest.Config, line: str) -> None:
@@ -29,6 +28,16 @@ def take_over(config: pytest.Config, node: Any) -> None:
 
 
 def say_all(config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
-    """Write all of it."""
+    """Write all of it. What was skipped, wherever that was, must not be overlooked."""
     for line in dict.fromkeys(config.stash.get(TOLD, [])):
-        reporter.write_line(line, bold=True, red=line.startswith(NOT_TESTED))
+        reporter.write_line(line, bold=True)
+    for line in _not_tested(reporter):
+        reporter.write_line(line, bold=True, red=True)
+
+
+def _not_tested(reporter: pytest.TerminalReporter) -> Iterator[str]:
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())
+    )
+    for reason, count in reasons.items():
+        yield f"NOT TESTED: {count} skipped: {reason}"
