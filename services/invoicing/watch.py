@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from time import perf_counter, time
 from typing import Final
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.envelope import UnreadableReason
@@ -19,8 +18,6 @@ from runtime import metrics
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
 ASK_SECONDS_MAX: Final = 5.0
-
-log = structlog.get_logger()
 
 
 def _declare_series() -> None:
@@ -43,39 +40,13 @@ async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[No
 
 async def _watch(lanes: Lanes, consumer: AIOKafkaConsumer) -> None:
     behind: dict[TopicPartition, int] = {}
-    partitions = PartitionsSeen(consumer)
     while True:
-        partitions.look()
         # While Kafka is away, what it said last still stands; how old work is goes on growing.
         with suppress(Exception):
             async with asyncio.timeout(ASK_SECONDS_MAX):
                 behind = await _records_behind(lanes.owned, consumer)
         _tell(lanes.owned, behind)
         await asyncio.sleep(LOOK_INTERVAL_SECONDS)
-
-
-class PartitionsSeen:
-    """Has the group share out partitions that were added.
-
-    By itself, only the leader of a group looks for them. A member that came back by its name in the
-    leader's place is not told that it leads (KIP-814), and then nobody does: what is sent to the
-    new partitions would wait for the next rebalance. So whoever sees more of them than before asks
-    to join again; the broker heeds whom it holds for the leader.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-        self._most: dict[str, int] = {}
-
-    def look(self) -> None:
-        """Compare what the client knows of our topics with the most that it ever knew."""
-        for topic in {place.topic for place in self._consumer.assignment()}:
-            now = len(self._consumer.partitions_for_topic(topic) or ())
-            before = self._most.setdefault(topic, now)
-            if now > before:
-                self._most[topic] = now
-                log.info("partitions_added", topic=topic, partitions=now)
-                self._consumer._coordinator.request_rejoin()  # it has no public way
 
 
 async def _records_behind(

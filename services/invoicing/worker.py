@@ -27,6 +27,7 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.lane import Lane
 from invoicing.lanes import Lanes
+from invoicing.partitions import sharing_out
 from invoicing.resumption import check_databases_lanes
 from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
 from invoicing.watch import watching
@@ -183,7 +184,8 @@ async def _work(
     gc.set_threshold(YOUNG_OBJECTS_MAX)
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
-        async with watching(lanes, _consumer(app.broker)):
+        consumer = _consumer(app.broker)
+        async with watching(lanes, consumer), sharing_out(consumer):
             await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()

@@ -1,10 +1,10 @@
-"""What is seen of the lanes from beside."""
+"""Partitions that are added while workers run."""
 
 from typing import Any
 
 from aiokafka import TopicPartition
 
-from invoicing.watch import PartitionsSeen
+from invoicing.partitions import PartitionsSeen
 
 
 class Consumer:
