@@ -11,11 +11,13 @@ from tests.service.faulty_worker import STEPS
 from tests.stack.ports import free_port
 
 WORKERS = 3
-KILLED_AT_A_STEP = 0.75
-STOPPED_AT_A_STEP = 0.05
-FAILING_AT_A_STEP = 0.05
-CLOCK_JUMPS = 0.2
 NAMELESS = 0.1
+# What may meet a worker by itself: how many of them, as a share. The rest lives in peace.
+Fates = Mapping[str, float]
+PEACE: Fates = {}
+KILLED, STOPPED, FAILING, CLOCK = "SIGKILL", "SIGSTOP", "an error", "clock jumps"
+AT_A_STEP = (KILLED, STOPPED, FAILING)
+EVERY_FATE: Fates = {KILLED: 0.75, STOPPED: 0.05, FAILING: 0.05, CLOCK: 0.2}
 CLOCK_HOURS = 5
 BATCHES_MAX = 4
 STEPS_OF_THE_STORE = ("loading", "loaded", "numbered", "copying", "copied", "committing")
@@ -32,19 +34,20 @@ class Crew:
         environment: Mapping[str, str],
         directory: Path,
         chance: random.Random,
+        fates: Fates,
         sleep_seconds: float,
         note: Callable[[str], None],
     ) -> None:
         self._environment = environment
         self._directory = directory
         self._chance = chance
+        self._fates = fates
         self._sleep_seconds = sleep_seconds
         self._note = note
         self._workers: dict[int, ForkedWorker] = {}
-        self._fates: dict[int, str] = {}
+        self._steps: dict[int, str] = {}
         self._wakings: dict[int, asyncio.Task[None]] = {}
         self._started = 0
-        self.has_fates = True
 
     def fill(self, workers: int = WORKERS) -> None:
         """Take note of whom a fate has met, and start others in the places of the dead."""
@@ -53,7 +56,7 @@ class Crew:
             if code is not None:
                 self._bury(slot, worker, code)
             elif worker.is_stopped and slot not in self._wakings:
-                self._note(f"SIGSTOP at {self._fates[slot] or 'random'}")
+                self._note(f"SIGSTOP at {self._steps[slot] or 'random'}")
                 self._wake_later(slot, worker)
         for slot in range(workers):
             if slot not in self._workers:
@@ -70,12 +73,12 @@ class Crew:
         awake = [slot for slot in self._workers if slot not in self._wakings]
         if awake:
             slot = self._chance.choice(awake)
-            self._fates[slot] = ""
+            self._steps[slot] = ""
             self._workers[slot].signal(number)
 
     async def calm_down(self) -> None:
         """Wait for the sleepers. Whoever is started from now on has no fate."""
-        self.has_fates = False
+        self._fates = PEACE
         if self._wakings:
             await asyncio.wait(self._wakings.values())
 
@@ -87,7 +90,7 @@ class Crew:
 
     def _bury(self, slot: int, worker: ForkedWorker, code: int) -> None:
         if code == -signal.SIGKILL:
-            self._note(f"SIGKILL at {self._fates[slot] or 'random'}")
+            self._note(f"SIGKILL at {self._steps[slot] or 'random'}")
         else:
             assert code in PEACEFUL_ENDS, f"ended with {code}: {worker.log[-3000:]}"
         del self._workers[slot]
@@ -103,29 +106,24 @@ class Crew:
         if self._chance.random() > NAMELESS:
             # Whoever comes back by this name has its lanes at once; others wait for a session.
             settings["INVOICING_GROUP_INSTANCE_ID"] = f"slot-{slot}"
-        if self._chance.random() < CLOCK_JUMPS:
+        if self._chance.random() < self._fates.get(CLOCK, 0.0):
             settings["FAULT_CLOCK_HOURS"] = str(CLOCK_HOURS)
-            self._note("clock jumps")
-        self._fates[slot] = ""
-        if self.has_fates:
-            settings |= self._fate(slot)
+            self._note(CLOCK)
+        self._steps[slot] = ""
+        settings |= self._fate(slot)
         log = self._directory / f"worker-{self._started}.log"
         self._workers[slot] = ForkedWorker({**self._environment, **settings}, log)
 
     def _fate(self, slot: int) -> dict[str, str]:
-        dice, step = self._chance.random(), self._chance.choice(list(STEPS))
-        batch = self._chance.randrange(1, BATCHES_MAX)
-        if dice < FAILING_AT_A_STEP:
-            step = self._chance.choice(STEPS_OF_THE_STORE)
-            what = self._chance.choice(ERRORS)
-            self._note(f"{what} at a step")
-        elif dice < FAILING_AT_A_STEP + STOPPED_AT_A_STEP:
-            what = "SIGSTOP"
-        elif dice < FAILING_AT_A_STEP + STOPPED_AT_A_STEP + KILLED_AT_A_STEP:
-            what = "SIGKILL"
-        else:
+        shares = [self._fates.get(fate, 0.0) for fate in AT_A_STEP]
+        (what,) = self._chance.choices([*AT_A_STEP, ""], [*shares, 1 - sum(shares)])
+        step, batch = self._chance.choice(list(STEPS)), self._chance.randrange(1, BATCHES_MAX)
+        if not what:
             return {}
-        self._fates[slot] = step
+        if what == FAILING:
+            step, what = self._chance.choice(STEPS_OF_THE_STORE), self._chance.choice(ERRORS)
+            self._note(f"{what} at a step")
+        self._steps[slot] = step
         return {"FAULT": f"{step}:{batch}:{what}"}
 
     def _wake_later(self, slot: int, worker: ForkedWorker) -> None:

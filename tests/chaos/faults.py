@@ -51,6 +51,10 @@ async def _session(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         await session.close()
 
 
+async def let_be(_stage: Stage) -> None:
+    """Nothing: what meets the workers by themselves is to be seen alone."""
+
+
 async def kill(stage: Stage) -> None:
     stage.crew.signal_one(signal.SIGKILL)
 

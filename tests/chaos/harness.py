@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from tests.chaos.crew import Crew
+from tests.chaos.crew import Crew, Fates
 from tests.chaos.evidence import keep_evidence
 from tests.chaos.faults import Fault, Stage
 from tests.chaos.load import Load
@@ -150,6 +150,7 @@ async def chaos_round(
     service: Service,
     kafka: RestartableKafka,
     postgres: RestartablePostgres,
+    fates: Fates,
 ) -> AsyncIterator[Chaos]:
     """A round with its workers. Its report is written; where it fails, what they said is kept."""
     chance = random.Random(seed)
@@ -160,7 +161,7 @@ async def chaos_round(
             "INVOICING_POSTGRES_DSN": dsn,
             "INVOICING_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
         }
-        crew = Crew(environment, service.directory, chance, SESSION_SECONDS, told.note)
+        crew = Crew(environment, service.directory, chance, fates, SESSION_SECONDS, told.note)
         load = Load(chance, service.topics.partitions)
         stage = Stage(service, crew, kafka, postgres, proxy, load)
         try:

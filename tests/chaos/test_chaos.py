@@ -9,7 +9,8 @@ import random
 
 import pytest
 
-from tests.chaos.faults import EVERYTHING, Fault
+from tests.chaos.crew import CLOCK, EVERY_FATE, FAILING, KILLED, PEACE, STOPPED, Fates
+from tests.chaos.faults import EVERYTHING, Fault, let_be, terminate
 from tests.chaos.harness import chaos_round
 from tests.service.service import Service
 from tests.stack.kafka import RestartableKafka
@@ -20,7 +21,15 @@ pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(7200)]
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "45"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "0"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
-ALONE_SECONDS = 8.0
+# One kind of fault alone, for so long: all of them together take as long as the mixed round again.
+ALONE_SECONDS = max(8.0, SECONDS / (len(EVERYTHING) + len(EVERY_FATE)))
+# Whoever failed goes on, so somebody else must come to fail.
+CARRIERS: dict[str, Fault] = {
+    KILLED: let_be,
+    STOPPED: let_be,
+    CLOCK: let_be,
+    FAILING: terminate,
+}
 
 
 async def test_every_promise_holds_through_everything_mixed(
@@ -29,7 +38,8 @@ async def test_every_promise_holds_through_everything_mixed(
     own_postgres: RestartablePostgres,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    await _play("everything", EVERYTHING, SECONDS, KILLS, fragile, own_kafka, own_postgres, capsys)
+    stage = (fragile, own_kafka, own_postgres)
+    await _play("everything", EVERYTHING, EVERY_FATE, SECONDS, KILLS, *stage, capsys)
 
 
 @pytest.mark.soak
@@ -41,13 +51,27 @@ async def test_every_promise_holds_through_one_kind_of_fault(
     fault: Fault,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kinds = {fault: 1.0}
-    await _play(fault.__name__, kinds, ALONE_SECONDS, 0, fragile, own_kafka, own_postgres, capsys)
+    stage = (fragile, own_kafka, own_postgres)
+    await _play(fault.__name__, {fault: 1.0}, PEACE, ALONE_SECONDS, 0, *stage, capsys)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fate", EVERY_FATE)
+async def test_every_promise_holds_through_one_kind_of_fate(
+    fragile: Service,
+    own_kafka: RestartableKafka,
+    own_postgres: RestartablePostgres,
+    fate: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stage = (fragile, own_kafka, own_postgres)
+    await _play(fate, {CARRIERS[fate]: 1.0}, {fate: 1.0}, ALONE_SECONDS, 0, *stage, capsys)
 
 
 async def _play(
     name: str,
     kinds: dict[Fault, float],
+    fates: Fates,
     seconds: float,
     kills: int,
     service: Service,
@@ -57,7 +81,7 @@ async def _play(
 ) -> None:
     with capsys.disabled():
         print(f"\nCHAOS_SEED={SEED} {name}", flush=True)
-    async with chaos_round(name, SEED, service, kafka, postgres) as chaos:
+    async with chaos_round(name, SEED, service, kafka, postgres, fates) as chaos:
         try:
             await chaos.run(seconds, kinds, kills)
         finally:
