@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -51,6 +51,8 @@ class Chaos:
         watching = asyncio.create_task(self._watch())
         feeding = asyncio.create_task(self._feed())
         try:
+            # Before, nobody is at work, nor is it settled where invoices are at home.
+            await self._until(lambda: bool(self.service.answers.documents))
             for fault in self._plan(kinds, monotonic() + seconds, kills):
                 if feeding.done():
                     feeding.result()
@@ -116,12 +118,15 @@ class Chaos:
     async def _make_peace(self) -> None:
         await self._stage.crew.calm_down()
         await self.service.producer.flush()
-        until = monotonic() + PEACE_SECONDS_MAX
-        while not self._all_answered:
-            assert monotonic() < until, f"{self._behind} commands were not answered"
-            # Those who still had a fate may meet it now.
-            await self._rest(POLL_INTERVAL_SECONDS)
+        # Those who still had a fate may meet it now.
+        await self._until(lambda: self._all_answered)
         self.told.see(len(self.service.answers.documents))
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        until = monotonic() + PEACE_SECONDS_MAX
+        while not condition():
+            assert monotonic() < until, f"{self._behind} commands were not answered"
+            await self._rest(POLL_INTERVAL_SECONDS)
 
     @property
     def _all_answered(self) -> bool:
