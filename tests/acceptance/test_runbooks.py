@@ -4,7 +4,8 @@ import json
 import re
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from prometheus_client import REGISTRY
 import invoicing.worker  # noqa: F401 (registers the metrics that the runbooks name)
 from ops.main import app
 from runtime.settings import Settings
-from tests.service.command_line import Run, told
+from tests.service.command_line import Run, command_line, told
 from tests.service.commands import Sent, create_invoice, invoice_id, record_payment
-from tests.service.service import Service
+from tests.service.promises import (
+    assert_events_are_the_stored_ones,
+    assert_versions_without_gap_or_repeat,
+)
+from tests.service.service import Service, running_service
 from tests.stack.backups import backup_of
-from tests.stack.topics import delete_group
+from tests.stack.kafka import Kafka
+from tests.stack.topics import delete_group, fresh_topics
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
@@ -36,6 +42,8 @@ LINK = re.compile(r"\]\(([^)]+\.md)\)")
 # Schemas and roles in Postgres begin as our metrics do.
 IN_POSTGRES = {"invoicing_rebuild", "invoicing_reader"}
 OF_POSTGRES = {"pg_wal", "pg_stat_activity", "synchronous_standby_names", "synchronous_commit"}
+
+FAULTY = "tests.service.faulty_worker"
 
 every_page = pytest.mark.parametrize("page", RUNBOOKS, ids=lambda path: path.stem)
 
@@ -111,6 +119,12 @@ async def last_words(service: Service) -> str:
     return str(line["message"])
 
 
+async def killed(invoicing: Run, *arguments: str, step: str) -> bool:
+    """Whether the command was killed at that step."""
+    run = await invoicing(*arguments, module=FAULTY, FAULT=f"{step}:0:SIGKILL")
+    return run.returncode == -signal.SIGKILL
+
+
 @pytest.mark.real_kafka
 async def test_postgres_restored_to_a_point_before_kafkas(service: Service, invoicing: Run) -> None:
     kept, lost = invoice_id(), invoice_id()
@@ -120,6 +134,7 @@ async def test_postgres_restored_to_a_point_before_kafkas(service: Service, invo
         service.dsn = backup
 
         assert "`invoicing recover postgres`" in await last_words(service)
+        assert await killed(invoicing, "recover", "postgres", step="restored")
         (recovered,) = told(await invoicing("recover", "postgres", "--json"))
         await handle(service, record_payment(lost))
 
@@ -141,3 +156,30 @@ async def test_kafka_behind_postgres(service: Service, invoicing: Run) -> None:
     assert (recovered["events"], recovered["answers"]) == (0, 0)
     await service.verify()
     assert [event["version"] for event in service.events_of(first)] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+async def made_anew(service: Service, kafka: Kafka, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service whose topics of events and answers are new and empty, and whose history is not."""
+    invoices = [invoice_id() for _ in range(20)]
+    await handle(service, *map(create_invoice, invoices), *map(record_payment, invoices))
+    async with fresh_topics(kafka, service.topics.partitions) as anew:
+        topics = replace(service.topics, events=anew.events, replies=anew.replies)
+        async with running_service(service.bootstrap, service.dsn, topics, tmp_path) as made:
+            yield made
+
+
+@pytest.mark.real_kafka
+async def test_a_recovery_of_kafka_that_is_killed_again_and_again_publishes_everything_once(
+    made_anew: Service,
+) -> None:
+    invoicing = command_line(made_anew)
+
+    # The first one leaves a transaction open.
+    for step in ("sending", "recovered_some", "recovered_events", "recovered_answers"):
+        assert await killed(invoicing, "recover", "kafka", step=step), step
+    told(await invoicing("recover", "kafka", "--json"))
+
+    await made_anew.verify()
+    await assert_events_are_the_stored_ones(made_anew)
+    assert_versions_without_gap_or_repeat(made_anew)

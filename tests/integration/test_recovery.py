@@ -1,16 +1,20 @@
 """One side was restored or has lost something: the other brings it forward."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import ProducerFenced
 
+from invoicing.batch import Publication
 from invoicing.checking.findings import FindingKind
 from invoicing.domain.sellers import Sellers
+from invoicing.publisher import TRANSACTION_TIMEOUT_MS
 from invoicing.recovery.feed import recover_feed
 from invoicing.recovery.kafka import RecoveredKafka, recover_kafka
 from invoicing.recovery.postgres import RecoveredDatabase, recover_postgres
@@ -187,6 +191,36 @@ async def test_a_group_without_its_offsets_goes_on_at_what_is_not_handled(stage:
     assert (recovered.events, recovered.answers) == (0, 0)
     assert recovered.next_offsets == recovered.next_offsets | unhandled
     assert (await stage.verify())[0] == []
+
+
+async def test_a_worker_that_sleeps_in_its_transaction_is_shut_out_and_its_batch_left_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for publisher in stage.publishers.values():
+        await publisher.publish(Publication(), 0, PARTITIONS)  # as a lane notes its beginning
+    await stage.send_story()
+    sleepers: list[AIOKafkaProducer] = []
+
+    async def fall_asleep(producer: AIOKafkaProducer) -> None:
+        sleepers.append(producer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AIOKafkaProducer, "commit_transaction", fall_asleep)
+        for lane, records in (await stage.fetch()).items():
+            await stage.handle(lane, records)
+
+    # Until Kafka ends it by itself, an open transaction hides all that comes after it.
+    async with asyncio.timeout(TRANSACTION_TIMEOUT_MS / 1000 / 2):
+        recovered = await to_kafka(stage.settings)
+
+    assert (recovered.events, recovered.answers) == (0, 0)
+    assert sleepers
+    for sleeper in sleepers:
+        with pytest.raises(ProducerFenced):
+            await sleeper.commit_transaction()
+    async with staged(stage.settings) as other:
+        await other.work()
+        assert (await other.verify())[0] == []
 
 
 async def test_events_of_another_clusters_transactions_are_told_again_in_their_order(

@@ -2,11 +2,11 @@
 
     FAULT=<step>:<batch>:<what> python -m tests.service.faulty_worker worker
 
-`STEPS` names the steps; batches count from 1 over all lanes, 0 is for what handles none, and it
-happens once. What happens is a signal (`SIGKILL`, `SIGSTOP`), or an error of Postgres's
-(`SerializationError`) where the step is one of the store. With FAULT_CLOCK_HOURS its clock jumps
-to and fro by up to so many hours; BUG names one of `planted_bugs`. Only here: the service itself
-has no hooks.
+`STEPS` and `STEPS_OF_RECOVERY` name the steps; batches count from 1 over all lanes, 0 is for what
+handles none, and it happens once. What happens is a signal (`SIGKILL`, `SIGSTOP`), or an error of
+Postgres's (`SerializationError`) where the step is one of the store. With FAULT_CLOCK_HOURS its
+clock jumps to and fro by up to so many hours; BUG names one of `planted_bugs`. Only here: the
+service itself has no hooks.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from aiokafka import AIOKafkaProducer
 
 from invoicing import store, worker
 from invoicing.publisher import Publisher
+from invoicing.recovery import kafka as of_kafka
+from invoicing.recovery import postgres as of_postgres
 from invoicing.store import Store
 from ops.main import main
 from tests.service import planted_bugs
@@ -48,6 +50,15 @@ STEPS: dict[str, tuple[type, str, str]] = {
     "offsets": (AIOKafkaProducer, "commit_transaction", "before"),
     "ending": (AIOKafkaProducer, "commit_transaction", "during"),
     "committed": (Publisher, "publish", "after"),
+}
+# Of `invoicing recover`, which handles no batch.
+STEPS_OF_RECOVERY: dict[str, tuple[Any, str, str]] = {
+    # Some events are published, for good.
+    "recovered_some": (of_kafka._Publishing, "_publish", "after"),
+    "recovered_events": (of_kafka._Publishing, "events", "after"),
+    "recovered_answers": (of_kafka._Publishing, "answers", "after"),
+    # All is put back, inside the transaction.
+    "restored": (of_postgres, "_renew_states", "after"),
 }
 # Long enough for bytes to leave, too short for most answers.
 ON_ITS_WAY_SECONDS = 0.001
@@ -77,7 +88,7 @@ class Strike:
 def install(step: str, batch: int, what: str) -> None:
     """Let it happen at that step of the batch."""
     strike = Strike(batch, what)
-    owner, name, when = STEPS[step]
+    owner, name, when = (STEPS | STEPS_OF_RECOVERY)[step]
     if step == "copying":
         store._event_rows = _rows_struck(store._event_rows, strike)
     else:

@@ -78,14 +78,20 @@ class Stage:
         """Handle and publish all that there is, what is forwarded meanwhile too."""
         while batches := await self.fetch():
             for lane, records in batches.items():
-                publication = await self.handler.handle(
-                    [record_of(record) for record in records],
-                    lambda id_, own=lane.partition: self.home(id_) == own,
-                )
-                tamper(publication)
-                await self.publishers[lane.partition].publish(
-                    publication, records[-1].offset + 1, PARTITIONS
-                )
+                await self.handle(lane, records, tamper)
+
+    async def handle(
+        self, lane: TopicPartition, records: list[Any], tamper: Tamper = leave_alone
+    ) -> None:
+        """Handle and publish one lane's batch."""
+        publication = await self.handler.handle(
+            [record_of(record) for record in records],
+            lambda id_: self.home(id_) == lane.partition,
+        )
+        tamper(publication)
+        await self.publishers[lane.partition].publish(
+            publication, records[-1].offset + 1, PARTITIONS
+        )
 
     async def fetch(self) -> dict[TopicPartition, list[Any]]:
         batches: dict[TopicPartition, list[Any]] = {}

@@ -55,8 +55,7 @@ async def look(settings: Settings) -> Ends:
     later. The commands topic's end comes last: what was answered below the other ends stands
     below it.
     """
-    partitions = await existing_topics(settings)
-    check_topics(settings, partitions)
+    partitions = await partitions_by_topic(settings)
     offsets = await _committed_offsets(settings, partitions[settings.topic_commands])
     # Not the last stable offsets, which lag behind a commit that was just answered. A reader of
     # what is committed gets to these ends once all transactions that are open now have ended.
@@ -71,6 +70,13 @@ async def look(settings: Settings) -> Ends:
             places = [TopicPartition(topic, number) for number in range(partitions[topic])]
             ends.update(await consumer.end_offsets(places))
     return Ends(offsets, ends)
+
+
+async def partitions_by_topic(settings: Settings) -> dict[str, int]:
+    """How many partitions each of our topics has. Raises `TopicsError`."""
+    partitions = await existing_topics(settings)
+    check_topics(settings, partitions)
+    return partitions
 
 
 async def _committed_offsets(settings: Settings, partitions: int) -> dict[int, int]:

@@ -3,10 +3,11 @@
 Topics that were made anew or restored, or that lost what they had acknowledged, lack events and
 answers that Postgres has; the group's offsets may be gone or speak of another log. What is missing
 is published as it is stored, byte for byte; then each lane is set to where it goes on: the first
-record of its log that nobody has handled.
+record of its log that nobody has handled, or that the group has not passed. What was stored and not
+published when the last worker died is left to the lanes: they know how often it was asked for.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from invoicing.checking.findings import Finding, Progress
 from invoicing.checking.kafka_side import Extents, spill_topics
 from invoicing.checking.postgres_side import spill_database
 from invoicing.checking.spill import Spill, spilling
-from invoicing.checking.topics import Ends, look
+from invoicing.checking.topics import Ends, look, partitions_by_topic
 from invoicing.publisher import Publisher
 from invoicing.recovery.quiet import check_quiet
 from invoicing.store import LOAD_ANSWERS, CommandKey, answer_of, event_of
@@ -47,6 +48,9 @@ SAVE_LANES: Final = """
 INSERT INTO lanes (consumer_group, topic, "partition", next_offset) VALUES ($1, $2, $3, $4)
 ON CONFLICT (consumer_group, topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
 """
+
+Place = tuple[int, int]
+"""A partition and an offset of the commands topic."""
 
 EventKey = tuple[str, int]
 """An invoice's id and a version."""
@@ -71,20 +75,23 @@ async def recover_kafka(
     `UnfinishedTransactionError`. Run again after a crash, it publishes what is still missing.
     """
     await check_quiet(settings)
-    ends = await look(settings)
-    with spilling() as spill:
-        homes = await _homes(settings, ends)
-        extents = await spill_topics(settings, homes, ends, spill, _pass_over, progress)
-        async with snapshot(settings) as connection:
-            await spill_database(connection, settings.topic_commands, spill, _pass_over, progress)
-            spill.index()
-            missing = _Missing(spill, extents, since)
-            next_offsets = _next_offsets(settings, spill, ends)
-            async with _publishing(settings, homes, next_offsets) as publish:
+    async with _lanes_taken_over(settings) as lanes:
+        ends = await look(settings)
+        with spilling() as spill:
+            homes = await _homes(settings, ends)
+            extents = await spill_topics(settings, homes, ends, spill, _pass_over, progress)
+            async with snapshot(settings) as connection:
+                await spill_database(
+                    connection, settings.topic_commands, spill, _pass_over, progress
+                )
+                spill.index()
+                missing = _Missing(spill, extents, _still_to_come(spill, ends), since)
+                publish = _Publishing(lanes, homes, _next_offsets(settings, spill, ends))
+                await publish.offsets()
                 events = await publish.events(connection, missing.events())
                 answers = await publish.answers(connection, missing.answers())
-    await _set_marks(settings, next_offsets)
-    return RecoveredKafka(events, answers, next_offsets)
+    await _set_marks(settings, publish.next_offsets)
+    return RecoveredKafka(events, answers, publish.next_offsets)
 
 
 async def _homes(settings: Settings, ends: Ends) -> int:
@@ -100,10 +107,11 @@ def _pass_over(_: Finding) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """What is stored, and is not in a topic that should still hold it."""
+    """What is stored, and is not in a topic that should still hold it, nor still to come."""
 
     spill: Spill
     extents: Extents
+    still_to_come: Set[Place]
     since: datetime | None
 
     def events(self) -> Iterator[EventKey]:
@@ -128,14 +136,34 @@ class _Missing:
                 yield key
 
     def _is_wanted(self, row: Row, extent: Any) -> bool:
+        if (row["partition"], row["offset"]) in self.still_to_come:
+            return False
         recorded_at = datetime.fromtimestamp(row["recorded_at"], UTC)
         return is_kept(row, extent) and (self.since is None or recorded_at >= self.since)
 
 
+def _still_to_come(spill: Spill, ends: Ends) -> set[Place]:
+    """Where commands stand that were answered there, and that the group has not passed.
+
+    What they led to, their lanes publish: at most a batch of each lane, as a rule.
+    """
+    coming: set[Place] = set()
+    for _, group in groupby(spill.read(spilled.CASES_BY_COMMAND), itemgetter("source", "id")):
+        answer, *others = group
+        place = (answer["partition"], answer["offset"])
+        stand = (
+            (row["partition"], row["offset"]) for row in others if row["side"] == spilled.RECORD
+        )
+        passed = ends.offsets.get(answer["partition"])
+        if answer["side"] == spilled.STORED and passed is not None and place[1] >= passed:
+            coming.update({place}.intersection(stand))
+    return coming
+
+
 def _next_offsets(settings: Settings, spill: Spill, ends: Ends) -> dict[int, int]:
-    """Where each lane goes on: at its first record that was not handled, else at its end."""
+    """Where each lane goes on: at the first record not handled or not passed, else at its end."""
     following = {
-        place.partition: end
+        place.partition: min(end, ends.offsets.get(place.partition, end))
         for place, end in ends.topics.items()
         if place.topic == settings.topic_commands
     }
@@ -162,33 +190,41 @@ def _unhandled(spill: Spill) -> Iterator[Row]:
 
 
 @asynccontextmanager
-async def _publishing(
-    settings: Settings, homes: int, next_offsets: Mapping[int, int]
-) -> AsyncIterator["_Publishers"]:
-    """The lanes' own producers: to start them shuts out a worker that only sleeps."""
+async def _lanes_taken_over(settings: Settings) -> AsyncIterator[Mapping[int, Publisher]]:
+    """The lanes' own producers, by partition.
+
+    Before anything is read: to start them settles the transactions that were left open, behind
+    which nothing can be read, and shuts out a worker that only sleeps. Awake, it would publish what
+    is missing now, and we once more.
+    """
+    partitions = (await partitions_by_topic(settings))[settings.topic_commands]
+    lanes = [TopicPartition(settings.topic_commands, number) for number in range(partitions)]
     async with AsyncExitStack() as stack:
         consumer = AIOKafkaConsumer(
             **client_options(settings), group_id=settings.consumer_group, enable_auto_commit=False
         )
         await consumer.start()
         stack.push_async_callback(consumer.stop)
-        lanes = [TopicPartition(settings.topic_commands, partition) for partition in next_offsets]
         consumer.assign(lanes)
-        publishers = _Publishers({}, homes, next_offsets)
+        publishers = {}
         for lane in lanes:
             publisher = Publisher.connecting(settings, lane, consumer)
             stack.push_async_callback(publisher.stop, STOP_SECONDS_MAX)
             await publisher.start()
-            await publisher.publish(Publication(), next_offsets[lane.partition], homes)
-            publishers.by_lane[lane.partition] = publisher
+            publishers[lane.partition] = publisher
         yield publishers
 
 
 @dataclass(frozen=True, slots=True)
-class _Publishers:
-    by_lane: dict[int, Publisher]
+class _Publishing:
+    by_lane: Mapping[int, Publisher]
     homes: int
     next_offsets: Mapping[int, int]
+
+    async def offsets(self) -> None:
+        """Each lane's, also of those that nothing is published by."""
+        for lane in self.by_lane:
+            await self._publish(lane, Publication())
 
     async def events(self, connection: asyncpg.Connection, keys: Iterable[EventKey]) -> int:
         published = 0
