@@ -31,12 +31,12 @@ def verify(
 ) -> None:
     """Compare Postgres with the topics: is every promise kept?
 
-    Every command has its one answer; versions are 1..n; each event was published once, in order,
-    byte for byte; the state is what the events add up to; numbers have no gap and no repeat; every
-    record was answered, forwarded or set aside; neither side has forgotten how far a lane has come.
-    It only reads, and may run beside workers. It needs room for temporary files, about 400 bytes
-    an event. Topics that have lost old records are compared as far as they reach. Exits with 1 when
-    anything is found.
+    Every command has its one answer; versions are 1..n; each event was published once, in order, in
+    its invoice's partition, byte for byte; the state is what the events add up to; numbers have no
+    gap and no repeat; every record was answered, forwarded or set aside; neither side has forgotten
+    how far a lane has come. It only reads, and may run beside workers. It needs room for temporary
+    files, about 400 bytes an event. Topics that have lost old records are compared as far as they
+    reach. Exits with 1 when anything is found.
     """
     settings = read_settings()
     counts: Counter[FindingKind] = Counter()

@@ -7,6 +7,7 @@ import pytest
 
 from invoicing.batch import Publication
 from invoicing.checking.findings import FindingKind
+from invoicing.store import StoredEvent
 from tests.service.commands import create_invoice, invoice_id, record_payment
 from tests.service.stage import PARTITIONS, Stage, Tamper, record_of
 from tests.stack.topics import delete_group
@@ -132,6 +133,32 @@ async def test_a_fault_in_what_is_published_is_found_and_named(
     nameless = {FindingKind.COMMAND_NOT_SET_ASIDE, FindingKind.DEAD_LETTER_DIFFERS}
     invoices = {finding.invoice_id for finding in findings}
     assert kind in nameless or invoices <= {stage.paid, stage.voided, stage.misrouted}
+
+
+@pytest.mark.parametrize(("partitions_away", "key"), [(1, None), (0, b"stranger")])
+async def test_an_event_in_anothers_partition_or_under_anothers_key_is_found(
+    stage: Stage, partitions_away: int, key: bytes | None
+) -> None:
+    withheld: list[StoredEvent] = []
+
+    def withhold(publication: Publication) -> None:
+        withheld.extend(publication.events)
+        publication.events.clear()
+
+    await stage.send(create_invoice(stage.paid))
+    await stage.work(withhold)
+    for event in withheld:
+        await stage.producer.send_and_wait(
+            stage.settings.topic_events,
+            event.document.encode(),
+            key=key or stage.paid.encode(),
+            partition=(stage.home(stage.paid) + partitions_away) % PARTITIONS,
+        )
+
+    findings, _ = await stage.verify()
+
+    found = [(finding.kind, finding.invoice_id) for finding in findings]
+    assert found == [(FindingKind.EVENT_MISPLACED, stage.paid)] * 2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from invoicing.checking.published import PublishedDigest, StoredDigest, check_pu
 from invoicing.checking.spill import Spill
 from invoicing.checking.topics import EVERYTHING, Ends, Extent
 from invoicing.store import Position
+from runtime.kafka import partition_of
 from runtime.settings import Settings
 
 # Two machines' clocks differ by less: what was recorded this close to what a topic has lost by age
@@ -33,10 +34,14 @@ NOWHERE: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rules of one comparison: what was due, and what the topics still held."""
+    """The rules of one comparison: what was due, and what the topics still held.
+
+    `homes` are among how many lanes invoices are at home.
+    """
 
     settings: Settings
     ends: Ends
+    homes: int
     extents: Extents
     numbers_counted: Mapping[tuple[str, str], int]
 
@@ -54,11 +59,15 @@ class Comparison:
             for row in group:
                 if row["published"]:
                     position = _position(row, self.settings.topic_events)
-                    published.append(PublishedDigest(row["version"], row["digest"], position))
+                    is_keyed = bool(row["is_keyed"])
+                    published.append(
+                        PublishedDigest(row["version"], row["digest"], position, is_keyed)
+                    )
                 else:
                     stored.append(self._stored_event(row))
+            home = partition_of(invoice_id.encode(), self.homes)
             yield from check_published(
-                invoice_id, stored, published, once=self.settings.is_transactional
+                invoice_id, stored, published, home, once=self.settings.is_transactional
             )
 
     def _stored_event(self, row: Row) -> StoredDigest:
@@ -68,6 +77,7 @@ class Comparison:
             due=self._is_due(row),
             kept=is_kept(row, self.extents.events),
             answered=bool(row["answered"]),
+            lane=row["partition"],
         )
 
     def _commands(self, rows: Iterator[Row]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     EVENT_REPEATED = "event_repeated"
     EVENT_DIFFERS = "event_differs"
     EVENT_UNKNOWN = "event_unknown"
+    EVENT_MISPLACED = "event_misplaced"
     EVENTS_OUT_OF_ORDER = "events_out_of_order"
     ANSWER_CONTRADICTED = "answer_contradicted"
     ANSWER_MISSING = "answer_missing"
@@ -57,6 +58,8 @@ MEANINGS: Final[Mapping[FindingKind, str]] = MappingProxyType(
         FindingKind.EVENT_REPEATED: "An event was published more than once.",
         FindingKind.EVENT_DIFFERS: "What was published is not what is stored, byte for byte.",
         FindingKind.EVENT_UNKNOWN: "An event was published that is not stored.",
+        FindingKind.EVENT_MISPLACED: "An event was published in another partition or under another"
+        " key than its invoice's.",
         FindingKind.EVENTS_OUT_OF_ORDER: "An event was published before the one that it follows.",
         FindingKind.ANSWER_CONTRADICTED: "A stored answer says another thing than the events.",
         FindingKind.ANSWER_MISSING: "A command's answer was not published as often as it was due.",

@@ -39,7 +39,7 @@ def digest(value: bytes) -> bytes:
 
 async def spill_topics(
     settings: Settings,
-    homes: int | None,
+    homes: int,
     ends: Ends,
     spill: Spill,
     report: Report,
@@ -47,10 +47,8 @@ async def spill_topics(
 ) -> Extents:
     """Read all four topics up to these ends. Raises `UnfinishedTransactionError`.
 
-    `homes` are among how many lanes invoices are at home; None before any worker has settled it.
+    `homes` are among how many lanes invoices are at home.
     """
-    partitions = homes or sum(place.topic == settings.topic_commands for place in ends.topics)
-
     async with reading_committed(settings) as consumer:
         reading = _Reading(consumer, ends, spill, report, progress)
         return Extents(
@@ -64,7 +62,7 @@ async def spill_topics(
                 partial(_dead_letter_row, topic_commands=settings.topic_commands),
             ),
             commands=await reading.topic(
-                settings.topic_commands, "records", partial(_record_row, partitions=partitions)
+                settings.topic_commands, "records", partial(_record_row, homes=homes)
             ),
         )
 
@@ -106,11 +104,9 @@ def _unreadable(record: ConsumerRecord, error: Exception) -> Finding:
 
 def _event_row(record: ConsumerRecord) -> Row:
     event = orjson.loads(record.value)
-    if record.key != event["subject"].encode():
-        raise ValueError("its key is not its invoice: it may stand in another's partition")
     return (
         str(event["subject"]), int(event["version"]), digest(record.value),
-        record.partition, record.offset,
+        record.key == event["subject"].encode(), record.partition, record.offset,
     )  # fmt: skip
 
 
@@ -123,12 +119,12 @@ def _published_answer_row(record: ConsumerRecord) -> Row:
     )  # fmt: skip
 
 
-def _record_row(record: ConsumerRecord, partitions: int) -> Row:
+def _record_row(record: ConsumerRecord, homes: int) -> Row:
     command = read_command(record.value, record.headers)
     value = digest(record.value or b"")
     if isinstance(command, Unreadable):
         return (None, None, None, None, value, True, record.partition, record.offset)
-    at_home = partition_of(command.subject.encode(), partitions) == record.partition
+    at_home = partition_of(command.subject.encode(), homes) == record.partition
     return (
         command.source, command.id, command.subject, command.body_hash, value, at_home,
         record.partition, record.offset,

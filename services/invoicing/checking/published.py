@@ -15,6 +15,7 @@ class StoredDigest:
 
     `due`: the group has committed the offset of its command, so it must have been published.
     `kept`: it is younger than what the topic has lost by retention.
+    `lane`: the partition that its command was answered in; None where nothing tells.
     """
 
     version: int
@@ -22,27 +23,30 @@ class StoredDigest:
     due: bool
     kept: bool
     answered: bool
+    lane: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedDigest:
-    """A published event by the digest of its value."""
+    """A published event by the digest of its value. `is_keyed`: its key is its invoice."""
 
     version: int
     digest: bytes
     position: Position
+    is_keyed: bool
 
 
 def check_published(
     invoice_id: str,
     stored: Sequence[StoredDigest],
     published: Sequence[PublishedDigest],
+    home: int,
     *,
     once: bool,
 ) -> Iterator[Finding]:
     """All of one invoice's events on both sides, each side by version and then by position.
 
-    Without `once`, whole events may be repeated.
+    `home` is the invoice's own partition. Without `once`, whole events may be repeated.
     """
     by_version = {
         version: list(copies) for version, copies in groupby(published, attrgetter("version"))
@@ -50,6 +54,7 @@ def check_published(
     known = {event.version for event in stored}
     for event in stored:
         yield from _check_event(invoice_id, event, by_version, once=once)
+        yield from _check_places(invoice_id, event, by_version.get(event.version, []), home)
     for version, copies in by_version.items():
         if version not in known:
             yield Finding(
@@ -85,6 +90,22 @@ def _check_event(
                 invoice_id,
                 f"{said}, digest {event.digest.hex()}",
                 f"{copy.position} has digest {copy.digest.hex()}",
+            )
+
+
+def _check_places(
+    invoice_id: str, event: StoredDigest, copies: Sequence[PublishedDigest], home: int
+) -> Iterator[Finding]:
+    """Where the number of homes was changed, the invoice was at home in its command's lane then."""
+    homes = {home, event.lane}
+    for copy in copies:
+        is_home = event.lane is None or copy.position.partition in homes
+        if not (is_home and copy.is_keyed):
+            yield Finding(
+                FindingKind.EVENT_MISPLACED,
+                invoice_id,
+                f"version {event.version} in partition {home}, under its invoice as the key",
+                f"{copy.position}, under {'its' if copy.is_keyed else 'another'} key",
             )
 
 

@@ -17,7 +17,7 @@ CACHE_KIB: Final = 32 * 1024
 
 SCHEMA: Final = """
 CREATE TABLE stored_events (invoice_id, version, digest, source, id, recorded_at);
-CREATE TABLE published_events (invoice_id, version, digest, "partition", "offset");
+CREATE TABLE published_events (invoice_id, version, digest, is_keyed, "partition", "offset");
 CREATE TABLE stored_answers (
     source, id, invoice_id, body_hash, digest, first_version, last_version,
     "partition", "offset", recorded_at);
@@ -42,14 +42,16 @@ CREATE INDEX dead_letters_of_record ON dead_letters (of_partition, of_offset);
 
 EVENTS_BY_INVOICE: Final = """
 SELECT event.invoice_id, event.version, event.digest, 0 AS published,
-       answer."partition", answer."offset", event.recorded_at, answer.id IS NOT NULL AS answered
+       answer."partition", answer."offset", event.recorded_at, answer.id IS NOT NULL AS answered,
+       NULL AS is_keyed
 FROM stored_events AS event
 LEFT JOIN stored_answers AS answer
     ON answer.source = event.source AND answer.id = event.id
     AND answer.invoice_id = event.invoice_id
     AND event.version BETWEEN answer.first_version AND answer.last_version
 UNION ALL
-SELECT invoice_id, version, digest, 1, "partition", "offset", NULL, NULL FROM published_events
+SELECT invoice_id, version, digest, 1, "partition", "offset", NULL, NULL, is_keyed
+FROM published_events
 ORDER BY 1, 2, 4, 5, 6
 """
 

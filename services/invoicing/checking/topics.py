@@ -32,6 +32,10 @@ class Ends:
     offsets: Mapping[int, int]
     topics: Mapping[TopicPartition, int]
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return sum(place.topic == topic for place in self.topics)
+
 
 @dataclass(slots=True)
 class Extent:

@@ -58,7 +58,7 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
         async with snapshot(settings) as connection:
             lanes_before = await lanes(connection, settings)
         ends = await look(settings)
-        homes = await homes_of(settings)
+        homes = await homes_of(settings) or ends.partitions(settings.topic_commands)
         extents = await spill_topics(settings, homes, ends, spill, report, progress)
         async with snapshot(settings) as connection:
             tables = await spill_database(
@@ -68,7 +68,7 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
         for finding in check_lanes(settings.topic_commands, seen, ends):
             report(finding)
         spill.index()
-        comparison = Comparison(settings, ends, extents, tables.numbers_counted)
+        comparison = Comparison(settings, ends, homes, extents, tables.numbers_counted)
         for finding in comparison.findings(spill):
             report(finding)
         return Verified(settings.topic_commands, ends, extents, tables)

@@ -95,7 +95,7 @@ async def recover_kafka(
 
 
 async def _homes(settings: Settings, ends: Ends) -> int:
-    partitions = sum(place.topic == settings.topic_commands for place in ends.topics)
+    partitions = ends.partitions(settings.topic_commands)
     homes = await homes_of(settings) or partitions
     check_homes(settings.topic_commands, partitions, homes)
     return homes
