@@ -107,7 +107,7 @@ class Gateway:
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await self._producer.send_and_wait(
-                    self._topic, value, key=command.subject.encode(), headers=list(HEADERS)
+                    self._topic, value, key=command.subject.encode(), headers=_headers(command)
                 )
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("command_not_sent", error=describe(error))
@@ -135,6 +135,13 @@ class Gateway:
             return _conflict()
         answer: Answer = orjson.loads(row["answer"])
         return answer
+
+
+def _headers(command: CommandEnvelope) -> list[tuple[str, bytes]]:
+    """The record's. A trace that came with the request alone is not in the record's value."""
+    if command.traceparent is None:
+        return list(HEADERS)
+    return [*HEADERS, ("traceparent", command.traceparent.encode())]
 
 
 def _conflict() -> Refusal:

@@ -1,9 +1,9 @@
 """A command's way can be followed: from its producer, or the HTTP request, to its answer."""
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -46,11 +46,17 @@ def telling(traces: Traces) -> dict[str, str]:
     return {"INVOICING_TRACES_ENDPOINT": traces.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
 
+def new_trace() -> tuple[str, str, str]:
+    """A trace that is recorded, a span of it, and both as a traceparent."""
+    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    return trace_id, span_id, f"00-{trace_id}-{span_id}-01"
+
+
 def traced_command(**data: object) -> tuple[str, str, Sent]:
     """A trace, a span of it, and a command that its producer sent in there."""
-    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    trace_id, span_id, traceparent = new_trace()
     command = create_invoice(invoice_id(), **data)
-    command.attributes["traceparent"] = f"00-{trace_id}-{span_id}-01"
+    command.attributes["traceparent"] = traceparent
     return trace_id, span_id, command
 
 
@@ -103,27 +109,55 @@ async def test_a_producer_that_does_not_record_has_no_spans(
     assert traces.of(trace_id) == []
 
 
-async def test_a_request_and_the_command_that_it_leads_to_are_one_trace(
-    traced: Service, traces: Traces
-) -> None:
-    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
-    command = create_invoice(invoice_id())
+@pytest.fixture(scope="module")
+async def http(traced: Service, traces: Traces) -> AsyncIterator[httpx.AsyncClient]:
     async with running_api(traced, **telling(traces)) as api, api.connect() as client:
-        response = await client.post(
-            "/v1/invoices",
-            content=json.dumps(command.data),
-            headers={"traceparent": f"00-{trace_id}-{span_id}-01"},
-        )
-        spans = await eventually(
-            lambda: {span.name: span for span in traces.of(trace_id)},
-            until=lambda spans: len(spans) == 4,
-        )
+        yield client
+
+
+async def test_a_request_and_the_command_that_it_leads_to_are_one_trace(
+    http: httpx.AsyncClient, traces: Traces
+) -> None:
+    trace_id, span_id, traceparent = new_trace()
+    data = create_invoice(invoice_id()).data
+
+    response = await http.post("/v1/invoices", json=data, headers={"traceparent": traceparent})
+
     assert response.status_code == 201, response.text
+    spans = await spans_by_name(traces, trace_id)
     request = spans["POST /v1/invoices"]
     assert request.parent_span_id.hex() == span_id
     assert attributes(request)["http.response.status_code"] == 201
     for inside in ("send command", "await answer", "CreateInvoice"):
         assert spans[inside].parent_span_id == request.span_id
+
+
+async def test_a_command_that_is_handed_over_as_it_is_belongs_to_its_requests_trace(
+    http: httpx.AsyncClient, traced: Service, traces: Traces
+) -> None:
+    trace_id, _, traceparent = new_trace()
+    command = create_invoice(invoice_id())
+
+    response = await http.post(
+        "/v1/commands",
+        content=command.value,
+        headers={"traceparent": traceparent, "content-type": "application/cloudevents+json"},
+    )
+
+    assert response.status_code == 200, response.text
+    spans = await spans_by_name(traces, trace_id)
+    assert spans["CreateInvoice"].parent_span_id == spans["POST /v1/commands"].span_id
+    events = await eventually(lambda: traced.events_of(command.subject))
+    assert {event["traceparent"].split("-")[1] for event in events} == {trace_id}
+
+
+async def spans_by_name(traces: Traces, trace_id: str) -> dict[str, Span]:
+    """The spans of a request and of its command, as soon as all are there."""
+    return await eventually(
+        lambda: {span.name: span for span in traces.of(trace_id)},
+        until=lambda spans: len(spans) == 4,
+        seconds=30,
+    )
 
 
 async def test_no_customers_data_is_in_any_span(traced: Service, traces: Traces) -> None:
