@@ -3,12 +3,14 @@
 # nothing else. As who may alter the cluster; again whenever you like, for what is there stays:
 #   BOOTSTRAP=kafka:9092 COMMAND_CONFIG=admin.properties deploy/kafka/acls.sh
 #
-#   principal           commands     events     replies    dead-letter  groups            transactions
-#   invoicing-worker    read, write  write      write      write        its own           its lanes'
-#   invoicing-api       write        describe   read       describe
-#   invoicing-producer  write                   read                    invoicing-producer*
-#   invoicing-consumer               read                               invoicing-consumer*
-#   invoicing-operator  all of them: read, write, create                the service's     <group>-redrive
+#   principal           commands        events        replies       dead letters  groups               transactions
+#   invoicing-worker    read, write     write         write         write         its own              its lanes'
+#   invoicing-api       write           describe      read          describe
+#   invoicing-producer  write                         read                        invoicing-producer*
+#   invoicing-consumer                  read                                      invoicing-consumer*
+#   invoicing-operator  create, read,   create, read  create, read  create, read  <group>-redrive;     <group>-redrive
+#                       write                                                     describe the workers'
+#   invoicing-recovery  read            read, write   read, write   read          the workers'         the lanes'
 #
 # A worker writes commands, for it forwards what came to the wrong partition. To be allowed to read or
 # write is to be allowed to describe.
@@ -48,7 +50,15 @@ allow invoicing-consumer --operation Read --topic "$events"
 allow invoicing-consumer --operation Read \
   --group invoicing-consumer --resource-pattern-type prefixed
 
-allow invoicing-operator --operation Read --operation Write --operation Create \
-  --topic "$commands" --topic "$events" --topic "$replies" --topic "$dead_letter"
-allow invoicing-operator --operation Read --group "$group" --group "$group-redrive"
-allow invoicing-operator --operation Write --transactional-id "$group-redrive"
+all=(--topic "$commands" --topic "$events" --topic "$replies" --topic "$dead_letter")
+
+allow invoicing-operator --operation Create "${all[@]}"
+allow invoicing-operator --operation Read "${all[@]}" --group "$group-redrive"
+allow invoicing-operator --operation Write \
+  --topic "$commands" --transactional-id "$group-redrive"
+allow invoicing-operator --operation Describe --group "$group"
+
+allow invoicing-recovery --operation Read "${all[@]}" --group "$group"
+allow invoicing-recovery --operation Write --topic "$events" --topic "$replies"
+allow invoicing-recovery --operation Write \
+  --transactional-id "$group-$commands-" --resource-pattern-type prefixed

@@ -4,7 +4,7 @@
 --     psql -f deploy/postgres/logins.sql postgresql://postgres@host/invoicing
 --
 --   login                  is                                      for
---   invoicing_migrator     owner of the database                   invoicing migrate, rebuild, verify
+--   invoicing_migrator     owner of the database                   invoicing migrate, rebuild, recover, verify
 --   invoicing_worker       invoicing_writer                        invoicing worker
 --   invoicing_api          invoicing_reader, _seller_reader        invoicing api, show, history, verify
 --

@@ -36,7 +36,7 @@ from tests.stack.wait import eventually
 START_SECONDS_MAX = 120
 RUN_SECONDS_MAX = 180
 SECONDS_MAX = 60
-PRINCIPALS = ("worker", "api", "producer", "consumer", "operator")
+PRINCIPALS = ("worker", "api", "producer", "consumer", "operator", "recovery")
 LOGINS = ("postgres", "migrator", "worker", "api")
 PARTITIONS = 2
 # The image's scripts for it differ; the class behind them is the same.

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +20,15 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from ops.onlooker import producing
-from runtime.kafka import client_options, existing_topics, producer_options
+from ops.onlooker import producing, reading
+from runtime.kafka import client_options, existing_topics, group_members, producer_options
 from runtime.settings import Settings
 from tests.deploy.certificates import Authority
 from tests.deploy.secured import SECONDS_MAX, Secured
+from tests.service.commands import Sent, create_invoice, invoice_id
 from tests.service.http import Api
 from tests.service.service import Worker
+from tests.stack.wait import eventually
 
 pytestmark = [pytest.mark.timeout(600)]
 
@@ -112,6 +115,10 @@ async def shut_out(settings: Settings, topic: str) -> None:
         ("api", read, DEAD_LETTERS, TopicAuthorizationFailedError),
         ("consumer", join, EVENTS, GroupAuthorizationFailedError),
         ("worker", read, DEAD_LETTERS, TopicAuthorizationFailedError),
+        ("operator", write, EVENTS, TopicAuthorizationFailedError),
+        ("operator", join, EVENTS, GroupAuthorizationFailedError),
+        ("operator", shut_out, COMMANDS, TransactionalIdAuthorizationFailed),
+        ("recovery", write, COMMANDS, TopicAuthorizationFailedError),
     ],
 )
 async def test_kafka_refuses_what_is_not_ones_own(
@@ -125,6 +132,94 @@ async def test_kafka_refuses_what_is_not_ones_own(
 
     with pytest.raises(refusal):
         await asyncio.wait_for(action(settings, topic), SECONDS_MAX)
+
+
+@pytest.fixture(scope="module")
+async def sent(secured: Secured, worker: Worker) -> str:
+    """An invoice that an operator has sent; beside it stands a dead letter."""
+    assert worker.is_ready()
+    operator, command = secured.party("operator"), create_invoice(invoice_id())
+    async with reading(operator.settings(), DEAD_LETTERS) as dead_letters:
+        async with producing(operator.settings()) as producer:
+            await producer.send_and_wait(COMMANDS, b"{", key=b"k")
+        await asyncio.wait_for(dead_letters.getone(), SECONDS_MAX)
+    await asyncio.to_thread(operator.run, "send", file_of(secured, command))
+    return command.subject
+
+
+@pytest.mark.parametrize(
+    ("login", "command", "told"),
+    [
+        ("api", "watch --from-beginning --count 1", "created"),
+        ("api", "show {invoice}", "{invoice}"),
+        ("api", "history {invoice}", "created"),
+        ("api", "dead-letters list", "not_json"),
+        ("api", "dead-letters redrive --limit 1", "1 sent back"),
+        ("migrator", "rebuild", "0 differed"),
+        ("migrator", "verify", "Every promise is kept"),
+    ],
+)
+def test_an_operator_does_it_with_the_rights_that_are_written_down(
+    secured: Secured, sent: str, login: str, command: str, told: str
+) -> None:
+    arguments = command.format(invoice=sent).split()
+
+    assert told.format(invoice=sent) in secured.party("operator", login).run(*arguments)
+
+
+async def test_after_a_loss_both_sides_are_brought_forward_with_the_rights_that_are_written_down(
+    secured: Secured, without_worker: None
+) -> None:
+    await store_without_publishing(secured)
+
+    published = secured.party("recovery", "migrator").run("recover", "kafka", "--json")
+    put_back = secured.party("operator", "migrator").run("recover", "postgres", "--json")
+    hidden = secured.party("operator", "migrator").run("recover", "feed", "--json")
+
+    assert json.loads(published)["events"] == 2
+    assert (json.loads(put_back)["events"], json.loads(hidden)["hidden"]) == (0, 0)
+    secured.party("operator").run("verify")
+
+
+@pytest.fixture
+async def without_worker(worker: Worker) -> AsyncIterator[None]:
+    """The worker is told to stop, and is back afterwards."""
+    worker.signal(signal.SIGTERM)
+    await worker.ended(SECONDS_MAX)
+    yield
+    worker.start()
+    await eventually(worker.is_ready, seconds=SECONDS_MAX)
+
+
+async def store_without_publishing(secured: Secured) -> None:
+    """A worker is killed just when Postgres has an invoice's two events and Kafka has none."""
+    party = secured.party("worker", "worker")
+    fault = {"FAULT": "stored:1:SIGKILL", "INVOICING_SESSION_TIMEOUT_SECONDS": "6"}
+    worker = Worker(
+        "tests.service.faulty_worker",
+        {**os.environ, **party.environment, **fault},
+        party.directory / "killed.log",
+    )
+    try:
+        async with producing(secured.party("producer").settings()) as producer:
+            command = create_invoice(invoice_id())
+            await producer.send_and_wait(COMMANDS, command.value, key=command.subject.encode())
+        assert await worker.ended(SECONDS_MAX) == -signal.SIGKILL, worker.log
+    finally:
+        worker.close()
+    settings = secured.party("operator").settings()
+    await eventually(
+        lambda: group_members(settings, settings.consumer_group),
+        until=lambda members: members == 0,
+        seconds=SECONDS_MAX,
+    )
+
+
+def file_of(secured: Secured, command: Sent) -> str:
+    """A file as `invoicing send` takes it."""
+    path = secured.directory / f"{command.subject}.jsonl"
+    path.write_bytes(command.value)
+    return str(path)
 
 
 async def test_a_right_that_is_missing_is_told_by_its_topic(secured: Secured) -> None:
@@ -234,10 +329,6 @@ async def test_postgres_refuses_what_is_not_ones_own(
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await statement(secured, login, sql)
-
-
-async def test_who_migrates_may_rebuild(secured: Secured) -> None:
-    secured.party("operator", "migrator").run("rebuild")
 
 
 async def statement(secured: Secured, login: str, sql: str) -> list[asyncpg.Record]:

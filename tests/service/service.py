@@ -33,13 +33,21 @@ READY_SECONDS_MAX = 90
 class Worker:
     """A worker process."""
 
+    process: subprocess.Popen[bytes]
+
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.metrics_port = free_port()
+        self._module = module
+        self._environment = environment | {"INVOICING_METRICS_PORT": str(self.metrics_port)}
         self._log = log
-        with log.open("ab") as output:
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again when it has ended."""
+        with self._log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, "worker"],
-                env=environment | {"INVOICING_METRICS_PORT": str(self.metrics_port)},
+                [sys.executable, "-m", self._module, "worker"],
+                env=self._environment,
                 stderr=output,
                 stdout=output,
             )
