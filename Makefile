@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 AUDIT := .local/audit
 
-.PHONY: demo test unit chaos simulate soak image audit sbom bench bench-http check constraints schemas clean
+.PHONY: demo test unit chaos simulate soak backlog image audit sbom bench bench-http check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -31,6 +31,10 @@ simulate: $(READY)
 # Workers replaced again and again under load, in containers.
 soak: $(READY)
 	SOAK_SECONDS=$$(( $(MINUTES) * 60 )) $(BIN)/pytest tests/deploy/test_rolling.py
+
+# A worker's memory, while it works a backlog of so many commands off.
+backlog: $(READY)
+	BACKLOG_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/acceptance/test_backpressure.py -k however_long
 
 # BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
 bench: $(READY)

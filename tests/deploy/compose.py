@@ -21,7 +21,8 @@ RUN_SECONDS_MAX = 120
 COMPOSE_FILE = "docker-compose.yml"
 # Where the image of its profile `metrics` cannot be pulled.
 STAND_INS = "tests/deploy/images/compose.yaml"
-IMAGES = ("python:3.13-slim", "postgres:17", "apache/kafka:4.1.1")
+PYTHON_IMAGE = "python:3.13-slim"
+IMAGES = (PYTHON_IMAGE, "postgres:17", "apache/kafka:4.1.1")
 TOPICS = Topics(
     commands="invoices.commands",
     events="invoices.events",

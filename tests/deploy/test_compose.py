@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.deploy.alerts import ALERTS
-from tests.deploy.compose import ComposeProject
+from tests.deploy.compose import PYTHON_IMAGE, ComposeProject
 from tests.deploy.dashboard import DASHBOARD, PANELS, expressions
 from tests.service.commands import create_invoice, invoice_id, void_invoice
 from tests.service.service import Service
@@ -23,6 +23,8 @@ CREATE = {
 }
 EXITED_WHEN_KILLED = 137
 WORKERS = ("worker-1", "worker-2")
+# Our packages take 140 of them.
+IMAGE_MEGABYTES_MAX = 170
 # It looks every five seconds; on a busy machine it may miss some.
 PROMETHEUS_SECONDS_MAX = 120
 
@@ -96,6 +98,12 @@ def test_the_image_holds_nothing_to_install_or_build_with(compose: ComposeProjec
 
     assert found == ""
     assert modules.split() == ["None", "None"]
+
+
+def test_the_image_adds_little_to_pythons(compose: ComposeProject) -> None:
+    image, base = json.loads(compose.docker("image", "inspect", compose.image, PYTHON_IMAGE))
+
+    assert (image["Size"] - base["Size"]) / 1e6 < IMAGE_MEGABYTES_MAX
 
 
 def test_the_image_says_what_it_is(compose: ComposeProject) -> None:
