@@ -22,8 +22,8 @@ from tests.service.promises import (
     assert_events_are_the_stored_ones,
     assert_versions_without_gap_or_repeat,
 )
-from tests.service.service import Service, running_service
-from tests.stack.backups import backup_of
+from tests.service.service import Service, Worker, running_service
+from tests.stack.backups import backup_of, fail_over
 from tests.stack.kafka import Kafka
 from tests.stack.topics import delete_group, fresh_topics
 
@@ -111,8 +111,12 @@ async def handle(service: Service, *commands: Sent) -> None:
 
 
 async def last_words(service: Service) -> str:
-    """Why a worker does not go on."""
-    worker = service.start_worker(INVOICING_RETRY_LIMIT_SECONDS="1")
+    """Why a worker does not begin."""
+    return await last_words_of(service.start_worker(INVOICING_RETRY_LIMIT_SECONDS="1"))
+
+
+async def last_words_of(worker: Worker) -> str:
+    """Why it does not go on."""
     assert await worker.ended(seconds=90) == 1
     line = json.loads(worker.log.splitlines()[-1])
     assert line["event"] == "worker_gave_up"
@@ -141,6 +145,24 @@ async def test_postgres_restored_to_a_point_before_kafkas(service: Service, invo
         assert recovered == {"events": 4, "answers": 2, "invoices": 2}
         await service.verify()
         assert [event["version"] for event in service.events_of(lost)] == [1, 2, 3, 4]
+
+
+@pytest.mark.real_kafka
+async def test_a_standby_that_lacks_the_last_transactions_takes_over_from_postgres(
+    service: Service, invoicing: Run
+) -> None:
+    lost = invoice_id()
+    await handle(service, create_invoice(invoice_id()))
+    async with backup_of(service.dsn) as standby:
+        worker = await service.ready_worker(INVOICING_RETRY_LIMIT_SECONDS="1")
+        await service.ask(create_invoice(lost))
+        await fail_over(service.dsn, standby)
+        await service.send([record_payment(lost)])
+
+        assert "has forgotten" in await last_words_of(worker)
+        assert "knows only of what stands below" in await last_words(service)
+        told(await invoicing("recover", "postgres", "--json"))
+        await service.verify()
 
 
 @pytest.mark.real_kafka

@@ -23,10 +23,10 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "0"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
 # One kind of fault alone, for so long: all of them together take as long as the mixed round again.
 ALONE_SECONDS = max(8.0, SECONDS / (len(EVERYTHING) + len(EVERY_FATE)))
-# Whoever failed goes on, so somebody else must come to fail.
+# Whoever failed or slept goes on, so somebody else must come for the next to meet his fate.
 CARRIERS: dict[str, Fault] = {
     KILLED: let_be,
-    STOPPED: let_be,
+    STOPPED: terminate,
     CLOCK: let_be,
     FAILING: terminate,
 }
