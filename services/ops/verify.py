@@ -1,6 +1,7 @@
 """`invoicing verify`: are all promises kept?"""
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -21,6 +22,7 @@ from runtime.settings import read_settings
 
 # With --json all are printed.
 SHOWN_MAX: Final = 20
+YOUNG_OBJECTS_MAX: Final = 100_000
 
 
 def verify(
@@ -48,6 +50,9 @@ def verify(
         elif counts.total() <= SHOWN_MAX:
             print_line(_sentence(finding))
 
+    # Pages of rows come and go, and hold no rings: to look for them takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
     with bars() as progress, reaching_postgres(), reaching_kafka():
         verified = asyncio.run(compare(settings, report, progress))
     _tell(verified, counts, as_json)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import typer
 from prometheus_client import REGISTRY
@@ -38,6 +39,7 @@ SETTING = re.compile(r"\bINVOICING_([A-Z_]+)")
 METRIC = re.compile(r"\binvoicing_[a-z_]+")
 # Log events, findings, codes: names in code quotes that have an underscore in them.
 NAME = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
+QUERY = re.compile(r'^psql -c "([^"]+)"$', re.MULTILINE)
 LINK = re.compile(r"\]\(([^)]+\.md)\)")
 # Schemas and roles in Postgres begin as our metrics do.
 IN_POSTGRES = {"invoicing_rebuild", "invoicing_reader"}
@@ -100,6 +102,17 @@ def test_every_page_that_it_links_to_exists(page: Path) -> None:
     assert [
         link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()
     ] == []
+
+
+async def test_every_query_in_them_can_be_run(database: str) -> None:
+    queries = [query for page in RUNBOOKS for query in QUERY.findall(page.read_text())]
+    connection = await asyncpg.connect(database)
+    try:
+        for query in queries:
+            await connection.fetch(query)
+    finally:
+        await connection.close()
+    assert len(queries) == sum(page.read_text().count("psql") for page in RUNBOOKS)
 
 
 async def handle(service: Service, *commands: Sent) -> None:

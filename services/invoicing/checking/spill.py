@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 CACHE_KIB: Final = 32 * 1024
+# To hand over each row by itself costs several times as much as to write it.
+ROWS_AT_ONCE: Final = 1_000
 
 SCHEMA: Final = """
 CREATE TABLE stored_events (invoice_id, version, digest, source, id, recorded_at);
@@ -99,13 +101,23 @@ class Spill:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._insertions = {table: _insertion(connection, table) for table in TABLES}
+        self._waiting: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
 
     def add(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add rows, in the order of the table's columns."""
-        self._connection.executemany(self._insertions[table], rows)
+        waiting = self._waiting[table]
+        waiting += rows
+        if len(waiting) >= ROWS_AT_ONCE:
+            self._write(table)
+
+    def _write(self, table: str) -> None:
+        self._connection.executemany(self._insertions[table], self._waiting[table])
+        self._waiting[table].clear()
 
     def index(self) -> None:
-        """All is there: make ready to look things up."""
+        """All is there: make ready to read it, and to look things up."""
+        for table in TABLES:
+            self._write(table)
         self._connection.executescript(INDEXES)
 
     def read(self, query: str) -> Iterator[sqlite3.Row]:
