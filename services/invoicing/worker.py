@@ -89,7 +89,8 @@ async def run(settings: Settings, sellers: Sellers) -> None:
 def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroker, Lanes]:
     """The broker with its subscriber, and the lanes that it feeds."""
     broker = KafkaBroker(
-        settings.kafka_bootstrap_servers,
+        # Of a string that names several, FastStream makes the name of one.
+        settings.kafka_bootstrap_servers.split(","),
         client_id=CLIENT_ID,
         security=security(settings),
         consumer_only=True,

@@ -26,6 +26,7 @@ from tests.service.promises import (
 from tests.service.service import Service, Worker, running_service
 from tests.stack.backups import backup_of, fail_over
 from tests.stack.kafka import Kafka
+from tests.stack.ports import free_port
 from tests.stack.topics import delete_group, fresh_topics
 
 ROOT = Path(__file__).parents[2]
@@ -218,3 +219,14 @@ async def test_a_recovery_of_kafka_that_is_killed_again_and_again_publishes_ever
     await made_anew.verify()
     await assert_events_are_the_stored_ones(made_anew)
     assert_versions_without_gap_or_repeat(made_anew)
+
+
+@pytest.mark.real_kafka
+async def test_a_worker_starts_while_one_of_the_brokers_that_it_is_told_of_is_away(
+    service: Service,
+) -> None:
+    service.start_worker(
+        INVOICING_KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()},{service.bootstrap}"
+    )
+
+    await service.ask(create_invoice(invoice_id()))
