@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from contracts.details import Details
-from contracts.invoice import Document, Shape, Summary
+from contracts.filed import Filed
+from contracts.invoice import Shape, Summary
 from contracts.money import Money, Quantity
 from contracts.texts import Day, Instant, LongText, Text
 
@@ -22,7 +23,7 @@ class EventData(Summary):
 class Whole(EventData):
     """An event that shows the whole invoice."""
 
-    invoice: Document = Field(description="The whole of it, as it is after the event.")
+    invoice: Filed = Field(description="The whole of it, as it is after the event.")
 
     def model_dump_json(self, **options: Any) -> str:
         """As JSON. Most of it is the document, whose JSON is made once for all that show it."""

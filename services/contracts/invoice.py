@@ -364,8 +364,6 @@ class SellerParty(Shape):
 class Document(Particulars):
     """The whole invoice: every field that was given, and all that was worked out from them."""
 
-    __slots__ = ("_json",)
-
     customer_id: Text = Field(description="The customer.")
     currency: Currency = Field(description="ISO 4217 code.")
     seller: SellerParty = Field(description="The seller, as settings were then.")
@@ -390,16 +388,6 @@ class Document(Particulars):
     )
     total_excluding_tax: Money = Field(description="`total` less `total_tax`.")
     tax_groups: tuple[TaxGroup, ...] = Field(description="The tax by category and rate.")
-
-    @property
-    def json_text(self) -> str:
-        """Its JSON, made once for all events and states that show it."""
-        try:
-            made: str = object.__getattribute__(self, "_json")
-        except AttributeError:
-            made = self.model_dump_json()
-            object.__setattr__(self, "_json", made)
-        return made
 
 
 class Summary(Shape):

@@ -437,7 +437,7 @@ def stored_invoice(invoice: Invoice, is_told_whole: bool) -> StoredInvoice:
         created_at=invoice.created_at,
         updated_at=invoice.updated_at,
         # Else it would cost reading the whole document, which most commands never look at.
-        listing=listing(invoice.document) if is_told_whole else None,
+        listing=listing(invoice.filed.excerpt) if is_told_whole else None,
     )
 
 

@@ -186,7 +186,7 @@ def _pairs(fields: dict[str, object], names: Sequence[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = value.json_text if isinstance(value, Document) else str(value)
+    text = value.model_dump_json() if isinstance(value, Document) else str(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

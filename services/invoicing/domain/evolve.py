@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from contracts import events
 from contracts.events import EventData
-from contracts.invoice import Document, Summary
-from invoicing.domain.filed import Filed
+from contracts.filed import Filed
+from contracts.invoice import Summary
 from invoicing.domain.invoice import (
     AttachedSource,
     Invoice,
@@ -48,7 +48,7 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
     return Invoice.trusted(
         **summary,
         version=1,
-        filed=Filed(event.invoice),
+        filed=event.invoice,
         sources=_with_default_source({}, event.invoice, recorded_at),
         entered={event.state: recorded_at},
         created_at=recorded_at,
@@ -57,10 +57,10 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
 
 
 def _with_default_source(
-    sources: dict[str, AttachedSource], document: Document, recorded_at: datetime
+    sources: dict[str, AttachedSource], filed: Filed, recorded_at: datetime
 ) -> dict[str, AttachedSource]:
     """A source that the invoice names is attached, if nobody has told more about it yet."""
-    source_id = document.source_id
+    source_id = filed.excerpt.source_id
     if source_id is None or source_id in sources:
         return sources
     return {**sources, source_id: AttachedSource(source_id=source_id, attached_at=recorded_at)}
@@ -72,13 +72,13 @@ def _none(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> Chang
 
 def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
     sources = dict(invoice.sources)
-    if event.invoice.source_id != invoice.document.source_id:
+    if event.invoice.excerpt.source_id != invoice.filed.excerpt.source_id:
         sources = _with_default_source(sources, event.invoice, recorded_at)
-    return {"filed": Filed(event.invoice), "sources": sources}
+    return {"filed": event.invoice, "sources": sources}
 
 
 def _opened(_invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
-    return {"filed": Filed(event.invoice)}
+    return {"filed": event.invoice}
 
 
 def _unposted(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> Changes:

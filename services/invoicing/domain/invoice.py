@@ -8,14 +8,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import Field, InstanceOf
+from pydantic import Field
 from pydantic_core import from_json
 
 from contracts.events import CreditNote, Source
+from contracts.filed import Filed
 from contracts.invoice import Document, Shape, State, Summary
 from contracts.money import Money
 from contracts.texts import Day, LongText, Text
-from invoicing.domain.filed import Filed
 
 
 class PaymentState(StrEnum):
@@ -96,7 +96,7 @@ class Invoice(Summary):
     """An invoice after some number of events. `version` counts them."""
 
     version: int
-    filed: InstanceOf[Filed] = Field(exclude=True)
+    filed: Filed = Field(exclude=True)
     archived: bool = False
     overdue_as_of: Day | None = None
     attempt_count: int = 0

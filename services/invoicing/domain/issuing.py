@@ -1,6 +1,7 @@
 """Making, changing, opening and giving up an invoice."""
 
 from contracts import commands, events
+from contracts.filed import Filed
 from contracts.invoice import State
 from contracts.replies import FieldError, Refusal, RefusalCode
 from invoicing.domain.decision import Command, Context, Decision, tell
@@ -33,7 +34,7 @@ def create(command: Command, data: commands.CreateInvoice, context: Context) -> 
             "amount_refunded": nothing,
             "amount_credited": nothing,
             "amount_written_off": nothing,
-            "invoice": document,
+            "invoice": Filed(document),
         },
     )
     invoice = evolve(None, created, context.recorded_at)
@@ -62,7 +63,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Refusal | None:
             events.InvoiceUpdated,
             customer_id=document.customer_id,
             total=document.total,
-            invoice=document,
+            invoice=Filed(document),
         )
     return None
 
@@ -88,12 +89,13 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Refusal | None:
         seller = decision.context.sellers.find(invoice.seller_id)
         if seller is None:
             return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
-        number = decision.take_number(series_for(seller, "invoice", invoice.document.document_date))
+        day = invoice.filed.excerpt.document_date
+        number = decision.take_number(series_for(seller, "invoice", day))
     decision.tell(
         events.InvoiceOpened,
         state=State.OPEN,
         invoice_number=number,
-        invoice=invoice.document,
+        invoice=invoice.filed,
     )
     if invoice.total == 0:
         decision.tell(events.InvoicePaid, state=State.PAID)

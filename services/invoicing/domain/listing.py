@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from contracts.filed import Excerpt
 from contracts.invoice import Document
 
 
@@ -17,7 +18,7 @@ class Listing:
     labels: tuple[str, ...]
 
 
-def listing(document: Document) -> Listing:
+def listing(document: Document | Excerpt) -> Listing:
     """What lists can ask of this document."""
     return Listing(
         document_date=document.document_date,
@@ -37,7 +38,7 @@ def metadata_label(key: str, value: str) -> str:
     return label(f"metadata.{len(key)}.{key}", value)
 
 
-def _labels(document: Document) -> Iterator[str]:
+def _labels(document: Document | Excerpt) -> Iterator[str]:
     yield label("currency", document.currency)
     for name in ("upstream_id", "application_id", "order_id"):
         value = getattr(document, name)
