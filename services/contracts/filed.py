@@ -67,7 +67,7 @@ class Filed:
         return self._json
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Filed) and self.json_text == other.json_text
+        return other is self or (isinstance(other, Filed) and other.json_text == self.json_text)
 
     def __hash__(self) -> int:
         return hash(self.json_text)

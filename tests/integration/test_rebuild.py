@@ -248,7 +248,6 @@ def _rebuild_and_die(dsn: str, ranges: int) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(dsn)
         await rebuild_module._plan(connection)
-        await rebuild_module._write_to_shadow(connection)
         for _ in range(ranges):
             await rebuild_module._replay_range(connection)
         async with connection.transaction():

@@ -77,8 +77,9 @@ def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: dateti
     return {"filed": event.invoice, "sources": sources}
 
 
-def _opened(_invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
-    return {"filed": event.invoice}
+def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
+    # Opening changes nothing of it: what was read of it already is kept.
+    return {} if event.invoice == invoice.filed else {"filed": event.invoice}
 
 
 def _unposted(_invoice: Invoice, _event: EventData, _recorded_at: datetime) -> Changes:
