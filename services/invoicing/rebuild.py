@@ -14,7 +14,7 @@ import multiprocessing
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -116,9 +116,11 @@ FROM {SHADOW}.ranges
 # The shadow may be ahead of the position, never behind it.
 WRONG_IN_SHADOW: Final = f"""
 SELECT told.invoice_id, told.last, shadow.version
-FROM (SELECT invoice_id, max(version) AS last FROM events WHERE position <= $1 GROUP BY 1) AS told
+FROM (SELECT invoice_id, max(version) AS last FROM events GROUP BY invoice_id) AS told
 LEFT JOIN {SHADOW}.invoices AS shadow ON shadow.id = told.invoice_id
-WHERE shadow.version IS NULL OR shadow.version < told.last
+WHERE coalesce(shadow.version, 0) < told.last AND EXISTS (
+    SELECT FROM events WHERE events.invoice_id = told.invoice_id
+        AND events.version > coalesce(shadow.version, 0) AND events.position <= $1)
 LIMIT 5
 """  # noqa: S608
 
@@ -253,9 +255,12 @@ async def _replay_ranges(
     # Spawned: a forked copy of a running event loop and its connections is good for nothing.
     context = multiprocessing.get_context("spawn")
     loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    others = processes - 1
+    with ProcessPoolExecutor(others, mp_context=context) if others else nullcontext() as pool:
         replaying = asyncio.gather(
-            *(loop.run_in_executor(pool, replay_ranges, dsn) for _ in range(processes))
+            # This process as well: it is at work before the others have begun.
+            _replay_all(dsn),
+            *(loop.run_in_executor(pool, replay_ranges, dsn) for _ in range(others)),
         )
         while not replaying.done():
             await asyncio.wait({replaying}, timeout=POLL_INTERVAL_SECONDS)
@@ -271,19 +276,28 @@ async def _done(connection: asyncpg.Connection) -> tuple[int, int]:
 
 def replay_ranges(dsn: str) -> None:
     """Replay ranges until there is none left. Runs in a process of its own."""
-    # What a range makes lives as long as it: to look for garbage among that is waste.
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
     asyncio.run(_replay_all(dsn))
 
 
 async def _replay_all(dsn: str) -> None:
     connection = await _connect(dsn)
     try:
-        while await _replay_range(connection):
-            pass
+        with _little_garbage():
+            while await _replay_range(connection):
+                pass
     finally:
         await connection.close()
+
+
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """What a range makes lives as long as it: to look for garbage among that is waste."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 async def _replay_range(connection: asyncpg.Connection) -> bool:
