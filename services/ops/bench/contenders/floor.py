@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import cycle
 from typing import Any, Final
 
 import asyncpg
@@ -38,15 +39,15 @@ Records = Sequence[ConsumerRecord]
 
 @dataclass(frozen=True)
 class Shape:
-    """What the service wrote for the same load, on average."""
+    """What the service wrote for the same load, on average, and some of the texts that it wrote."""
 
     events_a_command: float
     answers_a_command: float
     states_a_command: float
     labels_a_command: float
-    event_bytes: int
-    answer_bytes: int
-    snapshot_bytes: int
+    events: list[str]
+    answers: list[str]
+    snapshots: list[str]
 
 
 async def main(settings: Settings, shape: Shape) -> None:
@@ -98,12 +99,20 @@ async def _lane(
 
 async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
     now = datetime.now(UTC)
-    event, answer = "e" * shape.event_bytes, "a" * shape.answer_bytes
+    events, answers = cycle(shape.events), cycle(shape.answers)
     async with pool.acquire() as connection, connection.transaction():
         await connection.copy_records_to_table(
             "events",
             records=(
-                (_id(record), _version(record, n), "invoice.opened", event, "/bench", "c", now)
+                (
+                    _id(record),
+                    _version(record, n),
+                    "invoice.opened",
+                    next(events),
+                    "/bench",
+                    "c",
+                    now,
+                )
                 for record, n in _spread(records, shape.events_a_command)
             ),
             columns=EVENT_COLUMNS,
@@ -112,7 +121,13 @@ async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
             "commands",
             records=(
                 (
-                    *("/bench", f"{_id(record)}/{record.offset}", _id(record), b"h" * 32, answer),
+                    *(
+                        "/bench",
+                        f"{_id(record)}/{record.offset}",
+                        _id(record),
+                        b"h" * 32,
+                        next(answers),
+                    ),
                     *(1, 2, record.topic, record.partition, record.offset, now),
                 )
                 for record, _ in _spread(records, shape.answers_a_command)
@@ -131,14 +146,14 @@ async def _publish(
 ) -> None:
     await producer.begin_transaction()
     waiting: list[Any] = []
-    for topic, size, share in (
-        (settings.topic_events, shape.event_bytes, shape.events_a_command),
-        (settings.topic_replies, shape.answer_bytes, 1.0),
+    for topic, texts, share in (
+        (settings.topic_events, shape.events, shape.events_a_command),
+        (settings.topic_replies, shape.answers, 1.0),
     ):
         keys = [record.key for record, _ in _spread(records, share)]
         waiting += [
             await producer.send_batch(batch, topic, partition=partition.partition)
-            for batch in _batches(producer, keys, b"v" * size)
+            for batch in _batches(producer, keys, texts)
         ]
     await asyncio.gather(*waiting)
     await producer.send_offsets_to_transaction(
@@ -147,9 +162,12 @@ async def _publish(
     await producer.commit_transaction()
 
 
-def _batches(producer: AIOKafkaProducer, keys: Sequence[bytes], value: bytes) -> Iterator[Any]:
+def _batches(
+    producer: AIOKafkaProducer, keys: Sequence[bytes], texts: Sequence[str]
+) -> Iterator[Any]:
     batch = producer.create_batch()
-    for key in keys:
+    for key, text in zip(keys, cycle(texts), strict=False):
+        value = text.encode()
         fields = {"key": key, "value": value, "timestamp": None, "headers": list(HEADERS)}
         if batch.append(**fields) is None:
             yield batch
@@ -177,13 +195,13 @@ def _states(shape: Shape, records: Records, now: datetime) -> Iterator[StoredInv
     """As many of the invoices that the batch names as the service changed, and labelled anew."""
     ids = list(dict.fromkeys(map(_id, records)))[: round(len(records) * shape.states_a_command)]
     labelled = round(len(records) * shape.labels_a_command)
-    snapshot, day, amount = "s" * shape.snapshot_bytes, now.date(), Decimal("321.38")
+    snapshots, day, amount = cycle(shape.snapshots), now.date(), Decimal("321.38")
     listing = Listing(day, day, live_mode=True, labels=("currency=USD",))
     for place, id_ in enumerate(ids):
         yield StoredInvoice(
             id=id_, version=2, state="open", standing="upcoming", archived=False,
             seller_id="default", customer_id="cus_42", number=id_, total=amount, amount_due=amount,
-            attempt_count=0, document=snapshot, created_at=now, updated_at=now,
+            attempt_count=0, document=next(snapshots), created_at=now, updated_at=now,
             listing=listing if place < labelled else None,
         )  # fmt: skip
 
