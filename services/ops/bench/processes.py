@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 import psutil
@@ -21,10 +22,11 @@ PROFILE_SAMPLES_A_SECOND: Final = 100
 
 @dataclass(frozen=True)
 class Contender:
-    """A program, by its module and arguments."""
+    """A program, by its module and arguments, and what it reads from its standard input."""
 
     name: str
     arguments: Sequence[str]
+    told: bytes = b""
 
 
 INVOICING: Final = Contender("invoicing", ("ops.main", "worker"))
@@ -67,10 +69,13 @@ def running(contender: Contender, site: Site, processes: int = 1) -> Iterator[li
 @contextmanager
 def _started(contender: Contender, site: Site) -> Iterator[Running]:
     path = site.directory / f"{contender.name.replace(' ', '-')}.log"
-    with path.open("wb") as log:
+    with path.open("wb") as log, TemporaryFile() as told:
+        told.write(contender.told)
+        told.seek(0)
         process = psutil.Popen(
             [sys.executable, "-m", *contender.arguments],
             env=environment(site.chosen),
+            stdin=told,
             stdout=log,
             stderr=log,
             # Ctrl-C is for the benchmark; it ends its contenders itself.

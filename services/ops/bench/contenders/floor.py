@@ -1,6 +1,6 @@
 """The floor: the same consuming, COPY, publishing and committing as the worker's, with no logic.
 
-    python -m ops.bench.contenders.floor SHAPE
+    python -m ops.bench.contenders.floor < SHAPE
 
 Nothing is decoded, loaded or decided. The record's key is taken for the invoice, and each command
 becomes as many rows and bytes as the service wrote for the same commands on average, which SHAPE
@@ -207,4 +207,4 @@ def _states(shape: Shape, records: Records, now: datetime) -> Iterator[StoredInv
 
 
 if __name__ == "__main__":
-    uvloop.run(main(read_settings(), Shape(**orjson.loads(sys.argv[1]))))
+    uvloop.run(main(read_settings(), Shape(**orjson.loads(sys.stdin.buffer.read()))))

@@ -100,7 +100,7 @@ async def shape_of(site: Site, commands: int) -> Shape:
 
 def floor(shape: Shape) -> Contender:
     """The floor that writes as much as the service did."""
-    return Contender("floor", ("ops.bench.contenders.floor", orjson.dumps(shape).decode()))
+    return Contender("floor", ("ops.bench.contenders.floor",), orjson.dumps(shape))
 
 
 def _told(runs: dict[str, list[Run]]) -> str:
