@@ -342,18 +342,18 @@ class Store:
 
     async def _append(self, appendix: Appendix) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            # Last before the writes: until the commit, nobody else can number for these sellers.
+            await self._save_lane(connection, appendix.next, appendix.handled)
+            if appendix.answers:
+                await connection.copy_records_to_table(
+                    "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
+                )
+            # As late as can be: until the commit, nobody else can number for these sellers.
             appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
             if appendix.events:
                 await connection.copy_records_to_table(
                     "events", records=_event_rows(appendix.events), columns=EVENT_COLUMNS
                 )
-            if appendix.answers:
-                await connection.copy_records_to_table(
-                    "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
-                )
             await save_states(connection, appendix.invoices.values())
-            await self._save_lane(connection, appendix.next, appendix.handled)
 
     async def _save_lane(
         self, connection: asyncpg.pool.PoolConnectionProxy, place: Position, handled: int
