@@ -3,6 +3,7 @@
 What comes back is what must be published, whether it was decided just now or in an earlier life.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,10 @@ from runtime.stages import stage
 
 EVENT_BYTES_MAX: Final = 1_000_000
 """Kafka's brokers take messages of 1 MiB, with key and headers, unless told otherwise."""
+
+RECORDS_A_TURN: Final = 20
+"""After so many the other lanes have a turn: one that appends holds its sellers' next numbers until
+it has committed, and every process that numbers for them waits. One lane decides at a time."""
 
 log = structlog.get_logger()
 
@@ -138,6 +143,7 @@ class BatchHandler:
         self._store = store
         self._sellers = sellers
         self._clock = clock
+        self._deciding = asyncio.Lock()
 
     async def handle(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int = 0
@@ -193,11 +199,14 @@ class BatchHandler:
             received = [(record, read_command(record.value, record.headers)) for record in records]
         with stage("load"):
             loaded = await self._store.load(*_wanted(received))
-        with stage("decide"):
-            appendix = Appendix(records[-1].position.next, handled)
-            decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
-            for record, command in received:
-                decisions.take(record, command)
+        async with self._deciding:
+            with stage("decide"):
+                appendix = Appendix(records[-1].position.next, handled)
+                decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
+                for place, (record, command) in enumerate(received, start=1):
+                    decisions.take(record, command)
+                    if place % RECORDS_A_TURN == 0:
+                        await asyncio.sleep(0)
             return decisions.appendix(), decisions.publication
 
     async def next_offset(self, topic: str, partition: int) -> int:
