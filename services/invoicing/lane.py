@@ -19,7 +19,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.publisher import Publisher
 from invoicing.resumption import LaneMarks, resume_at
-from invoicing.store import is_outage
+from invoicing.store import DatabaseBehindError, is_outage
 from runtime import metrics, tracing
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError, Patience, describe
@@ -101,7 +101,8 @@ class Lane:
     async def run(self) -> None:
         """Open the lane and handle what is offered, until stopped; after a failure, open it anew.
 
-        Raises `GaveUpError` when an outage outlasts the limit.
+        Raises `GaveUpError` when an outage outlasts the limit, and at once where the database has
+        forgotten something: it will not remember, and the other lanes would give numbers again.
         """
         while not self._stopping:
             publisher = self._new_publisher(self._settings, self.topic_partition, self._consumer)
@@ -110,6 +111,8 @@ class Lane:
                 await self._work(publisher)
             except GaveUpError:
                 raise
+            except DatabaseBehindError as error:
+                raise GaveUpError(str(error)) from error
             except (ProducerFenced, InvalidProducerEpoch) as error:
                 await self._rest_after(error)
             except Exception as error:  # noqa: BLE001 (aiokafka fails in many ways; all end alike)
@@ -195,7 +198,7 @@ class Lane:
             try:
                 publication = await self._handler.handle(records, self._is_home, self._handled)
             except Exception as error:
-                if not is_outage(error):
+                if isinstance(error, DatabaseBehindError) or not is_outage(error):
                     raise
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("store_interrupted", lane=self._name, error=describe(error))

@@ -168,7 +168,7 @@ async def test_a_standby_that_lacks_the_last_transactions_takes_over_from_postgr
     lost = invoice_id()
     await handle(service, create_invoice(invoice_id()))
     async with backup_of(service.dsn) as standby:
-        worker = await service.ready_worker(INVOICING_RETRY_LIMIT_SECONDS="1")
+        worker = await service.ready_worker()
         await service.ask(create_invoice(lost))
         await fail_over(service.dsn, standby)
         await service.send([record_payment(lost)])

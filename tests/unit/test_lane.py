@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from invoicing.batch import Publication, Record
 from invoicing.lane import BACKLOG_BATCHES_MAX, Lane
-from invoicing.store import Position
+from invoicing.store import DatabaseBehindError, Position
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError
 from runtime.settings import Settings, read_settings
@@ -272,12 +272,26 @@ async def test_a_log_shorter_than_what_was_committed_stops_the_worker(broker: Br
             await asyncio.wait_for(task, timeout=10)
 
 
-async def test_a_database_behind_kafka_stops_the_worker(broker: Broker) -> None:
+async def test_a_database_behind_kafka_stops_the_worker_at_once(broker: Broker) -> None:
     consumer, handler = Consumer(committed=100), Handler()
     handler.known = 90
-    async with running(consumer, handler, broker, retry_limit_seconds=0.2) as (_, task):
+    async with running(consumer, handler, broker, retry_limit_seconds=60) as (_, task):
         with pytest.raises(GaveUpError, match=r"knows only of what stands below 90.*forward"):
             await asyncio.wait_for(task, timeout=10)
+
+
+async def test_a_database_that_forgets_what_the_lane_stored_stops_the_worker_at_once(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.failures = [DatabaseBehindError("has forgotten")]
+    async with running(consumer, handler, broker, retry_limit_seconds=60) as (lane, task):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100))
+
+        with pytest.raises(GaveUpError, match="has forgotten"):
+            await asyncio.wait_for(task, timeout=10)
+    assert handler.batches == []
 
 
 async def test_a_failed_publication_is_done_again_from_the_committed_offset(
