@@ -82,6 +82,14 @@ class SecuredKafka:
         out, error = self._container.get_logs()
         return (out + error).decode(errors="replace")
 
+    async def lose(self, topic: str) -> None:
+        """Delete a topic, which no principal of ours may."""
+        client = AdminClient({"bootstrap.servers": self.admin})
+        client.delete_topics([topic])[topic].result(START_SECONDS_MAX)
+        await eventually(
+            lambda: topic not in client.list_topics(timeout=10).topics, seconds=START_SECONDS_MAX
+        )
+
     def _allow(self, admin_port: int) -> None:
         """By the script that operators run."""
         code, output = self._container.get_wrapped_container().exec_run(
