@@ -5,7 +5,15 @@ from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
-from aiokafka.errors import IllegalArgumentError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalArgumentError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
@@ -22,6 +30,10 @@ from runtime.settings import WrongSettingError
 
 class UnreachableError(Exception):
     """Kafka or Postgres does not let us in. The message names the setting to look at."""
+
+
+class ForbiddenError(Exception):
+    """Kafka or Postgres refuses what was asked of it. The message says where rights are told."""
 
 
 class DemoError(Exception):
@@ -44,10 +56,18 @@ KNOWN_FAILURES: Final = (
     RedriveError,
     RecoveryError,
     UnreachableError,
+    ForbiddenError,
     EmbeddedNotInstalledError,
     EmbeddedPostgresError,
     DemoError,
     BenchError,
+)
+
+_FORBIDDEN_BY_KAFKA: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
 )
 
 _POSTGRES_UNREACHABLE: Final = (
@@ -63,9 +83,11 @@ _POSTGRES_UNREACHABLE: Final = (
 
 @contextmanager
 def reaching_kafka() -> Iterator[None]:
-    """Raises `UnreachableError` where a client of Kafka fails inside the block."""
+    """Raises `UnreachableError` or `ForbiddenError` where a client of Kafka fails in the block."""
     try:
         yield
+    except _FORBIDDEN_BY_KAFKA as error:
+        raise _forbidden("Kafka", error) from error
     except (IllegalArgumentError, IllegalStateError):
         raise  # we have called a client wrongly
     except KafkaError as error:
@@ -77,15 +99,23 @@ def reaching_kafka() -> Iterator[None]:
 
 @contextmanager
 def reaching_postgres() -> Iterator[None]:
-    """Raises `UnreachableError` where Postgres cannot be asked inside the block."""
+    """Raises `UnreachableError` or `ForbiddenError` where Postgres does not let us in the block."""
     with usable_dsn():
         try:
             yield
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise _forbidden("Postgres", error) from error
         except _POSTGRES_UNREACHABLE as error:
             raise UnreachableError(
                 f"Postgres cannot be reached: {describe(error)}."
                 " INVOICING_POSTGRES_DSN says where it is."
             ) from error
+
+
+def _forbidden(who: str, error: Exception) -> ForbiddenError:
+    return ForbiddenError(
+        f"{who} refuses it: {describe(error)}. docs/security.md says who may do what."
+    )
 
 
 @contextmanager

@@ -228,7 +228,18 @@ class Party:
 
     def run(self, *arguments: str) -> str:
         """What a command of the command line prints for it."""
-        run = subprocess.run(
+        run = self._ended(*arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """What a command complains of that it has no right for."""
+        run = self._ended(*arguments)
+        assert run.returncode == 1, run.stdout + run.stderr
+        return run.stderr
+
+    def _ended(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "ops.main", *arguments],
             env={**os.environ, **self.environment},
             capture_output=True,
@@ -236,8 +247,6 @@ class Party:
             timeout=RUN_SECONDS_MAX,
             check=False,
         )
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
 
     @property
     def _plain_settings(self) -> dict[str, Any]:

@@ -171,6 +171,12 @@ def test_an_operator_does_it_with_the_rights_that_are_written_down(
     assert told.format(invoice=sent) in secured.party("operator", login).run(*arguments)
 
 
+def test_a_command_without_its_right_says_where_rights_are_told(secured: Secured) -> None:
+    refusal = secured.party("operator", "api").refused("rebuild")
+
+    assert refusal.startswith("invoicing: Postgres refuses it")
+
+
 async def test_an_operator_sends_dead_letters_back_with_the_rights_that_are_written_down(
     secured: Secured, sent: str
 ) -> None:
@@ -193,10 +199,12 @@ async def test_either_side_is_recovered_with_the_rights_that_are_written_down(
     await secured.kafka.lose(EVENTS)
 
     secured.party("operator").run("topics")
+    refusal = secured.party("operator", "migrator").refused("recover", "kafka")
     published = secured.party("recovery", "migrator").run("recover", "kafka", "--json")
     for side in ("postgres", "feed"):
         secured.party("operator", "migrator").run("recover", side)
 
+    assert "docs/security.md says who may" in refusal
     assert json.loads(published)["events"] == stored["count"] > 0
     secured.party("operator").run("verify")
 
