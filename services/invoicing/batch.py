@@ -29,10 +29,9 @@ from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import available_commands
-from invoicing.domain.listing import listing
 from invoicing.domain.sellers import Sellers
-from invoicing.domain.status import standing
 from invoicing.placeholders import placeholders
+from invoicing.states import stored_invoice
 from invoicing.store import (
     Appendix,
     CommandKey,
@@ -41,7 +40,6 @@ from invoicing.store import (
     Store,
     StoredAnswer,
     StoredEvent,
-    StoredInvoice,
     is_outage,
 )
 from runtime import tracing
@@ -426,28 +424,6 @@ class _Decisions:
         return answer_document(
             command, id=id_, type=type_, recorded_at=self._now, data=answer.model_dump_json()
         )
-
-
-def stored_invoice(invoice: Invoice, is_told_whole: bool) -> StoredInvoice:
-    """The row of an invoice; what lists ask of its document only where it was told anew."""
-    return StoredInvoice(
-        id=invoice.invoice_id,
-        version=invoice.version,
-        state=invoice.state,
-        standing=standing(invoice),
-        archived=invoice.archived,
-        seller_id=invoice.seller_id,
-        customer_id=invoice.customer_id,
-        number=invoice.invoice_number,
-        total=invoice.total,
-        amount_due=invoice.amount_due,
-        attempt_count=invoice.attempt_count,
-        document=invoice.model_dump_json(),
-        created_at=invoice.created_at,
-        updated_at=invoice.updated_at,
-        # Else it would cost reading the whole document, which most commands never look at.
-        listing=listing(invoice.filed.excerpt) if is_told_whole else None,
-    )
 
 
 def _is_too_large(document: str) -> bool:

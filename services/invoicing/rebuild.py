@@ -22,10 +22,10 @@ from typing import Final
 
 import asyncpg
 
-from invoicing.batch import stored_invoice
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.history import data_of
+from invoicing.states import stored_invoice
 from invoicing.store import (
     MIGRATE_FIRST,
     SchemaError,

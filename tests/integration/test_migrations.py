@@ -5,9 +5,9 @@ from pathlib import Path
 
 import asyncpg
 
-from invoicing.batch import stored_invoice
 from invoicing.domain.invoice import Invoice
 from invoicing.migrations import migrate
+from invoicing.states import stored_invoice
 
 GOLDEN_STATES = Path(__file__).parents[1] / "unit" / "golden" / "states_v1.jsonl"
 

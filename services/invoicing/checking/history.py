@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from contracts.envelope import event_id
 from contracts.invoice import Document
-from invoicing.batch import stored_invoice
 from invoicing.checking.findings import Finding, FindingKind
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.history import data_of
+from invoicing.states import stored_invoice
 from invoicing.store import StoredEvent
 
 # What reading a broken document can raise, and what folding it in can.

@@ -18,7 +18,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from contracts.envelope import CommandEnvelope, read_command
 from contracts.replies import RefusalCode
-from invoicing.batch import stored_invoice
 from invoicing.checking.database import homes_of
 from invoicing.checking.findings import Progress
 from invoicing.checking.topics import Ends, Extent, look, read_topic, reading_committed
@@ -27,6 +26,7 @@ from invoicing.domain.numbering import NumberSeries, sequence_of, series_for
 from invoicing.domain.sellers import Sellers
 from invoicing.rebuild import EVENTS_OF_INVOICES, replayed
 from invoicing.recovery.quiet import RecoveryError, check_quiet
+from invoicing.states import stored_invoice
 from invoicing.store import MIGRATE_FIRST, SchemaError, save_states
 from runtime.kafka import partition_of
 from runtime.settings import Settings
