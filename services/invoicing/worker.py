@@ -186,7 +186,7 @@ async def _work(
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
         consumer = _consumer(app.broker)
-        async with watching(lanes, consumer), sharing_out(consumer):
+        async with watching(lanes, consumer), sharing_out(settings, consumer):
             await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupIdNotFound,
@@ -159,12 +160,31 @@ async def committed_offsets(
 
 async def group_members(settings: Settings, group: str) -> int:
     """How many members the group has right now. Raises a `KafkaError` where nobody can tell."""
+    return len((await _group(settings, group))["members"])
+
+
+async def owned_partitions(settings: Settings, group: str) -> set[TopicPartition] | None:
+    """What the group's members have between them; None while it is being shared out.
+
+    Raises a `KafkaError` where nobody can tell.
+    """
+    told = await _group(settings, group)
+    if told["state"] != "Stable":
+        return None
+    assignments = [
+        ConsumerProtocolMemberAssignment.decode(member["member_assignment"])
+        for member in told["members"]
+    ]
+    return {place for assignment in assignments for place in assignment.partitions()}
+
+
+async def _group(settings: Settings, group: str) -> dict[str, Any]:
     async with administration(settings) as admin:
-        (told,) = await admin.describe_consumer_groups([group])
-    ((code, _, _, _, _, members, *_),) = told.groups
-    if code and for_code(code) is not GroupIdNotFound:
+        (response,) = await admin.describe_consumer_groups([group])
+    (told,) = response.to_object()["groups"]
+    if (code := told["error_code"]) and for_code(code) is not GroupIdNotFound:
         raise for_code(code)(f"group {group}")
-    return len(members)
+    return dict(told)
 
 
 async def existing_topics(settings: Settings) -> dict[str, int]:

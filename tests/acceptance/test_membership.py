@@ -3,9 +3,11 @@
 import signal
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.service.commands import create_invoice, invoice_id
-from tests.service.service import Service
+from tests.service.service import READY_SECONDS_MAX, Service
+from tests.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 
@@ -24,3 +26,43 @@ async def test_a_named_worker_that_is_stopped_hands_its_lanes_over_at_once(
 
     # Well before the group would take the first for dead.
     await service.ask(create_invoice(invoice_id()), seconds=SESSION_SECONDS / 3)
+
+
+async def test_partitions_that_were_added_while_the_leader_was_away_have_an_owner(
+    service: Service,
+) -> None:
+    """Who comes back by its name leads again, but is not told, and all partitions are old to it."""
+    session = {"INVOICING_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS)}
+    leader = await service.ready_worker(INVOICING_GROUP_INSTANCE_ID="first", **session)
+    await service.ready_worker(INVOICING_GROUP_INSTANCE_ID="second", **session)
+    leader.signal(signal.SIGKILL)
+    await leader.ended()
+    added = await partition_added(service)
+
+    leader.start()
+    await eventually(leader.is_ready, seconds=READY_SECONDS_MAX)
+
+    command = create_invoice(invoice_id())
+    await service.producer.send_and_wait(
+        service.topics.commands, command.value, key=command.subject.encode(), partition=added
+    )
+    await service.answered([command], seconds=SESSION_SECONDS / 3)
+
+
+async def partition_added(service: Service) -> int:
+    """One more for commands and events each; returns its number, which our producer knows."""
+    added = service.topics.partitions
+    admin = AIOKafkaAdminClient(bootstrap_servers=service.bootstrap)
+    await admin.start()
+    try:
+        for topic in (service.topics.events, service.topics.commands):
+            await admin.create_partitions({topic: NewPartitions(added + 1)})
+    finally:
+        await admin.close()
+
+    async def is_known() -> bool:
+        await service.producer.client.force_metadata_update()
+        return added in await service.producer.partitions_for(service.topics.commands)
+
+    await eventually(is_known)
+    return added
