@@ -365,6 +365,7 @@ class Store:
             raise DatabaseBehindError(
                 f"The database has forgotten what {place.topic}-{place.partition} stored below"
                 f" {handled}: a standby that lacked it took over, or a backup was restored."
+                " `invoicing recover postgres` brings it forward."
             )
 
     async def _end_sleepers(self) -> None:
