@@ -20,13 +20,13 @@ class Scale:
 
 STANDARD: Final = Scale(
     rounds=3,
-    commands=20_000,
+    commands=12_000,
     commands_usual=1_500,
     commands_long=4_000,
-    latency_seconds=10,
+    latency_seconds=6,
     growth_events=1_000_000,
-    rebuild_events=200_000,
-    memory_seconds=60,
+    rebuild_events=400_000,
+    memory_seconds=30,
 )
 QUICK: Final = Scale(
     rounds=1,

@@ -16,7 +16,7 @@ from ops.command_lines import ReadyCommand
 AIM: Final = 0.9
 UNIT: Final = "commands/s"
 SEED_COMMANDS: Final = 5_000
-STEPS: Final = (0.25, 0.5, 1.0)
+STEPS: Final = (0.25, 1.0)
 INVOICES: Final = 100
 HISTORY: Final = 1_000
 """Events of an invoice with a long history."""
