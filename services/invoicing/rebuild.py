@@ -59,6 +59,7 @@ CREATE UNLOGGED TABLE {SHADOW}.ranges (
     first_id text PRIMARY KEY, last_id text NOT NULL, events bigint NOT NULL,
     done boolean NOT NULL DEFAULT false);
 CREATE UNLOGGED TABLE {SHADOW}.progress (caught_up_to bigint NOT NULL);
+CREATE UNLOGGED TABLE {SHADOW}.differing (id text PRIMARY KEY);
 """
 
 COLUMNS: Final = """
@@ -123,19 +124,17 @@ WHERE coalesce(shadow.version, 0) < told.last AND EXISTS (
 LIMIT 5
 """  # noqa: S608
 
-# A table made of a query, since Postgres uses several processes for that, and one for an INSERT.
+# An INSERT, for which Postgres takes one process: several share memory, and containers have little.
 FIND_DIFFERING: Final = f"""
-DROP TABLE IF EXISTS {SHADOW}.differing;
-CREATE UNLOGGED TABLE {SHADOW}.differing AS
-SELECT coalesce(old.id, new.id) AS id
+INSERT INTO {SHADOW}.differing (id)
+SELECT coalesce(old.id, new.id)
 FROM invoices AS old FULL JOIN {SHADOW}.invoices AS new ON new.id = old.id
 WHERE old IS DISTINCT FROM new
 UNION
 SELECT coalesce(old.invoice_id, new.invoice_id)
 FROM invoice_labels AS old
 FULL JOIN {SHADOW}.invoice_labels AS new ON new.invoice_id = old.invoice_id
-WHERE (old.labels @> new.labels AND old.labels <@ new.labels) IS NOT TRUE;
-ALTER TABLE {SHADOW}.differing ADD PRIMARY KEY (id)
+WHERE (old.labels @> new.labels AND old.labels <@ new.labels) IS NOT TRUE
 """  # noqa: S608
 
 NOTE_DIFFERING: Final = f"""
@@ -186,7 +185,7 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
         await _replay_ranges(connection, dsn, progress, processes or _processes())
         await _catch_up(connection)
         await _check_shadow(connection)
-        await connection.execute(FIND_DIFFERING)
+        await connection.execute(f"TRUNCATE {SHADOW}.differing;" + FIND_DIFFERING)
         differed = await _swap(connection)
         invoices = await connection.fetchval(f"SELECT count(*) FROM {SHADOW}.invoices")  # noqa: S608
         _, events = await _done(connection)
