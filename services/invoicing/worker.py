@@ -29,7 +29,7 @@ from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from invoicing.partitions import sharing_out
 from invoicing.resumption import check_databases_lanes
-from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage
+from invoicing.store import WRITER_ROLE, DatabaseBehindError, Store, check_schema, is_outage
 from invoicing.watch import watching
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
@@ -159,9 +159,16 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     check_homes(topic, there_are, await patiently(Patience(limit, "Postgres"), is_outage, settled))
     await patiently(
         Patience(limit, "Kafka or Postgres"),
-        lambda error: is_kafka_outage(error) or is_outage(error),
+        _is_outage_of_either,
         partial(_check_lanes, settings, store, there_are),
     )
+
+
+def _is_outage_of_either(error: BaseException) -> bool:
+    # What a database has forgotten does not come back by waiting.
+    if isinstance(error, DatabaseBehindError):
+        return False
+    return is_kafka_outage(error) or is_outage(error)
 
 
 async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:

@@ -124,9 +124,10 @@ async def handle(service: Service, *commands: Sent) -> None:
     assert await worker.ended(seconds=30) == 0
 
 
-async def last_words(service: Service) -> str:
+async def last_words(service: Service, patience_seconds: int = 600) -> str:
     """Why a worker does not begin."""
-    return await last_words_of(service.start_worker(INVOICING_RETRY_LIMIT_SECONDS="1"))
+    limit = str(patience_seconds)
+    return await last_words_of(service.start_worker(INVOICING_RETRY_LIMIT_SECONDS=limit))
 
 
 async def last_words_of(worker: Worker) -> str:
@@ -185,7 +186,7 @@ async def test_kafka_behind_postgres(service: Service, invoicing: Run) -> None:
     await handle(service, create_invoice(first))
     await delete_group(service.bootstrap, service.topics.group)
 
-    assert "`invoicing recover kafka`" in await last_words(service)
+    assert "`invoicing recover kafka`" in await last_words(service, patience_seconds=1)
     (recovered,) = told(await invoicing("recover", "kafka", "--json"))
     await handle(service, record_payment(first), create_invoice(second))
 
