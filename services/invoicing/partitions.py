@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.kafka import is_kafka_outage, owned_partitions
+from runtime.process import beside
 from runtime.settings import Settings
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
@@ -24,12 +25,8 @@ log = structlog.get_logger()
 async def sharing_out(settings: Settings, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Look for partitions that were added while the block runs."""
     owned = partial(owned_partitions, settings, settings.consumer_group)
-    task = asyncio.create_task(_look_again_and_again(PartitionsSeen(consumer, owned)))
-    try:
+    async with beside(_look_again_and_again(PartitionsSeen(consumer, owned))):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def _look_again_and_again(partitions: "PartitionsSeen") -> None:

@@ -9,12 +9,11 @@ A range is one transaction: whoever is killed leaves it undone, and the next run
 """
 
 import asyncio
-import gc
 import multiprocessing
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -33,6 +32,7 @@ from invoicing.store import (
     copy_states,
     save_states,
 )
+from runtime.garbage import rarely_collected
 
 SHADOW: Final = "invoicing_rebuild"
 EVENTS_A_RANGE: Final = 5_000
@@ -40,7 +40,6 @@ PROCESSES_MAX: Final = 8
 CATCH_UP_INVOICES: Final = 500
 # Beside busy workers there is always something more; what is left then is left for the lock.
 CATCH_UP_ROUNDS_MAX: Final = 20
-YOUNG_OBJECTS_MAX: Final = 100_000
 LOCK_SECONDS_MAX: Final = 5
 LOCK_TRIES_MAX: Final = 6
 SETTLE_SECONDS_MAX: Final = 60.0
@@ -283,22 +282,11 @@ def replay_ranges(dsn: str) -> None:
 async def _replay_all(dsn: str) -> None:
     connection = await _connect(dsn)
     try:
-        with _little_garbage():
+        with rarely_collected():
             while await _replay_range(connection):
                 pass
     finally:
         await connection.close()
-
-
-@contextmanager
-def _little_garbage() -> Iterator[None]:
-    """What a range makes lives as long as it: to look for garbage among that is waste."""
-    before = gc.get_threshold()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 async def _replay_range(connection: asyncpg.Connection) -> bool:

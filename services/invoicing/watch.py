@@ -15,6 +15,7 @@ from contracts.envelope import UnreadableReason
 from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from runtime import metrics
+from runtime.process import beside
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
 ASK_SECONDS_MAX: Final = 5.0
@@ -30,12 +31,8 @@ def _declare_series() -> None:
 async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Keep the lanes' metrics true while the block runs."""
     _declare_series()
-    task = asyncio.create_task(_watch(lanes, consumer))
-    try:
+    async with beside(_watch(lanes, consumer)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def _watch(lanes: Lanes, consumer: AIOKafkaConsumer) -> None:

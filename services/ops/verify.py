@@ -1,7 +1,6 @@
 """`invoicing verify`: are all promises kept?"""
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -18,11 +17,11 @@ from ops.bars import bars
 from ops.console import out, print_line, print_note
 from ops.failures import reaching_kafka, reaching_postgres
 from ops.wording import plain
+from runtime.garbage import rarely_collected
 from runtime.settings import read_settings
 
 # With --json all are printed.
 SHOWN_MAX: Final = 20
-YOUNG_OBJECTS_MAX: Final = 100_000
 
 
 def verify(
@@ -50,10 +49,7 @@ def verify(
         elif counts.total() <= SHOWN_MAX:
             print_line(_sentence(finding))
 
-    # Pages of rows come and go, and hold no rings: to look for them takes a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
-    with bars() as progress, reaching_postgres(), reaching_kafka():
+    with rarely_collected(), bars() as progress, reaching_postgres(), reaching_kafka():
         verified = asyncio.run(compare(settings, report, progress))
     _tell(verified, counts, as_json)
     if counts:

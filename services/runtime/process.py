@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runtime.health import Pulse
 from runtime.patience import Patience
@@ -40,7 +40,14 @@ async def until_stopped(stopped: asyncio.Future[None], work: Awaitable[None]) ->
 @asynccontextmanager
 async def beating(pulses: Mapping[str, Pulse]) -> AsyncIterator[None]:
     """Let the pulses beat while the block runs."""
-    tasks = [asyncio.create_task(pulse.run()) for pulse in pulses.values()]
+    async with beside(*(pulse.run() for pulse in pulses.values())):
+        yield
+
+
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let this work go on while the block runs; it ends with the block."""
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ tells as JSON. They are stored in the same tables and published as the service d
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from contracts.envelope import HEADERS
 from invoicing.domain.listing import Listing
 from invoicing.publisher import BATCH_BYTES_MAX
 from invoicing.store import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice, save_states
+from runtime.garbage import rarely_collected
 from runtime.kafka import client_options, producer_options
 from runtime.settings import Settings, read_settings
 
@@ -64,8 +64,13 @@ async def main(settings: Settings, shape: Shape) -> None:
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
     )
     await consumer.start()
-    gc.freeze()
-    gc.set_threshold(100_000)
+    with rarely_collected():
+        await _consume(settings, shape, pool, consumer)
+
+
+async def _consume(
+    settings: Settings, shape: Shape, pool: asyncpg.Pool, consumer: AIOKafkaConsumer
+) -> None:
     queues: dict[TopicPartition, asyncio.Queue[Records]] = {}
     async with asyncio.TaskGroup() as lanes:
         while True:
@@ -105,13 +110,8 @@ async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
             "events",
             records=(
                 (
-                    _id(record),
-                    _version(record, n),
-                    "invoice.opened",
-                    next(events),
-                    "/bench",
-                    "c",
-                    now,
+                    *(_id(record), _version(record, n), "invoice.opened", next(events)),
+                    *("/bench", "c", now),
                 )
                 for record, n in _spread(records, shape.events_a_command)
             ),
@@ -121,14 +121,8 @@ async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
             "commands",
             records=(
                 (
-                    *(
-                        "/bench",
-                        f"{_id(record)}/{record.offset}",
-                        _id(record),
-                        b"h" * 32,
-                        next(answers),
-                    ),
-                    *(1, 2, record.topic, record.partition, record.offset, now),
+                    *("/bench", f"{_id(record)}/{record.offset}", _id(record), b"h" * 32),
+                    *(next(answers), 1, 2, record.topic, record.partition, record.offset, now),
                 )
                 for record, _ in _spread(records, shape.answers_a_command)
             ),
