@@ -52,7 +52,7 @@ class Filed:
 
     @property
     def excerpt(self) -> Document | Excerpt:
-        """The document where it has been read, else as much as can be had for a fifth of that."""
+        """The document where it has been read, else as much as can be had for a quarter of that."""
         if self._document is not None:
             return self._document
         if self._excerpt is None:

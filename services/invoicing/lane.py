@@ -19,7 +19,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.publisher import Publisher
 from invoicing.resumption import LaneMarks, resume_at
-from invoicing.store import DatabaseBehindError, is_outage
+from invoicing.store import DatabaseBehindError, passes
 from runtime import metrics, tracing
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError, Patience, describe
@@ -198,7 +198,7 @@ class Lane:
             try:
                 publication = await self._handler.handle(records, self._is_home, self._handled)
             except Exception as error:
-                if isinstance(error, DatabaseBehindError) or not is_outage(error):
+                if not passes(error):
                     raise
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("store_interrupted", lane=self._name, error=describe(error))

@@ -24,6 +24,19 @@ WRITER_ROLE: Final = "invoicing_writer"
 
 MIGRATE_FIRST: Final = "The database has no invoicing tables. Run `invoicing migrate` first."
 
+EVENT_COLUMNS = (
+    "invoice_id", "version", "type", "data", "command_source", "command_id", "recorded_at",
+)  # fmt: skip
+INVOICE_COLUMNS = (
+    "id", "version", "state", "standing", "archived", "seller_id", "customer_id", "invoice_number",
+    "total", "amount_due", "attempt_count", "snapshot", "created_at", "updated_at",
+    "document_date", "due_date", "live_mode",
+)  # fmt: skip
+COMMAND_COLUMNS = (
+    "source", "id", "invoice_id", "body_hash", "answer", "first_version", "last_version",
+    "topic", "partition", "offset", "recorded_at",
+)  # fmt: skip
+
 LOAD_INVOICES = """
 SELECT id, snapshot FROM invoices WHERE id = ANY($1::text[])
 """
@@ -55,11 +68,8 @@ RETURNING seller_id, kind, period, next
 """
 
 # What is null of the document stays as it is: most commands leave the document alone.
-SAVE_INVOICES = """
-INSERT INTO invoices AS stored (
-    id, version, state, standing, archived, seller_id, customer_id, invoice_number,
-    total, amount_due, attempt_count, snapshot, created_at, updated_at,
-    document_date, due_date, live_mode)
+SAVE_INVOICES = f"""
+INSERT INTO invoices AS stored ({", ".join(INVOICE_COLUMNS)})
 SELECT * FROM unnest(
     $1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
     $8::text[], $9::numeric[], $10::numeric[], $11::int[], $12::text[], $13::timestamptz[],
@@ -74,7 +84,7 @@ ON CONFLICT (id) DO UPDATE SET
     document_date = coalesce(excluded.document_date, stored.document_date),
     due_date = coalesce(excluded.due_date, stored.due_date),
     live_mode = coalesce(excluded.live_mode, stored.live_mode)
-"""
+"""  # noqa: S608 (constants of ours)
 
 # Each invoice's labels are a JSON array: unnest would make one of all arrays.
 SAVE_LABELS = """
@@ -118,19 +128,6 @@ INSERT INTO homes (topic, partitions) VALUES ($1, $2) ON CONFLICT DO NOTHING
 LOAD_HOMES = """
 SELECT partitions FROM homes WHERE topic = $1
 """
-
-EVENT_COLUMNS = (
-    "invoice_id", "version", "type", "data", "command_source", "command_id", "recorded_at",
-)  # fmt: skip
-INVOICE_COLUMNS = (
-    "id", "version", "state", "standing", "archived", "seller_id", "customer_id", "invoice_number",
-    "total", "amount_due", "attempt_count", "snapshot", "created_at", "updated_at",
-    "document_date", "due_date", "live_mode",
-)  # fmt: skip
-COMMAND_COLUMNS = (
-    "source", "id", "invoice_id", "body_hash", "answer", "first_version", "last_version",
-    "topic", "partition", "offset", "recorded_at",
-)  # fmt: skip
 
 CommandKey = tuple[str, str]
 """A command's identity: its source and its id."""
@@ -253,7 +250,7 @@ _OVERTAKEN: Final = frozenset({"commands_pkey", "events_pkey"})
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error is the infrastructure's: worth trying again, and no command's own fault."""
+    """Whether an error is the infrastructure's, and no command's own fault."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return error.constraint_name in _OVERTAKEN
     if isinstance(error, asyncpg.PostgresError):
@@ -265,6 +262,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(
         error, DatabaseBehindError | asyncpg.InternalClientError | OSError | TimeoutError
     )
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an error is an outage that may pass: what a database forgot does not come back."""
+    return is_outage(error) and not isinstance(error, DatabaseBehindError)
 
 
 class DatabaseBehindError(Exception):
@@ -415,7 +417,7 @@ async def save_states(
 async def copy_states(
     connection: asyncpg.Connection, invoices: Collection[StoredInvoice], schema: str
 ) -> None:
-    """Write the state of invoices that are not there yet: in a third of the time."""
+    """Write the state of invoices that are not there yet, into the tables of this schema."""
     await connection.copy_records_to_table(
         "invoices", records=_invoice_rows(invoices), columns=INVOICE_COLUMNS, schema_name=schema
     )

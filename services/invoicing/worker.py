@@ -5,7 +5,6 @@ something: it decodes nothing, it acknowledges nothing, and its handler cannot f
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -29,8 +28,9 @@ from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from invoicing.partitions import sharing_out
 from invoicing.resumption import check_databases_lanes
-from invoicing.store import WRITER_ROLE, DatabaseBehindError, Store, check_schema, is_outage
+from invoicing.store import WRITER_ROLE, Store, check_schema, is_outage, passes
 from invoicing.watch import watching
+from runtime.garbage import rarely_collected
 from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
 from runtime.kafka import (
@@ -57,8 +57,6 @@ METADATA_AGE_MS_MAX: Final = 20_000
 STOP_SECONDS_MAX: Final = 3.0
 # The longest that a revoked lane is waited for lies well below it.
 REBALANCE_TIMEOUT_MS: Final = 60_000
-# A batch makes some ten thousand objects that live as long as it: to collect among them is waste.
-YOUNG_OBJECTS_MAX: Final = 100_000
 
 log = structlog.get_logger()
 
@@ -159,16 +157,9 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     check_homes(topic, there_are, await patiently(Patience(limit, "Postgres"), is_outage, settled))
     await patiently(
         Patience(limit, "Kafka or Postgres"),
-        _is_outage_of_either,
+        lambda error: is_kafka_outage(error) or passes(error),
         partial(_check_lanes, settings, store, there_are),
     )
-
-
-def _is_outage_of_either(error: BaseException) -> bool:
-    # What a database has forgotten does not come back by waiting.
-    if isinstance(error, DatabaseBehindError):
-        return False
-    return is_kafka_outage(error) or is_outage(error)
 
 
 async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:
@@ -187,14 +178,12 @@ async def _work(
 ) -> None:
     kafka = Patience(settings.retry_limit_seconds, "Kafka")
     await patiently(kafka, is_kafka_outage, partial(_start, app))
-    # What lives now lives as long as the process: no collection need look at it again.
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
         consumer = _consumer(app.broker)
-        async with watching(lanes, consumer), sharing_out(settings, consumer):
-            await until_stopped(stopped, lanes.failure)
+        with rarely_collected():
+            async with watching(lanes, consumer), sharing_out(settings, consumer):
+                await until_stopped(stopped, lanes.failure)
     finally:
         await lanes.stop()
         _leave_also_by_name(_consumer(app.broker))

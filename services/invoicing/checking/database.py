@@ -12,6 +12,7 @@ import orjson
 
 from invoicing.checking.answered import EventOfAnswer
 from invoicing.checking.history import CurrentState
+from invoicing.checking.topics import Ends
 from invoicing.history import READER_ROLE
 from invoicing.store import (
     LOAD_HOMES,
@@ -119,11 +120,14 @@ async def snapshot(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def homes_of(settings: Settings) -> int | None:
-    """Among how many lanes invoices are at home. Raises `SchemaError`."""
+async def homes_of(settings: Settings, ends: Ends) -> int:
+    """Among how many lanes invoices are at home: all, before any worker has settled it.
+
+    Raises `SchemaError`.
+    """
     async with snapshot(settings) as connection:
         homes: int | None = await connection.fetchval(LOAD_HOMES, settings.topic_commands)
-        return homes
+        return homes or ends.partitions(settings.topic_commands)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Veri
         async with snapshot(settings) as connection:
             lanes_before = await lanes(connection, settings)
         ends = await look(settings)
-        homes = await homes_of(settings) or ends.partitions(settings.topic_commands)
+        homes = await homes_of(settings, ends)
         extents = await spill_topics(settings, homes, ends, spill, report, progress)
         async with snapshot(settings) as connection:
             tables = await spill_database(

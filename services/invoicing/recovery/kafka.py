@@ -95,9 +95,8 @@ async def recover_kafka(
 
 
 async def _homes(settings: Settings, ends: Ends) -> int:
-    partitions = ends.partitions(settings.topic_commands)
-    homes = await homes_of(settings) or partitions
-    check_homes(settings.topic_commands, partitions, homes)
+    homes = await homes_of(settings, ends)
+    check_homes(settings.topic_commands, ends.partitions(settings.topic_commands), homes)
     return homes
 
 

@@ -199,7 +199,7 @@ async def _owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 async def _read_topics(
     settings: Settings, ends: Ends, connection: asyncpg.Connection, progress: Progress
 ) -> None:
-    homes = await homes_of(settings) or ends.partitions(settings.topic_commands)
+    homes = await homes_of(settings, ends)
     async with reading_committed(settings) as consumer:
         async for records in _records(consumer, settings.topic_events, ends, progress):
             await _tell_events(connection, [_event_row(record) for record in records])
