@@ -3,7 +3,6 @@
 import signal
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.service.commands import create_invoice, invoice_id
 from tests.service.service import READY_SECONDS_MAX, Service
@@ -37,7 +36,8 @@ async def test_partitions_that_were_added_while_the_leader_was_away_have_an_owne
     await service.ready_worker(INVOICING_GROUP_INSTANCE_ID="second", **session)
     leader.signal(signal.SIGKILL)
     await leader.ended()
-    added = await partition_added(service)
+    added = service.topics.partitions
+    await service.set_partitions(added + 1)
 
     leader.start()
     await eventually(leader.is_ready, seconds=READY_SECONDS_MAX)
@@ -47,22 +47,3 @@ async def test_partitions_that_were_added_while_the_leader_was_away_have_an_owne
         service.topics.commands, command.value, key=command.subject.encode(), partition=added
     )
     await service.answered([command], seconds=60)
-
-
-async def partition_added(service: Service) -> int:
-    """One more for commands and events each; returns its number, which our producer knows."""
-    added = service.topics.partitions
-    admin = AIOKafkaAdminClient(bootstrap_servers=service.bootstrap)
-    await admin.start()
-    try:
-        for topic in (service.topics.events, service.topics.commands):
-            await admin.create_partitions({topic: NewPartitions(added + 1)})
-    finally:
-        await admin.close()
-
-    async def is_known() -> bool:
-        await service.producer.client.force_metadata_update()
-        return added in await service.producer.partitions_for(service.topics.commands)
-
-    await eventually(is_known)
-    return added

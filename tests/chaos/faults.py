@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.chaos.crew import Crew
 from tests.chaos.load import Load
@@ -66,20 +65,11 @@ async def terminate(stage: Stage) -> None:
 
 async def add_partitions(stage: Stage) -> None:
     """One more for commands and events each; producers place by it at once."""
-    topics, load = stage.service.topics, stage.load
+    load = stage.load
     number = load.partitions + 1
     if number > PARTITIONS_MAX:
         return
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.kafka.bootstrap)
-    await admin.start()
-    try:
-        for topic in (topics.events, topics.commands):
-            await admin.create_partitions({topic: NewPartitions(number)})
-    finally:
-        await admin.close()
-    producer = stage.service.producer
-    while len(await producer.partitions_for(topics.commands)) < number:
-        await producer.client.force_metadata_update()
+    await stage.service.set_partitions(number)
     load.partitions = number
 
 

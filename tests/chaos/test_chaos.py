@@ -32,40 +32,42 @@ CARRIERS: dict[str, Fault] = {
 }
 
 
+Servers = tuple[Service, RestartableKafka, RestartablePostgres]
+
+
+@pytest.fixture
+def servers(
+    fragile: Service, own_kafka: RestartableKafka, own_postgres: RestartablePostgres
+) -> Servers:
+    """All that faults are done to."""
+    return fragile, own_kafka, own_postgres
+
+
 async def test_every_promise_holds_through_everything_mixed(
-    fragile: Service,
-    own_kafka: RestartableKafka,
-    own_postgres: RestartablePostgres,
+    servers: Servers,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stage = (fragile, own_kafka, own_postgres)
-    await _play("everything", EVERYTHING, EVERY_FATE, SECONDS, KILLS, *stage, capsys)
+    await _play("everything", EVERYTHING, EVERY_FATE, SECONDS, KILLS, servers, capsys)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("fault", EVERYTHING, ids=lambda fault: fault.__name__)
 async def test_every_promise_holds_through_one_kind_of_fault(
-    fragile: Service,
-    own_kafka: RestartableKafka,
-    own_postgres: RestartablePostgres,
+    servers: Servers,
     fault: Fault,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stage = (fragile, own_kafka, own_postgres)
-    await _play(fault.__name__, {fault: 1.0}, PEACE, ALONE_SECONDS, 0, *stage, capsys)
+    await _play(fault.__name__, {fault: 1.0}, PEACE, ALONE_SECONDS, 0, servers, capsys)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("fate", EVERY_FATE)
 async def test_every_promise_holds_through_one_kind_of_fate(
-    fragile: Service,
-    own_kafka: RestartableKafka,
-    own_postgres: RestartablePostgres,
+    servers: Servers,
     fate: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stage = (fragile, own_kafka, own_postgres)
-    await _play(fate, {CARRIERS[fate]: 1.0}, {fate: 1.0}, ALONE_SECONDS, 0, *stage, capsys)
+    await _play(fate, {CARRIERS[fate]: 1.0}, {fate: 1.0}, ALONE_SECONDS, 0, servers, capsys)
 
 
 async def _play(
@@ -74,14 +76,12 @@ async def _play(
     fates: Fates,
     seconds: float,
     kills: int,
-    service: Service,
-    kafka: RestartableKafka,
-    postgres: RestartablePostgres,
+    servers: Servers,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with capsys.disabled():
         print(f"\nCHAOS_SEED={SEED} {name}", flush=True)
-    async with chaos_round(name, SEED, service, kafka, postgres, fates) as chaos:
+    async with chaos_round(name, SEED, *servers, fates) as chaos:
         try:
             await chaos.run(seconds, kinds, kills)
         finally:

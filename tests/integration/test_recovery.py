@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 
-from invoicing.batch import Publication
 from invoicing.checking.findings import FindingKind
 from invoicing.domain.sellers import Sellers
 from invoicing.publisher import TRANSACTION_TIMEOUT_MS
@@ -196,8 +195,7 @@ async def test_a_group_without_its_offsets_goes_on_at_what_is_not_handled(stage:
 async def test_a_worker_that_sleeps_in_its_transaction_is_shut_out_and_its_batch_left_to_the_next(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for publisher in stage.publishers.values():
-        await publisher.publish(Publication(), 0, PARTITIONS)  # as a lane notes its beginning
+    await stage.note_beginnings()
     await stage.send_story()
     sleepers: list[AIOKafkaProducer] = []
 

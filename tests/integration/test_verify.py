@@ -38,8 +38,7 @@ async def test_nothing_is_found_while_commands_are_still_to_be_handled(stage: St
 
 async def test_nothing_is_found_between_the_two_commits(stage: Stage) -> None:
     """Stored, and not published yet: the next owner of the lane will."""
-    for publisher in stage.publishers.values():
-        await publisher.publish(Publication(), 0, PARTITIONS)  # as a lane notes its beginning
+    await stage.note_beginnings()
     await stage.send_story()
     for lane, records in (await stage.fetch()).items():
         await stage.handler.handle(

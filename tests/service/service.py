@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import psutil
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.service.commands import Sent
 from tests.service.tail import Tail, following
@@ -169,6 +170,22 @@ class Service:
         output, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, output.decode()
+
+    async def set_partitions(self, number: int) -> None:
+        """Let commands and events have so many, more than before; our producer knows it then."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            for topic in (self.topics.events, self.topics.commands):
+                await admin.create_partitions({topic: NewPartitions(number)})
+        finally:
+            await admin.close()
+
+        async def are_known() -> bool:
+            await self.producer.client.force_metadata_update()
+            return len(await self.producer.partitions_for(self.topics.commands)) >= number
+
+        await eventually(are_known, seconds=SEND_SECONDS_MAX)
 
     async def rows(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.dsn)

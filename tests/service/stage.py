@@ -80,6 +80,11 @@ class Stage:
             for lane, records in batches.items():
                 await self.handle(lane, records, tamper)
 
+    async def note_beginnings(self) -> None:
+        """Commit that nothing is handled yet, as every lane does when it is opened first."""
+        for publisher in self.publishers.values():
+            await publisher.publish(Publication(), 0, PARTITIONS)
+
     async def handle(
         self, lane: TopicPartition, records: list[Any], tamper: Tamper = leave_alone
     ) -> None:
