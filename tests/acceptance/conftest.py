@@ -6,7 +6,7 @@ import pytest
 
 from ops.scratch.databases import Databases
 from tests.service.command_line import Run, command_line
-from tests.service.http import Api, running_api
+from tests.service.http import WITHOUT_LIMIT, Api, running_api
 from tests.service.service import Service, running_service
 from tests.stack.kafka import Kafka
 from tests.stack.topics import fresh_topics
@@ -43,5 +43,5 @@ async def api(
         ) as service,
     ):
         await service.ready_worker(**worker_settings)
-        async with running_api(service) as made:
+        async with running_api(service, **WITHOUT_LIMIT) as made:
             yield made

@@ -26,7 +26,7 @@ from tests.bench.figures import Figures, median_of
 from tests.bench.http_load import Load
 from tests.bench.pgbench import run_pgbench
 from tests.service.commands import create_invoice, invoice_id, record_payment
-from tests.service.http import Api, running_api
+from tests.service.http import WITHOUT_LIMIT, Api, running_api
 from tests.service.service import Service, running_service
 from tests.stack.kafka import choose_kafka
 from tests.stack.many_invoices import ID_IN_SNAPSHOT, write_many_invoices
@@ -37,7 +37,6 @@ PARTITIONS = 2
 CONNECTIONS = 8
 CUSTOMERS = 5_000
 WRITES_PER_SECOND = 100
-WITHOUT_LIMIT = "1000000000"
 LINE = {"description": "Pro plan", "unit_price": "100.00", "tax": {"rate": "0.07125"}}
 
 
@@ -187,9 +186,7 @@ async def prepared(invoices: int, **settings: str) -> AsyncIterator[tuple[Servic
         ):
             await service.ready_worker()
             await fill(service, invoices)
-            async with running_api(
-                service, INVOICING_HTTP_REQUESTS_PER_SECOND_MAX=WITHOUT_LIMIT, **settings
-            ) as api:
+            async with running_api(service, **WITHOUT_LIMIT, **settings) as api:
                 yield service, api
     finally:
         kafka.close()
