@@ -1,6 +1,6 @@
-"""An invoice's history: its stored events, and the invoice as it was after any of them."""
+"""Invoices' histories: their stored events, and what these add up to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +35,20 @@ WHERE invoice_id = $1
 ORDER BY version
 """
 
+INVOICES_A_QUERY: Final = 5_000
+EVENTS_A_FETCH: Final = 10_000
+"""All that is in memory at once, however many events an invoice has."""
+
+EVENTS_OF_INVOICES: Final = """
+SELECT invoice_id, version, type, data, recorded_at
+FROM events WHERE invoice_id = ANY($1::text[])
+ORDER BY invoice_id, version
+"""
+
+
+class ReplayError(Exception):
+    """Events cannot be replayed. The message names the first, and what tells more about it."""
+
 
 async def events_of(
     connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
@@ -55,6 +69,55 @@ def replay(events: Iterable[StoredEvent]) -> Sequence[Invoice]:
         before = states[-1] if states else None
         states.append(evolve(before, data_of(event.type, event.document), event.recorded_at))
     return states
+
+
+async def folded(
+    connection: asyncpg.Connection, invoice_ids: Sequence[str]
+) -> AsyncIterator[Invoice]:
+    """These invoices, each as its events have left it. To be read within a transaction.
+
+    Raises `ReplayError` where an event does not follow from those before it.
+    """
+    for place in range(0, len(invoice_ids), INVOICES_A_QUERY):
+        some = invoice_ids[place : place + INVOICES_A_QUERY]
+        cursor = await connection.cursor(EVENTS_OF_INVOICES, some)
+        folding = _Folding()
+        while events := await cursor.fetch(EVENTS_A_FETCH):
+            for invoice in folding.take(events):
+                yield invoice
+        for invoice in folding.end():
+            yield invoice
+
+
+class _Folding:
+    """Folds the events of invoices as they come: by invoice, and then by version."""
+
+    def __init__(self) -> None:
+        self._invoice_id: str | None = None
+        self._invoice: Invoice | None = None
+
+    def take(self, events: Iterable[asyncpg.Record]) -> Iterator[Invoice]:
+        """The invoices that are whole, for another one's events have followed."""
+        for invoice_id, version, type_, document, recorded_at in events:
+            if invoice_id != self._invoice_id:
+                yield from self.end()
+                self._invoice_id = invoice_id
+            expected = 1 if self._invoice is None else self._invoice.version + 1
+            try:
+                if version != expected:
+                    raise ValueError(f"the event after version {expected - 1} is {version}")
+                self._invoice = evolve(self._invoice, data_of(type_, document), recorded_at)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise ReplayError(
+                    f"Invoice {invoice_id} cannot be replayed at version {expected}:"
+                    f" {type(error).__name__}. `invoicing verify` tells more. Nothing was changed."
+                ) from error
+
+    def end(self) -> Iterator[Invoice]:
+        """The last one, of which nothing follows."""
+        if self._invoice is not None:
+            yield self._invoice
+        self._invoice_id = self._invoice = None
 
 
 def data_of(event_type: str, event_document: str) -> EventData:

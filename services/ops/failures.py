@@ -17,8 +17,9 @@ from aiokafka.errors import (
 
 from invoicing.checking.topics import UnfinishedTransactionError
 from invoicing.dead_letters import RedriveError
+from invoicing.history import ReplayError
 from invoicing.migrations import MigrationBlockedError
-from invoicing.rebuild import RebuildError
+from invoicing.rebuilding.shadow import RebuildError
 from invoicing.recovery.quiet import RecoveryError
 from invoicing.store import DatabaseBehindError, SchemaError
 from runtime.embedded import EmbeddedNotInstalledError
@@ -52,6 +53,7 @@ KNOWN_FAILURES: Final = (
     MigrationBlockedError,
     GaveUpError,
     UnfinishedTransactionError,
+    ReplayError,
     RebuildError,
     RedriveError,
     RecoveryError,

@@ -7,8 +7,8 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from invoicing.rebuild import Rebuilt
-from invoicing.rebuild import rebuild as make_anew
+from invoicing.rebuilding.rebuild import Rebuilt
+from invoicing.rebuilding.rebuild import rebuild as make_anew
 from ops.console import err, print_line
 from ops.failures import reaching_postgres
 from runtime.settings import read_settings

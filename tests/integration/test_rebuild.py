@@ -12,11 +12,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from invoicing import rebuild as rebuild_module
+from invoicing import history
 from invoicing.batch import BatchHandler, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.rebuild import RebuildError, Rebuilt, rebuild
+from invoicing.history import ReplayError
+from invoicing.rebuilding import rebuild as rebuild_module
+from invoicing.rebuilding import replay, shadow
+from invoicing.rebuilding.rebuild import Rebuilt, rebuild
+from invoicing.rebuilding.replay import replay_window
+from invoicing.rebuilding.shadow import RebuildError
 from invoicing.store import WRITER_ROLE, Position, Store
 from runtime.postgres import open_pool
 from runtime.settings import read_settings
@@ -55,8 +60,8 @@ class Books:
         finally:
             await connection.close()
 
-    async def rebuild(self) -> Rebuilt:
-        return await rebuild(self.dsn, lambda *_: None, processes=1)
+    async def rebuild(self, processes: int = 1) -> Rebuilt:
+        return await rebuild(self.dsn, lambda *_: None, processes)
 
 
 @pytest.fixture
@@ -114,6 +119,82 @@ async def test_a_wrong_state_is_put_right(
     assert await books.fetch("SELECT id FROM invoices WHERE id = 'stranger'") == []
 
 
+async def test_each_process_puts_its_share_right(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "PLAN", _in_small_windows(shadow.PLAN))
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    for stranger in ("", *(f"{row['id']}+" for row in kept)):
+        await books.fetch(
+            "INSERT INTO invoices SELECT (jsonb_populate_record(invoices, jsonb_build_object("
+            "'id', $1::text, 'invoice_number', NULL))).* FROM invoices LIMIT 1",
+            stranger,
+        )
+
+    rebuilt = await books.rebuild(processes=3)
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=13, resumed=False)
+    assert await books.state() == kept
+
+
+async def test_an_invoice_may_have_more_events_than_are_read_at_once(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "EVENTS_A_FETCH", 2)
+    monkeypatch.setattr(history, "INVOICES_A_QUERY", 2)
+    monkeypatch.setattr(replay, "STATES_AT_ONCE", 2)
+    await books.fetch("TRUNCATE invoices, invoice_labels")
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=6, resumed=False)
+    assert await books.state() == kept
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "CREATE SCHEMA invoicing_rebuild; CREATE TABLE invoicing_rebuild.progress ()",
+        "ALTER TABLE invoicing_rebuild.invoices DROP COLUMN live_mode",
+        "TRUNCATE invoicing_rebuild.windows, invoicing_rebuild.progress",
+    ],
+)
+async def test_a_shadow_that_is_of_another_release_or_empty_is_made_anew(
+    books: Books, kept: list[dict[str, Any]], left: str
+) -> None:
+    connection = await asyncpg.connect(books.dsn)
+    if not left.startswith("CREATE"):
+        await shadow.plan(connection)
+        await replay_window(connection)
+    await connection.execute(left)
+    await connection.close()
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=6, resumed=False)
+    assert await books.state() == kept
+
+
+async def test_a_shadow_that_lacks_something_is_not_swapped_in(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = kept[-1]
+    catch_up = rebuild_module.catch_up
+
+    async def lose_a_state(connection: asyncpg.Connection) -> None:
+        await catch_up(connection)
+        await connection.execute("DELETE FROM invoicing_rebuild.invoices WHERE id = $1", lost["id"])
+
+    monkeypatch.setattr(rebuild_module, "catch_up", lose_a_state)
+
+    missing = f"not complete .{lost['id']}: 0 of {lost['version']} versions"
+    with pytest.raises(RebuildError, match=missing):
+        await books.rebuild()
+
+    assert await books.state() == kept
+
+
 async def test_invoices_that_had_each_others_numbers_get_their_own(
     books: Books, kept: list[dict[str, Any]]
 ) -> None:
@@ -134,13 +215,15 @@ async def test_what_happens_meanwhile_is_not_lost(
 ) -> None:
     await books.fetch("UPDATE invoices SET attempt_count = 9")
     new, known = invoice_id(), next(row["id"] for row in kept if row["state"] == "draft")
-    check_shadow = rebuild_module._check_shadow
+    compare = rebuild_module.compare
 
-    async def change_after_catching_up(connection: asyncpg.Connection) -> None:
+    async def change_after_catching_up(
+        connection: asyncpg.Connection, dsn: str, shares: int
+    ) -> None:
         await books.handle(create_invoice(new), Sent("OpenInvoice", known, {}))
-        await check_shadow(connection)
+        await compare(connection, dsn, shares)
 
-    monkeypatch.setattr(rebuild_module, "_check_shadow", change_after_catching_up)
+    monkeypatch.setattr(rebuild_module, "compare", change_after_catching_up)
 
     await books.rebuild()
 
@@ -200,7 +283,7 @@ async def test_an_invoice_that_cannot_be_replayed_stops_it_and_nothing_is_change
     await connection.execute("UPDATE events SET version = 9 WHERE version = 3")
     await connection.close()
 
-    with pytest.raises(RebuildError, match="cannot be replayed"):
+    with pytest.raises(ReplayError, match="cannot be replayed"):
         await books.rebuild()
 
     assert await books.state() == kept
@@ -219,10 +302,10 @@ async def test_two_at_once_are_refused(books: Books, kept: list[dict[str, Any]])
 async def test_after_a_kill_it_goes_on_where_it_was(
     books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "PLAN", _one_range_each(rebuild_module.PLAN))
+    monkeypatch.setattr(shadow, "PLAN", _in_small_windows(shadow.PLAN))
     await books.fetch("UPDATE invoices SET attempt_count = 9")
-    _be_killed_after_ranges(books.dsn, 2)
-    done = "SELECT count(*) FROM invoicing_rebuild.ranges WHERE done"
+    _be_killed_after_windows(books.dsn, 2)
+    done = "SELECT count(events) FROM invoicing_rebuild.windows"
     assert (await books.fetch(done))[0][0] == 2
 
     rebuilt = await books.rebuild()
@@ -231,27 +314,27 @@ async def test_after_a_kill_it_goes_on_where_it_was(
     assert await books.state() == kept
 
 
-def _one_range_each(plan: str) -> str:
-    return plan.replace("GROUP BY place", "GROUP BY invoice_id")
+def _in_small_windows(plan: str) -> str:
+    return plan.replace(str(shadow.POSITIONS_A_WINDOW), "2")
 
 
-def _be_killed_after_ranges(dsn: str, ranges: int) -> None:
-    """A rebuild in a process of its own, killed while it replays one range more."""
+def _be_killed_after_windows(dsn: str, windows: int) -> None:
+    """A rebuild in a process of its own, killed while it replays one window more."""
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=_rebuild_and_die, args=(dsn, ranges))
+    process = context.Process(target=_rebuild_and_die, args=(dsn, windows))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
 
 
-def _rebuild_and_die(dsn: str, ranges: int) -> None:
+def _rebuild_and_die(dsn: str, windows: int) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(dsn)
-        await rebuild_module._plan(connection)
-        for _ in range(ranges):
-            await rebuild_module._replay_range(connection)
+        await shadow.plan(connection)
+        for _ in range(windows):
+            await replay_window(connection)
         async with connection.transaction():
-            await connection.fetchrow(rebuild_module.TAKE_RANGE)
+            await connection.fetchrow(shadow.TAKE_WINDOW)
             os.kill(os.getpid(), signal.SIGKILL)
 
     asyncio.run(run())

@@ -24,14 +24,14 @@ from invoicing.checking.topics import Ends, Extent, look, read_topic, reading_co
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import NumberSeries, sequence_of, series_for
 from invoicing.domain.sellers import Sellers
-from invoicing.rebuild import EVENTS_OF_INVOICES, replayed
+from invoicing.history import folded
 from invoicing.recovery.quiet import RecoveryError, check_quiet
 from invoicing.states import stored_invoice
-from invoicing.store import MIGRATE_FIRST, SchemaError, save_states
+from invoicing.store import MIGRATE_FIRST, SchemaError, StoredInvoice, save_states
 from runtime.kafka import partition_of
 from runtime.settings import Settings
 
-INVOICES_AT_ONCE: Final = 500
+STATES_AT_ONCE: Final = 500
 
 # What Kafka tells and Postgres does not know.
 BEGIN: Final = """
@@ -286,13 +286,15 @@ async def _renew_states(
     connection: asyncpg.Connection, invoice_ids: Sequence[str], sellers: Sellers
 ) -> None:
     following: dict[NumberSeries, int] = {}
-    for place in range(0, len(invoice_ids), INVOICES_AT_ONCE):
-        some = invoice_ids[place : place + INVOICES_AT_ONCE]
-        invoices = list(replayed(await connection.fetch(EVENTS_OF_INVOICES, some)))
-        await save_states(connection, [stored_invoice(i, is_told_whole=True) for i in invoices])
-        for invoice in invoices:
-            for series, sequence in _numbers(invoice, sellers):
-                following[series] = max(following.get(series, 1), sequence + 1)
+    states: list[StoredInvoice] = []
+    async for invoice in folded(connection, invoice_ids):
+        for series, sequence in _numbers(invoice, sellers):
+            following[series] = max(following.get(series, 1), sequence + 1)
+        states.append(stored_invoice(invoice, is_told_whole=True))
+        if len(states) == STATES_AT_ONCE:
+            await save_states(connection, states)
+            states = []
+    await save_states(connection, states)
     await connection.executemany(
         SAVE_NUMBERS, [(s.seller_id, s.kind, s.period, next_) for s, next_ in following.items()]
     )

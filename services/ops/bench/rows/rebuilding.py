@@ -7,7 +7,7 @@ import asyncpg
 
 from invoicing.checking.findings import Finding
 from invoicing.checking.verify import verify as compare
-from invoicing.rebuild import rebuild as make_anew
+from invoicing.rebuilding.rebuild import rebuild as make_anew
 from ops.bench import load
 from ops.bench.figures import Row, Series, ratio
 from ops.bench.filled import multiplied, stored

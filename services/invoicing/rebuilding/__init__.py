@@ -1,0 +1,1 @@
+"""The current state, made anew from the events."""

@@ -1,0 +1,122 @@
+"""The shadow: the tables that the state is made anew in, and what is left to replay into them.
+
+The events are gone through in windows of positions. A window's invoices are those that were created
+in it, for those lie together: a disk that holds more than the memory would be read at random else.
+"""
+
+import asyncio
+from typing import Final
+
+import asyncpg
+
+SHADOW: Final = "invoicing_rebuild"
+POSITIONS_A_WINDOW: Final = 5_000
+SETTLE_SECONDS_MAX: Final = 60.0
+POLL_INTERVAL_SECONDS: Final = 0.2
+
+# Unlogged: faster, and after a crash of the server all of them are empty, so the plan is made anew.
+CREATE_SHADOW: Final = f"""
+CREATE SCHEMA {SHADOW};
+CREATE UNLOGGED TABLE {SHADOW}.invoices (
+    LIKE invoices INCLUDING DEFAULTS INCLUDING COMPRESSION, PRIMARY KEY (id));
+CREATE UNLOGGED TABLE {SHADOW}.invoice_labels (
+    LIKE invoice_labels INCLUDING DEFAULTS, PRIMARY KEY (invoice_id));
+CREATE UNLOGGED TABLE {SHADOW}.windows (
+    first_position bigint PRIMARY KEY, last_position bigint NOT NULL, events bigint);
+CREATE UNLOGGED TABLE {SHADOW}.progress (caught_up_to bigint NOT NULL);
+CREATE UNLOGGED TABLE {SHADOW}.differing (id text PRIMARY KEY);
+"""
+
+# A shadow of another release may have other tables: it is made anew.
+COLUMNS: Final = """
+SELECT array_agg(table_name || '.' || column_name ORDER BY table_name, ordinal_position)
+FROM information_schema.columns
+WHERE table_schema = $1 AND table_name IN ('invoices', 'invoice_labels')
+"""
+
+LAST_POSITION: Final = """
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'position')::regclass), 0),
+       pg_snapshot_xmax(pg_current_snapshot())::text
+"""
+
+IS_SETTLED: Final = """
+SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8
+"""
+
+PLAN: Final = f"""
+INSERT INTO {SHADOW}.windows (first_position, last_position)
+SELECT place, least(place + {POSITIONS_A_WINDOW} - 1, $1)
+FROM generate_series(1, $1::bigint, {POSITIONS_A_WINDOW}) AS place
+"""  # noqa: S608 (constants of ours, here and below)
+
+TAKE_WINDOW: Final = f"""
+SELECT first_position, last_position FROM {SHADOW}.windows
+WHERE events IS NULL ORDER BY first_position LIMIT 1 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+
+WINDOW_IS_DONE: Final = f"""
+UPDATE {SHADOW}.windows SET events = $2 WHERE first_position = $1
+"""  # noqa: S608
+
+POSITIONS_DONE: Final = f"""
+SELECT coalesce(sum(size) FILTER (WHERE events IS NOT NULL), 0)::bigint AS done,
+       coalesce(sum(size), 0)::bigint AS all_positions
+FROM {SHADOW}.windows, LATERAL (SELECT last_position - first_position + 1 AS size) AS own
+"""  # noqa: S608
+
+
+class RebuildError(Exception):
+    """The rebuild cannot go on. The current state is as it was; the message says what to do."""
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """A connection of the rebuild's."""
+    return await asyncpg.connect(dsn, server_settings={"application_name": "invoicing-rebuild"})
+
+
+async def plan(connection: asyncpg.Connection) -> bool:
+    """Make a shadow and its windows; True where an earlier run has left one to go on with."""
+    if await _is_resumable(connection):
+        return True
+    async with connection.transaction():
+        await connection.execute(f"DROP SCHEMA IF EXISTS {SHADOW} CASCADE")
+        await connection.execute(CREATE_SHADOW)
+    position = await settled_position(connection)
+    async with connection.transaction():
+        await connection.execute(PLAN, position)
+        await connection.execute(f"INSERT INTO {SHADOW}.progress VALUES ($1)", position)  # noqa: S608
+    return False
+
+
+async def _is_resumable(connection: asyncpg.Connection) -> bool:
+    if await connection.fetchval("SELECT to_regclass($1)", f"{SHADOW}.windows") is None:
+        return False
+    schema = await connection.fetchval("SELECT current_schema()")
+    columns = [await connection.fetchval(COLUMNS, name) for name in (schema, SHADOW)]
+    planned = await connection.fetchval(f"SELECT count(*) FROM {SHADOW}.progress")  # noqa: S608
+    return bool(planned) and columns[0] == columns[1]
+
+
+async def settled_position(connection: asyncpg.Connection) -> int:
+    """A position up to which every later query sees all events that there will ever be.
+
+    A transaction takes its positions before it commits: those that were running when the last
+    position was asked for must have ended.
+    """
+    ((position, first_to_come),) = await connection.fetch(LAST_POSITION)
+    async with asyncio.timeout(SETTLE_SECONDS_MAX):
+        while not await connection.fetchval(IS_SETTLED, first_to_come):  # noqa: ASYNC110 (no event)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    return int(position)
+
+
+async def caught_up_to(connection: asyncpg.Connection) -> int:
+    """The position up to which the shadow has every event, once all windows are done."""
+    position: int = await connection.fetchval(f"SELECT caught_up_to FROM {SHADOW}.progress")  # noqa: S608
+    return position
+
+
+async def positions_done(connection: asyncpg.Connection) -> tuple[int, int]:
+    """How many positions are gone through, and how many there are to go through."""
+    (counts,) = await connection.fetch(POSITIONS_DONE)
+    return counts[0], counts[1]
