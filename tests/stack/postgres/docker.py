@@ -5,7 +5,13 @@ import asyncio
 import asyncpg
 from testcontainers.core.container import DockerContainer
 
-from tests.stack.docker import STOP_TIMEOUT_SECONDS, docker_host, docker_refusal, started
+from tests.stack.docker import (
+    STOP_TIMEOUT_SECONDS,
+    docker_host,
+    docker_refusal,
+    network_is_ours,
+    started,
+)
 from tests.stack.ports import free_port
 from tests.stack.wait import eventually
 
@@ -27,13 +33,19 @@ class DockerPostgres:
     def __init__(self, small_disk: str | None = None) -> None:
         host, port = docker_host(), free_port()
         self.dsn = f"postgresql://postgres:{PASSWORD}@{host}:{port}/postgres"
-        self._container = DockerContainer(IMAGE).with_bind_ports(PORT, port)
+        self._container = DockerContainer(IMAGE)
+        if network_is_ours():
+            self._container.with_kwargs(network_mode="host").with_env("PGPORT", str(port))
+            listen = "-c listen_addresses=localhost"
+        else:
+            self._container.with_bind_ports(PORT, port)
+            listen = "-c listen_addresses=*"
         if small_disk is not None:
             # In memory, for tablespaces; what is on it goes with a stop.
             self._container.with_tmpfs_mount(small_disk, SMALL_DISK_SIZE)
         self._container.with_env("POSTGRES_PASSWORD", PASSWORD)
         # The data of a test need not survive a power cut.
-        self._container.with_command("postgres -c fsync=off -c full_page_writes=off")
+        self._container.with_command(f"postgres {listen} -c fsync=off -c full_page_writes=off")
         with started(self._container):
             self._wait_until_ready()
 
