@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid4, uuid5
 
+import orjson
 from fastapi import Depends, Request
 from starlette.responses import Response
 
@@ -119,12 +120,7 @@ class Desk:
             envelope["expectedversion"] = version
         if "traceparent" in self.request.headers:
             envelope["traceparent"] = self.request.headers["traceparent"]
-        try:
-            return json.dumps(envelope, allow_nan=False).encode()
-        except ValueError:
-            raise ProblemError(
-                ProblemCode.MALFORMED_REQUEST, "The body holds a number that is out of range."
-            ) from None
+        return _encoded(envelope)
 
     async def _ask(
         self, value: bytes, headers: list[tuple[str, bytes | None]]
@@ -204,6 +200,14 @@ async def _json_body(request: Request) -> bytes:
     if media_type.strip().lower() not in _JSON_TYPES:
         raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON.")
     return await request.body()
+
+
+def _encoded(envelope: Mapping[str, Any]) -> bytes:
+    """As UTF-8: what fits in a request fits in a record, whatever script it is written in."""
+    try:
+        return orjson.dumps(envelope)
+    except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
+        return json.dumps(envelope).encode()
 
 
 def _new_invoice_id(client: Client, command_id: str) -> str:

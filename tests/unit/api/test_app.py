@@ -1,17 +1,13 @@
 """What the application says when something fails that is not the client's fault."""
 
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from api.app import create_app
-from api.backend import Backend
-from api.rates import Rates
-from api.streams import Streams
-from runtime.settings import read_settings
+from tests.service.application import client_of
 
 
 def answering(error: Exception) -> httpx.AsyncClient:
@@ -23,18 +19,7 @@ def answering(error: Exception) -> httpx.AsyncClient:
             raise error
             yield
 
-    backend = Backend(
-        settings=read_settings({}, postgres_dsn="postgresql://nowhere"),
-        database=cast("Any", Failing()),
-        gateway=cast("Any", None),
-        rates=Rates(1_000),
-        streams=Streams(),
-        tokens=None,
-        signing_key=None,
-        clients={},
-    )
-    transport = httpx.ASGITransport(create_app(backend, {}), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+    return client_of(database=Failing())
 
 
 async def test_a_mistake_of_ours_is_told_without_its_words() -> None:
