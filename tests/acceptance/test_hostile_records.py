@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+from confluent_kafka import Producer
+
 from tests.service.commands import create_invoice, invoice_id
 from tests.service.promises import assert_promises_kept
 from tests.service.service import Service
@@ -98,3 +101,17 @@ async def test_a_money_number_is_refused_with_its_field(service: Service) -> Non
     assert refused["code"] == "invalid_command"
     assert [error["field"] for error in refused["errors"]] == ["items.0.unit_price"]
     assert accepted["state"] == "open"
+
+
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_a_producer_may_compress_by_any_codec(service: Service, codec: str) -> None:
+    await service.ready_worker()
+    command = create_invoice(invoice_id(), description="the same again " * 30)
+    producer = Producer({"bootstrap.servers": service.bootstrap, "compression.type": codec})
+
+    producer.produce(service.topics.commands, command.value, command.subject)
+    producer.flush(30)
+
+    (answer,) = await service.answered([command])
+    assert answer["events"] == ["invoice.created", "invoice.opened"]
