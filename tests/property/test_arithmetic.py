@@ -1,6 +1,8 @@
 """Laws of the arithmetic, over invoices in currencies of 0, 2, 3 and 4 decimals."""
 
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 import pytest
@@ -154,24 +156,36 @@ def test_working_out_again_changes_nothing(data: dict[str, Any]) -> None:
     assert after is before
 
 
+# Few sizes, so that remainders often tie; and any, up to the largest amounts there are.
+weights_to_share_by = st.lists(st.integers(-9, 60) | st.integers(0, 10**18), min_size=1, max_size=8)
+
+
 @given(
     st.sampled_from(CURRENCIES),
-    st.lists(st.integers(0, 10**9), min_size=1, max_size=20),
-    st.integers(0, 10**9),
+    weights_to_share_by,
+    st.integers(0, 99) | st.integers(0, 10**18),
+    st.integers(1, 60) | st.integers(1, 10**18),
 )
-def test_shares_sum_up_and_each_is_within_a_unit_of_its_quota(
-    currency: str, weights: list[int], units: int
+def test_shares_are_those_of_largest_remainders_and_of_equal_ones_the_first(
+    currency: str, weights: list[int], factor: int, divisor: int
 ) -> None:
-    assume(sum(weights))
     rules = Rules.of(currency, TaxRounding.GROUP, tax_inclusive=False)
+    quotas = [Fraction(weight * factor, divisor) for weight in weights]
+    units = round(sum(quotas))
     with exact_arithmetic():
-        total = units * rules.unit
-        quotas = [total * weight / sum(weights) for weight in weights]
-        shares = rules.share(total, quotas)
-        assert sum(shares) == total
-        assert all(
-            abs(share - quota) < rules.unit for share, quota in zip(shares, quotas, strict=True)
-        )
+        parts = [weight * factor * rules.unit for weight in weights]
+        shares = rules.share(units * rules.unit, parts, Decimal(divisor))
+        assert [share / rules.unit for share in shares] == largest_remainders(units, quotas)
+
+
+def largest_remainders(units: int, quotas: list[Fraction]) -> list[int]:
+    """Hamilton's method in exact fractions, unit by unit."""
+    shares = [floor(quota) for quota in quotas]
+    while sum(shares) < units:
+        # The first of the largest, since `max` keeps what it has for an equal.
+        place = max(range(len(quotas)), key=lambda place: quotas[place] - shares[place])
+        shares[place] += 1
+    return shares
 
 
 @pytest.mark.parametrize("currency", sorted(EXPONENTS))

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import (
-    ROUND_FLOOR,
     ROUND_HALF_UP,
     Context,
     Decimal,
@@ -60,19 +59,36 @@ class Rules:
         """The sum, at the currency's scale even where there is nothing to sum."""
         return sum(amounts, self.zero)
 
-    def share(self, total: Decimal, quotas: Sequence[Decimal]) -> list[Decimal]:
-        """Split a total by quotas that sum up to it but for rounding.
+    def share(self, total: Decimal, parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
+        """Split a total by quotas, each a part divided by the whole, that sum up to it but for
+        rounding.
 
         By largest remainder (Hamilton's method): each gets his quota rounded down, and the units
         that are left go to the largest remainders; of equal ones, to the first.
         """
-        if len(quotas) == 1:
+        if len(parts) == 1:
             return [total]
-        shares = [quota.quantize(self.unit, ROUND_FLOOR) + ZERO for quota in quotas]
+        # Quotas may have no end. Were they divided out, equal remainders of quotas of different
+        # size would differ in their last digits; what is left of the parts is exact.
+        units, remainders = _floor_divided(parts, whole * self.unit)
+        shares = [count * self.unit + ZERO for count in units]
         left = int((total - self.sum(shares)) / self.unit)
-        if not left:
-            return shares
-        largest_first = sorted(range(len(quotas)), key=lambda i: shares[i] - quotas[i])
-        for i in largest_first[:left]:
-            shares[i] += self.unit
+        if left:
+            largest_first = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)
+            for i in largest_first[:left]:
+                shares[i] += self.unit
         return shares
+
+
+def _floor_divided(
+    dividends: Iterable[Decimal], divisor: Decimal
+) -> tuple[list[Decimal], list[Decimal]]:
+    """How often the divisor goes into each, rounded down; and the remainders, from 0 up."""
+    quotients, remainders = [], []
+    for dividend in dividends:
+        quotient, remainder = divmod(dividend, divisor)
+        if remainder < 0:  # For Decimals, divmod rounds toward 0.
+            quotient, remainder = quotient - 1, remainder + divisor
+        quotients.append(quotient)
+        remainders.append(remainder)
+    return quotients, remainders

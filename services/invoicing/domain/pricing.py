@@ -130,13 +130,13 @@ def _take_off_discount(lines: Sequence[_Line], discount: Discount, rules: Rules)
     """Take the document's discount off its lines: first the percentage, then the amount."""
     if discount.percent_off is not None:
         percentage = Decimal(discount.percent_off)
-        quotas = [line.goods.base * percentage / _HUNDRED for line in lines]
-        _take_off(lines, rules.share(rules.rounded(sum(quotas, ZERO)), quotas))
+        parts = [line.goods.base * percentage for line in lines]
+        total = rules.rounded(sum(parts, ZERO) / _HUNDRED)
+        _take_off(lines, rules.share(total, parts, _HUNDRED))
     if discount.amount_off is not None:
         weights = _weights(lines)
-        whole = sum(weights, ZERO)
-        quotas = [discount.amount_off * weight / whole for weight in weights]
-        _take_off(lines, rules.share(discount.amount_off, quotas))
+        parts = [discount.amount_off * weight for weight in weights]
+        _take_off(lines, rules.share(discount.amount_off, parts, sum(weights, ZERO)))
 
 
 def _weights(lines: Sequence[_Line]) -> list[Decimal]:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from contracts.invoice import Tax, TaxGroup, TaxRounding
 from invoicing.domain.arithmetic import Rules
 
+_ONE = Decimal(1)
+
 
 @dataclass(slots=True)
 class Part:
@@ -56,9 +58,9 @@ def _put_rate(parts: Sequence[Part], rate: Decimal, rules: Rules) -> None:
             part.tax_amount = _tax(part.base, rate, rules)
         return
     tax = _tax(rules.sum([part.base for part in parts]), rate, rules)
-    divisor = 1 + rate if rules.tax_inclusive else Decimal(1)
-    quotas = [part.base * rate / divisor for part in parts]
-    for part, share in zip(parts, rules.share(tax, quotas), strict=True):
+    whole = 1 + rate if rules.tax_inclusive else _ONE
+    shares = rules.share(tax, [part.base * rate for part in parts], whole)
+    for part, share in zip(parts, shares, strict=True):
         part.tax_amount = share
 
 

@@ -223,6 +223,8 @@ def test_japanese_consumption_tax_is_rounded_once_for_each_rate() -> None:
         (["60.00", "30.00", "10.00"], "0.05", ["0.03", "0.02", "0.00"]),
         (["100.00", "-99.99"], "10.00", ["10.00", "0.00"]),
         (["0.00", "0.00"], "0.01", ["0.01", "0.00"]),
+        # A third of a cent is left of each share: a tie that no number of decimals can show.
+        (["40.00", "10.00", "10.00"], "0.50", ["0.34", "0.08", "0.08"]),
     ],
 )
 def test_a_discount_is_shared_by_largest_remainder(
@@ -231,3 +233,9 @@ def test_a_discount_is_shared_by_largest_remainder(
     document = priced(items=lines("0.2", *amounts), discount={"amount_off": off})
     assert [item["discount_amount"] for item in document["items"]] == shares
     assert document["total_discount"] == off
+
+
+def test_of_equal_remainders_of_tax_that_prices_hold_the_first_line_gets_the_cent() -> None:
+    """At 20% the lines hold 0.16666... and 1.66666..., and 1.83 together."""
+    document = priced(items=lines("0.2", "1.00", "10.00"), tax_inclusive=True)
+    assert [item["tax_amount"] for item in document["items"]] == ["0.17", "1.66"]
