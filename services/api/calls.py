@@ -34,12 +34,24 @@ class CommandDocument(BaseModel):
     """A command as a CloudEvent; `data` is as schemas/ has it for its type."""
 
     specversion: str = Field(pattern=r"^1\.0$", description="CloudEvents' version.")
-    id: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="Its id.")
-    source: str = Field(min_length=1, max_length=IDENTITY_CHARACTERS_MAX, description="From whom.")
+    id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=IDENTITY_CHARACTERS_MAX,
+        description="Its id; by default the Idempotency-Key, and one of the two is needed.",
+    )
+    source: str | None = Field(
+        None,
+        min_length=1,
+        max_length=IDENTITY_CHARACTERS_MAX,
+        description="From whom; by default your client id.",
+    )
     type: str = Field(min_length=1, max_length=256, description="The command's name.")
     subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
     time: str | None = Field(None, description="When it was given, RFC 3339.")
-    expectedversion: int | None = Field(None, ge=0, description="The version it must meet.")
+    expectedversion: int | None = Field(
+        None, ge=0, description="The version it must meet; by default If-Match."
+    )
     correlationid: str | None = Field(None, description="Copied to all that follows.")
     traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
     data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")

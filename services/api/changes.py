@@ -75,7 +75,11 @@ async def detach_source(invoice_id: InvoiceId, source_id: SourceId, desk: DeskOf
 
 @router.post("/v1/commands")
 async def give_command(desk: DeskOf) -> Response:
-    """Give any command as a CloudEvent; gives its answer."""
+    """Give any command as a CloudEvent; gives its answer.
+
+    What the envelope lacks, the request says: `id` the Idempotency-Key, `expectedversion` If-Match,
+    `source` your client id. A header that says something else than the envelope is refused.
+    """
     return await desk.relay()
 
 

@@ -81,10 +81,27 @@ class Desk:
 
     async def relay(self) -> Response:
         """Give the command that the body is, envelope and all."""
-        value = await _json_body(self.request)
+        value = _encoded(self._completed(await self.data()))
         headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
         answer = await self._ask(value, headers)
         return answer if isinstance(answer, Response) else json_response(answer)
+
+    def _completed(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """What the envelope lacks, the headers and the token say. Raises `ProblemError`."""
+        told: list[tuple[str, str, object]] = [
+            ("Idempotency-Key", "id", self._idempotency_key()),
+            ("If-Match", "expectedversion", expected_version(self.request)),
+        ]
+        # CloudEvents: an attribute that is null is one that is not there.
+        completed = {name: value for name, value in envelope.items() if value is not None}
+        for header, attribute, value in told:
+            if value is not None and completed.setdefault(attribute, value) != value:
+                raise ProblemError(
+                    ProblemCode.MALFORMED_REQUEST,
+                    f"{header} and the envelope's {attribute} say different things.",
+                )
+        completed.setdefault("source", self.client.id)
+        return completed
 
     async def _perform(
         self,
@@ -173,10 +190,11 @@ class Desk:
         return invoice_response(found.view, found.version, status, location)
 
     def _command_id(self) -> str:
+        return self._idempotency_key() or uuid4().hex
+
+    def _idempotency_key(self) -> str | None:
         key = self.request.headers.get("idempotency-key")
-        if key is None:
-            return uuid4().hex
-        if not (1 <= len(key) <= IDENTITY_CHARACTERS_MAX and key.isprintable()):
+        if key is not None and not (1 <= len(key) <= IDENTITY_CHARACTERS_MAX and key.isprintable()):
             raise ProblemError(
                 ProblemCode.MALFORMED_REQUEST,
                 f"Idempotency-Key must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters.",

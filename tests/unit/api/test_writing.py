@@ -4,11 +4,17 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
+from api.clients import ALL_SELLERS
+from api.tokens import Client
 from contracts.envelope import CommandEnvelope
 from tests.service.application import client_of
 
 INVOICE = {"customer_id": "cus_42", "currency": "JPY", "items": [{"amount": "7"}]}
+
+
+VOID = {"specversion": "1.0", "type": "VoidInvoice", "subject": "inv_1"}
 
 
 class Taking:
@@ -26,8 +32,16 @@ class Taking:
 async def post(
     address: str, body: str, gateway: Taking, headers: dict[str, str] | None = None
 ) -> httpx.Response:
-    async with client_of(gateway=gateway) as http:
+    async with client_of(gateway=gateway, tokens=Knowing()) as http:
+        http.headers["Authorization"] = "Bearer any"
         return await http.post(address, content=body.encode(), headers=headers)
+
+
+class Knowing:
+    """Tokens that all stand for one client."""
+
+    async def verify(self, _token: str) -> Client:
+        return Client("orders", ALL_SELLERS, frozenset({"invoices:write"}), expires_at=None)
 
 
 def document(**data: Any) -> str:
@@ -53,3 +67,65 @@ async def test_half_a_surrogate_pair_goes_on_to_be_refused_by_the_commands_rules
     assert response.status_code == 202, response.text
     [command] = gateway.commands
     assert command.data == {**INVOICE, "memo": "\ud83d"}
+
+
+@pytest.mark.parametrize("lacking", [{}, {"id": None, "source": None, "expectedversion": None}])
+async def test_headers_and_the_token_say_what_an_envelope_lacks(lacking: dict[str, None]) -> None:
+    gateway = Taking()
+    headers = {"Idempotency-Key": "void-1", "If-Match": '"2"'}
+
+    response = await post("/v1/commands", json.dumps(VOID | lacking), gateway, headers)
+
+    assert response.status_code == 202, response.text
+    [command] = gateway.commands
+    assert (command.id, command.source, command.expected_version) == ("void-1", "orders", 2)
+
+
+async def test_an_envelope_that_says_all_itself_is_taken_at_its_word() -> None:
+    gateway = Taking()
+    envelope = VOID | {"id": "void-1", "source": "/elsewhere", "expectedversion": 2}
+
+    response = await post("/v1/commands", json.dumps(envelope), gateway)
+
+    assert response.status_code == 202, response.text
+    [command] = gateway.commands
+    assert (command.id, command.source, command.expected_version) == ("void-1", "/elsewhere", 2)
+
+
+async def test_headers_that_say_the_same_as_the_envelope_change_nothing() -> None:
+    gateway = Taking()
+    envelope = json.dumps(VOID | {"id": "void-1", "source": "orders", "expectedversion": 2})
+
+    await post("/v1/commands", envelope, gateway)
+    await post("/v1/commands", envelope, gateway, {"Idempotency-Key": "void-1", "If-Match": "2"})
+
+    first, second = gateway.commands
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "attribute"),
+    [("Idempotency-Key", "void-2", "id"), ("If-Match", '"3"', "expectedversion")],
+)
+async def test_a_header_that_contradicts_the_envelope_is_refused(
+    header: str, value: str, attribute: str
+) -> None:
+    gateway = Taking()
+    envelope = VOID | {"id": "void-1", "source": "orders", "expectedversion": 2}
+
+    response = await post("/v1/commands", json.dumps(envelope), gateway, {header: value})
+
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (400, "malformed_request")
+    assert header in problem["detail"]
+    assert attribute in problem["detail"]
+    assert gateway.commands == []
+
+
+async def test_a_command_without_any_id_is_refused() -> None:
+    gateway = Taking()
+
+    response = await post("/v1/commands", json.dumps(VOID), gateway)
+
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_request")
+    assert gateway.commands == []
