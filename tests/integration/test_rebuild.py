@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from invoicing import history
 from invoicing.batch import BatchHandler, Record
@@ -21,7 +23,7 @@ from invoicing.rebuilding import rebuild as rebuild_module
 from invoicing.rebuilding import replay, shadow
 from invoicing.rebuilding.rebuild import Rebuilt, rebuild
 from invoicing.rebuilding.replay import replay_window
-from invoicing.rebuilding.shadow import RebuildError
+from invoicing.rebuilding.shadow import RebuildError, settled_position
 from invoicing.store import WRITER_ROLE, Position, Store
 from runtime.postgres import open_pool
 from runtime.settings import read_settings
@@ -54,11 +56,8 @@ class Books:
         return [dict(row) for row in await self.fetch(STATE)]
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self.dsn)
-        try:
+        async with _connected(self) as connection:
             return await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
 
     async def rebuild(self, processes: int = 1) -> Rebuilt:
         return await rebuild(self.dsn, lambda *_: None, processes)
@@ -176,23 +175,45 @@ async def test_a_shadow_that_is_of_another_release_or_empty_is_made_anew(
     assert await books.state() == kept
 
 
+@pytest.mark.parametrize("step", ["compare", "swap"])
 async def test_a_shadow_that_lacks_something_is_not_swapped_in(
-    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    wrong = await books.state()
     lost = kept[-1]
-    catch_up = rebuild_module.catch_up
-
-    async def lose_a_state(connection: asyncpg.Connection) -> None:
-        await catch_up(connection)
-        await connection.execute("DELETE FROM invoicing_rebuild.invoices WHERE id = $1", lost["id"])
-
-    monkeypatch.setattr(rebuild_module, "catch_up", lose_a_state)
+    _lose_a_state_before(step, lost["id"], monkeypatch)
 
     missing = f"not complete .{lost['id']}: 0 of {lost['version']} versions"
     with pytest.raises(RebuildError, match=missing):
         await books.rebuild()
 
+    assert await books.state() == wrong
+
+
+async def test_after_a_shadow_that_lacked_something_the_next_run_starts_anew(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    with monkeypatch.context() as patched:
+        _lose_a_state_before("compare", kept[-1]["id"], patched)
+        with pytest.raises(RebuildError):
+            await books.rebuild()
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=6, resumed=False)
     assert await books.state() == kept
+
+
+def _lose_a_state_before(step: str, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = getattr(rebuild_module, step)
+
+    async def lose_a_state(connection: asyncpg.Connection, *arguments: object) -> Any:
+        await connection.execute("DELETE FROM invoicing_rebuild.invoices WHERE id = $1", lost)
+        return await go_on(connection, *arguments)
+
+    monkeypatch.setattr(rebuild_module, step, lose_a_state)
 
 
 async def test_invoices_that_had_each_others_numbers_get_their_own(
@@ -235,24 +256,57 @@ async def test_what_happens_meanwhile_is_not_lost(
 async def test_a_transaction_that_was_running_when_it_began_is_not_lost(
     books: Books, kept: list[dict[str, Any]]
 ) -> None:
-    slow = await asyncpg.connect(books.dsn)
-    running = slow.transaction()
-    await running.start()
-    (stored,) = await books.fetch("SELECT * FROM events WHERE version = 1 LIMIT 1")
-    await slow.execute(
-        "INSERT INTO events (invoice_id, version, type, data, command_source, command_id,"
-        " recorded_at) SELECT 'late', version, type, replace(data, invoice_id, 'late'),"
-        " command_source, command_id, recorded_at FROM events WHERE position = $1",
-        stored["position"],
-    )
-
-    rebuilding = asyncio.create_task(books.rebuild())
-    await eventually(lambda: _waits_to_settle(books))
-    await running.commit()
-    await slow.close()
-    await rebuilding
+    async with _appending(books) as running:
+        rebuilding = asyncio.create_task(books.rebuild())
+        await eventually(lambda: _waits_to_settle(books))
+        await running.commit()
+        await rebuilding
 
     assert [row["version"] for row in await books.state() if row["id"] == "late"] == [1]
+
+
+async def test_a_transaction_that_was_the_last_to_write_is_waited_for(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "SETTLE_SECONDS_MAX", 0.5)
+    async with _appending(books), _connected(books) as connection:
+        with pytest.raises(TimeoutError):
+            await settled_position(connection)
+
+
+async def test_a_transaction_that_appends_nothing_is_not_waited_for(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "SETTLE_SECONDS_MAX", 0.5)
+    async with _connected(books) as other, other.transaction():
+        await other.execute("UPDATE number_series SET next = next")
+
+        rebuilt = await books.rebuild()
+
+    assert rebuilt.differed == 0
+
+
+@asynccontextmanager
+async def _appending(books: Books) -> AsyncIterator[Transaction]:
+    """A transaction that has appended the first event of the invoice `late`."""
+    async with _connected(books) as connection:
+        running = connection.transaction()
+        await running.start()
+        await connection.execute(
+            "INSERT INTO events (invoice_id, version, type, data, command_source, command_id,"
+            " recorded_at) SELECT 'late', version, type, replace(data, invoice_id, 'late'),"
+            " command_source, command_id, recorded_at FROM events WHERE version = 1 LIMIT 1"
+        )
+        yield running
+
+
+@asynccontextmanager
+async def _connected(books: Books) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(books.dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _waits_to_settle(books: Books) -> bool:

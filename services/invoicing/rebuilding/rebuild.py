@@ -21,9 +21,11 @@ import asyncpg
 
 from invoicing.rebuilding.replay import catch_up, replay_all, replay_windows
 from invoicing.rebuilding.shadow import (
+    DROP_SHADOW,
     POLL_INTERVAL_SECONDS,
     SHADOW,
     RebuildError,
+    ShadowIncompleteError,
     connect,
     plan,
     positions_done,
@@ -64,10 +66,14 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
         resumed = await plan(connection)
         await _replay(connection, dsn, progress, processes)
         await catch_up(connection)
-        await compare(connection, dsn, processes)
-        differed = await swap(connection)
+        try:
+            await compare(connection, dsn, processes)
+            differed = await swap(connection)
+        except ShadowIncompleteError:
+            await connection.execute(DROP_SHADOW)
+            raise
         (counts,) = await connection.fetch(COUNTS)
-        await connection.execute(f"DROP SCHEMA {SHADOW} CASCADE")
+        await connection.execute(DROP_SHADOW)
     return Rebuilt(counts["invoices"], counts["events"], differed, resumed)
 
 

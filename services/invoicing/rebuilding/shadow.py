@@ -35,13 +35,17 @@ WHERE table_schema = $1 AND table_name IN ('invoices', 'invoice_labels')
 """
 
 LAST_POSITION: Final = """
-SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'position')::regclass), 0),
-       pg_snapshot_xmax(pg_current_snapshot())::text
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'position')::regclass), 0)
 """
 
-IS_SETTLED: Final = """
-SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8
+# Whoever inserts has this lock before it takes a position, and until its rows are there to see.
+APPENDING: Final = """
+SELECT virtualtransaction, pid FROM pg_locks
+WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND relation = 'events'::regclass AND mode = 'RowExclusiveLock' AND granted
 """
+
+DROP_SHADOW: Final = f"DROP SCHEMA IF EXISTS {SHADOW} CASCADE"
 
 PLAN: Final = f"""
 INSERT INTO {SHADOW}.windows (first_position, last_position)
@@ -69,6 +73,10 @@ class RebuildError(Exception):
     """The rebuild cannot go on. The current state is as it was; the message says what to do."""
 
 
+class ShadowIncompleteError(RebuildError):
+    """The shadow lacks events that it ought to have. To go on with it would lead to the same."""
+
+
 async def connect(dsn: str) -> asyncpg.Connection:
     """A connection of the rebuild's."""
     return await asyncpg.connect(dsn, server_settings={"application_name": "invoicing-rebuild"})
@@ -79,7 +87,7 @@ async def plan(connection: asyncpg.Connection) -> bool:
     if await _is_resumable(connection):
         return True
     async with connection.transaction():
-        await connection.execute(f"DROP SCHEMA IF EXISTS {SHADOW} CASCADE")
+        await connection.execute(DROP_SHADOW)
         await connection.execute(CREATE_SHADOW)
     position = await settled_position(connection)
     async with connection.transaction():
@@ -100,14 +108,20 @@ async def _is_resumable(connection: asyncpg.Connection) -> bool:
 async def settled_position(connection: asyncpg.Connection) -> int:
     """A position up to which every later query sees all events that there will ever be.
 
-    A transaction takes its positions before it commits: those that were running when the last
-    position was asked for must have ended.
+    A transaction takes its positions before it commits: those that were appending once the last
+    position had been read must have ended. Others are not waited for, however long they run.
     """
-    ((position, first_to_come),) = await connection.fetch(LAST_POSITION)
+    position: int = await connection.fetchval(LAST_POSITION)
+    appending = await _appending(connection)
     async with asyncio.timeout(SETTLE_SECONDS_MAX):
-        while not await connection.fetchval(IS_SETTLED, first_to_come):  # noqa: ASYNC110 (no event)
+        while appending := appending & await _appending(connection):  # noqa: ASYNC110 (no event)
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-    return int(position)
+    return position
+
+
+async def _appending(connection: asyncpg.Connection) -> set[tuple[str, int]]:
+    """The transactions that may have appended events, by their names, and their sessions."""
+    return {(row["virtualtransaction"], row["pid"]) for row in await connection.fetch(APPENDING)}
 
 
 async def caught_up_to(connection: asyncpg.Connection) -> int:

@@ -1,12 +1,20 @@
 """The shadow compared with what is there, and the rows that differ swapped in."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 import asyncpg
 
 from invoicing.rebuilding.replay import replay_changed
-from invoicing.rebuilding.shadow import SHADOW, RebuildError, caught_up_to, connect
+from invoicing.rebuilding.shadow import (
+    SHADOW,
+    RebuildError,
+    ShadowIncompleteError,
+    caught_up_to,
+    connect,
+)
 
 LOCK_SECONDS_MAX: Final = 5
 LOCK_TRIES_MAX: Final = 6
@@ -49,6 +57,18 @@ NOTE_DIFFERING: Final = f"""
 INSERT INTO {SHADOW}.differing SELECT unnest($1::text[]) ON CONFLICT DO NOTHING
 """
 
+# Once more, and under the lock: what is swapped in cannot be older than what it takes the place of.
+WRONG_IN_DIFFERING: Final = f"""
+SELECT differing.id, told.last, coalesce(shadow.version, 0) AS found
+FROM {SHADOW}.differing AS differing
+CROSS JOIN LATERAL (
+    SELECT max(version) AS last FROM events WHERE invoice_id = differing.id
+) AS told
+LEFT JOIN {SHADOW}.invoices AS shadow ON shadow.id = differing.id
+WHERE coalesce(shadow.version, 0) < told.last
+LIMIT 5
+"""  # noqa: S608
+
 # Deleted and inserted, not updated: rows that have each other's numbers would get in their way.
 SWAP: Final = f"""
 DELETE FROM {SHADOW}.differing AS differing
@@ -70,19 +90,33 @@ async def compare(connection: asyncpg.Connection, dsn: str, shares: int) -> None
     """Check that the shadow is complete, and note what differs: so many shares at once."""
     position = await caught_up_to(connection)
     await connection.execute(f"TRUNCATE {SHADOW}.differing")
-    await asyncio.gather(*(_compare_share(dsn, shares, one, position) for one in range(shares)))
+    wrong = await asyncio.gather(
+        *(_compare_share(dsn, shares, one, position) for one in range(shares))
+    )
+    _require_none(chain.from_iterable(wrong))
 
 
-async def _compare_share(dsn: str, shares: int, share: int, position: int) -> None:
+async def _compare_share(
+    dsn: str, shares: int, share: int, position: int
+) -> Sequence[asyncpg.Record]:
+    """Note what differs in this share; returns what is wrong in the shadow, of which nothing is."""
     connection = await connect(dsn)
     try:
-        rows = await connection.fetch(WRONG_IN_SHADOW, shares, share, position)
-        if rows:
-            wrong = ", ".join(f"{id_}: {found} of {last} versions" for id_, last, found in rows)
-            raise RebuildError(f"The shadow is not complete ({wrong}). Nothing was changed.")
-        await connection.execute(FIND_DIFFERING, shares, share)
+        wrong = await connection.fetch(WRONG_IN_SHADOW, shares, share, position)
+        if not wrong:
+            await connection.execute(FIND_DIFFERING, shares, share)
+        return wrong
     finally:
         await connection.close()
+
+
+def _require_none(wrong: Iterable[asyncpg.Record]) -> None:
+    told = ", ".join(f"{id_}: {found} of {last} versions" for id_, last, found in wrong)
+    if told:
+        raise ShadowIncompleteError(
+            f"The shadow is not complete ({told}). Nothing was changed; run it again, and it"
+            " starts anew."
+        )
 
 
 async def swap(connection: asyncpg.Connection) -> int:
@@ -107,6 +141,7 @@ async def _swap_locked(connection: asyncpg.Connection) -> int:
     await connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
     changed = await replay_changed(connection, await caught_up_to(connection))
     await connection.execute(NOTE_DIFFERING, changed)
+    _require_none(await connection.fetch(WRONG_IN_DIFFERING))
     await connection.execute(SWAP)
     differed: int = await connection.fetchval(f"SELECT count(*) FROM {SHADOW}.differing")  # noqa: S608
     return differed
