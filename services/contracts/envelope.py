@@ -21,6 +21,8 @@ import orjson
 from contracts.replies import FieldError
 
 RECORD_BYTES_MAX: Final = 256 * 1024
+# A header that says nothing takes its two lengths: many of them are not nothing.
+HEADER_BYTES: Final = 2
 NESTING_MAX: Final = 64
 IDENTITY_CHARACTERS_MAX: Final = 256
 
@@ -92,10 +94,10 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unr
     """Read a record's value and headers as a command."""
     if value is None:
         return Unreadable(UnreadableReason.TOMBSTONE, "The record has no value.")
-    if len(value) > RECORD_BYTES_MAX:
+    if (size := record_bytes(value, headers)) > RECORD_BYTES_MAX:
         return Unreadable(
             UnreadableReason.TOO_LARGE,
-            f"The record has {len(value)} bytes; at most {RECORD_BYTES_MAX} are taken.",
+            f"The record has {size} bytes; at most {RECORD_BYTES_MAX} are taken.",
         )
     texts = _readable(headers)
     binary = _is_binary(texts)
@@ -109,6 +111,17 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unr
             UnreadableReason.NOT_AN_ENVELOPE, "The record is JSON, but not an object."
         )
     return _command(parsed, texts)
+
+
+def record_bytes(value: bytes | None, headers: Headers) -> int:
+    """How large a record is, whatever it was compressed to. Its key does not count.
+
+    A command's key is its invoice's id, wherever we send it.
+    """
+    size = len(value or b"")
+    for name, text in headers:
+        size += HEADER_BYTES + len(name.encode()) + len(text or b"")
+    return size
 
 
 def event_id(invoice_id: str, version: int) -> str:

@@ -22,6 +22,7 @@ from contracts.envelope import (
     answer_id,
     event_document,
     read_command,
+    record_bytes,
 )
 from contracts.events import Whole
 from contracts.replies import Answer, Refusal, RefusalCode, Rejection
@@ -63,6 +64,11 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     timestamp_ms: int
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return record_bytes(self.value, self.headers)
 
     @property
     def timestamp(self) -> datetime | None:

@@ -16,7 +16,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from contracts.envelope import CommandEnvelope, read_command
 from runtime.kafka import (
-    DEAD_LETTER_BYTES_MAX,
     client_options,
     committed_offsets,
     existing_topics,
@@ -26,6 +25,7 @@ from runtime.kafka import (
 from runtime.settings import Settings
 
 REDRIVEN_AT_ONCE: Final = 500
+UNCOMPRESSED_BYTES_MAX: Final = 1 << 30
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 # Kafka's default for `offset.metadata.max.bytes`, less a little.
 METADATA_CHARACTERS_MAX: Final = 4_000
@@ -290,7 +290,11 @@ async def redriving(settings: Settings) -> AsyncIterator[Redriver]:
             "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
         }
     producer = AIOKafkaProducer(
-        **producer_options(settings), max_request_size=DEAD_LETTER_BYTES_MAX, **mode
+        **producer_options(settings),
+        # What the topic holds, it holds compressed.
+        compression_type="zstd",
+        max_request_size=UNCOMPRESSED_BYTES_MAX,
+        **mode,
     )
     # First of all, as when a lane is opened: it shuts out an earlier one and settles what that
     # left, and only then is it true what went back.

@@ -93,7 +93,7 @@ class Lane:
         for record in records:
             if record.position.offset >= self._next_offset:
                 self._backlog.append(record)
-                self._backlog_bytes += len(record.value or b"")
+                self._backlog_bytes += record.size
                 self._next_offset = record.position.offset + 1
         self._hold_back()
         self._woken.set()
@@ -227,7 +227,7 @@ class Lane:
             self._backlog.popleft()
             for _ in range(min(len(self._backlog), self._settings.batch_records_max))
         ]
-        self._backlog_bytes -= sum(len(record.value or b"") for record in records)
+        self._backlog_bytes -= sum(record.size for record in records)
         if self._paused and not self._is_full(share=0.5):
             self._resume()
         return records

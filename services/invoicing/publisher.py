@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from contracts.envelope import HEADERS, rfc3339
 from invoicing.batch import DeadLetter, Forward, Publication
@@ -32,6 +34,16 @@ class Message:
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     timestamp_ms: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As aiokafka takes it."""
+        return {
+            "key": self.key,
+            "value": self.value,
+            "timestamp": self.timestamp_ms,
+            "headers": list(self.headers),
+        }
 
 
 class Publisher:
@@ -126,22 +138,32 @@ class Publisher:
         ]
         await asyncio.gather(*acknowledgements)
 
-    def _batches(self, messages: Sequence[Message]) -> Iterator[Any]:
-        batch, empty = self._producer.create_batch(), True
+    def _batches(self, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
+        batch = None
         for message in messages:
-            fields = {
-                "key": message.key,
-                "value": message.value,
-                "timestamp": message.timestamp_ms,
-                "headers": list(message.headers),
-            }
-            if batch.append(**fields) is None:
-                yield batch
-                batch = self._producer.create_batch()
-                batch.append(**fields)
-            empty = False
-        if not empty:
+            if batch is None or batch.append(**message.fields) is None:
+                if batch is not None:
+                    yield batch
+                batch = self._batch_that_begins_with(message)
+        if batch is not None:
             yield batch
+
+    def _batch_that_begins_with(self, message: Message) -> BatchBuilder:
+        """A batch that may take more messages; one that is large by itself is compressed, alone.
+
+        Brokers limit what a batch is compressed to, so that a record which came may be of any size.
+        Of the codecs, zstd alone sees back as far as it takes to be no worse than the producer's.
+        """
+        batch = self._producer.create_batch()
+        batch.append(**message.fields)
+        if batch.size() > BATCH_BYTES_MAX:
+            batch = BatchBuilder(
+                BATCH_BYTES_MAX,
+                DefaultRecordBatch.CODEC_ZSTD,
+                is_transactional=self._settings.is_transactional,
+            )
+            batch.append(**message.fields)
+        return batch
 
     async def _partition_counts(self, homes: int) -> dict[str, int]:
         settings = self._settings

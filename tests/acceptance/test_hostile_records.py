@@ -1,11 +1,14 @@
 """One bad message never stops the others."""
 
 import json
+import random
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
+from runtime.kafka import partition_of
 from tests.service.commands import create_invoice, invoice_id
 from tests.service.promises import assert_promises_kept
 from tests.service.service import Service
@@ -115,3 +118,45 @@ async def test_a_producer_may_compress_by_any_codec(service: Service, codec: str
 
     (answer,) = await service.answered([command])
     assert answer["events"] == ["invoice.created", "invoice.opened"]
+
+
+@pytest.mark.real_kafka
+async def test_what_only_compression_made_small_is_set_aside_and_stops_nobody(
+    service: Service,
+) -> None:
+    await service.ready_worker()
+    noise = random.Random(1).randbytes(900_000)
+    good, last = create_invoice(invoice_id()), create_invoice(invoice_id())
+    large: dict[bytes, tuple[bytes, list[tuple[str, bytes]]]] = {
+        b"all the same": (b"x" * 3_000_000, []),
+        b"four times the same noise": (noise * 4, []),
+        b"noise as large as may be": (noise + noise[:140_000], []),
+        b"a command with large headers": (good.value, [("padding", b"x" * 3_000_000)]),
+    }
+
+    home = partition_of(last.subject.encode(), service.topics.partitions)
+    for key, (value, headers) in large.items():
+        await _send_compressed(service, key, value, headers, home)
+    await service.ask(last)
+    await service.dead_letters.count(len(large))
+
+    assert {record.key for record in service.dead_letters.records} == large.keys()
+    for record in service.dead_letters.records:
+        told = dict(record.headers)
+        assert told["dl_reason"] == b"too_large"
+        value, headers = large[record.key]
+        assert record.value == value, record.key
+        assert list(record.headers[: len(headers)]) == headers, record.key
+    await service.verify()
+
+
+async def _send_compressed(
+    service: Service, key: bytes, value: bytes, headers: list[tuple[str, bytes]], partition: int
+) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=service.bootstrap, compression_type="zstd", max_request_size=8_000_000
+    )
+    async with producer:
+        await producer.send_and_wait(
+            service.topics.commands, value, key, headers=headers, partition=partition
+        )

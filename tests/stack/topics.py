@@ -11,6 +11,7 @@ from aiokafka.errors import for_code
 from confluent_kafka.admin import AdminClient
 
 from runtime.embedded.kafka import EmbeddedKafka
+from runtime.kafka import DEAD_LETTER_BYTES_MAX
 from tests.stack.kafka import Kafka
 
 
@@ -56,7 +57,17 @@ async def delete_group(kafka_bootstrap: str, group: str) -> None:
 
 async def _create(admin: AIOKafkaAdminClient, topics: Topics) -> None:
     answer = await admin.create_topics(
-        [NewTopic(name, topics.partitions, replication_factor=1) for name in topics.names]
+        [
+            NewTopic(
+                name,
+                topics.partitions,
+                replication_factor=1,
+                topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)}
+                if name == topics.dead_letter
+                else {},
+            )
+            for name in topics.names
+        ]
     )
     for name, code, message in answer.topic_errors:
         if code:

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from invoicing.batch import Publication, Record
-from invoicing.lane import BACKLOG_BATCHES_MAX, Lane
+from invoicing.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
 from invoicing.store import DatabaseBehindError, Position
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError
@@ -363,6 +363,18 @@ async def test_a_full_backlog_holds_the_consumer_back_until_half_is_handled(
         await eventually(lambda: not consumer.paused)
         await eventually(lambda: len(handled(handler)) == BATCH * (BACKLOG_BATCHES_MAX + 2))
         assert max(map(len, handler.batches)) == BATCH
+
+
+async def test_large_headers_fill_a_backlog_too(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.free.clear()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+
+        (record,) = records(100)
+        lane.offer([record._replace(headers=[("padding", bytes(BACKLOG_BYTES_MAX))])])
+
+        assert consumer.paused
 
 
 async def test_a_stopped_lane_finishes_its_batch_and_takes_no_other(broker: Broker) -> None:

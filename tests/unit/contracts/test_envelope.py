@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.envelope import (
+    RECORD_BYTES_MAX,
     CommandEnvelope,
     Unreadable,
     UnreadableReason,
@@ -70,6 +71,22 @@ def test_binary_mode_takes_no_value_for_no_data() -> None:
     command = read(b"", *headers, ("ce_type", b"OpenInvoice"), ("ce_subject", b"inv_1"))
 
     assert command.data == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("padding", b"x" * RECORD_BYTES_MAX)],
+        [("x" * RECORD_BYTES_MAX, None)],
+        [("", None)] * (RECORD_BYTES_MAX // 2),
+    ],
+    ids=["one that is large", "a name that is large", "many that say nothing"],
+)
+def test_headers_count_for_how_large_a_record_is(headers: list[tuple[str, bytes | None]]) -> None:
+    too_large = read_command(structured(), headers)
+
+    assert isinstance(too_large, Unreadable)
+    assert too_large.reason == UnreadableReason.TOO_LARGE
 
 
 @given(
