@@ -68,34 +68,45 @@ class Keys:
     """The public keys in force: our own, those of a file, and those that the issuer publishes."""
 
     def __init__(self, fixed: Iterable[jwt.PyJWK], url: str | None) -> None:
-        self._fixed = {_id(key): key for key in fixed}
+        self._fixed = list(fixed)
         self._url = url
-        self._published: dict[str | None, jwt.PyJWK] = {}
+        self._published: list[jwt.PyJWK] = []
         self._had_at = self._tried_at = -float("inf")
         self._asking = asyncio.Lock()
 
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key of this id. Raises `KeysUnavailableError`."""
-        if key_id in self._fixed:
-            return self._fixed[key_id]
-        if self._url is not None and self._wants_refresh(key_id):
-            async with self._asking:
-                if self._wants_refresh(key_id):
-                    await self._refresh(self._url)
-        return self._published.get(key_id)
+    async def find(self, key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
+        """The key of this id; where either has none, the only one there is for the algorithm.
 
-    def _wants_refresh(self, key_id: str | None) -> bool:
+        A token need not name its key (RFC 7515, 4.1.4). Raises `KeysUnavailableError`.
+        """
+        if algorithm not in ALGORITHMS:
+            return None
+        named = _named(self._fixed, key_id, algorithm)
+        if named is not None:
+            return named
+        if self._url is not None and self._wants_refresh(key_id, algorithm):
+            async with self._asking:
+                if self._wants_refresh(key_id, algorithm):
+                    await self._refresh(self._url)
+        return self._choose(key_id, algorithm)
+
+    def _choose(self, key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
+        keys = [*self._fixed, *self._published]
+        return _named(keys, key_id, algorithm) or _only(keys, key_id, algorithm)
+
+    def _wants_refresh(self, key_id: str | None, algorithm: object) -> bool:
         now = time.monotonic()
         if now - self._tried_at < REFRESH_INTERVAL_SECONDS:
             return False
-        return key_id not in self._published or now - self._had_at > KEYS_LIFETIME_SECONDS
+        is_known = self._choose(key_id, algorithm) is not None
+        return not is_known or now - self._had_at > KEYS_LIFETIME_SECONDS
 
     async def _refresh(self, url: str) -> None:
         self._tried_at = time.monotonic()
         source = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS_MAX)
         try:
             published = await asyncio.to_thread(source.fetch_data)
-            self._published = {_id(key): key for key in _usable(published)}
+            self._published = _usable(published)
         except (PyJWKClientError, PyJWTError, ValueError, TypeError) as error:
             log.warning("token_keys_unavailable", error=describe(error))
             if not self._published:
@@ -166,5 +177,17 @@ def _usable(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
     return keys
 
 
-def _id(key: jwt.PyJWK) -> str | None:
-    return key.key_id
+def _named(keys: Iterable[jwt.PyJWK], key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
+    """The key of this id and algorithm."""
+    if key_id is None:
+        return None
+    fitting = (key for key in keys if (key.key_id, key.algorithm_name) == (key_id, algorithm))
+    return next(fitting, None)
+
+
+def _only(keys: Iterable[jwt.PyJWK], key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
+    """The algorithm's only key, unless the token names another; twice the same is one."""
+    fitting = [key for key in keys if key.algorithm_name == algorithm]
+    if not fitting or any(key.key != fitting[0].key for key in fitting):
+        return None
+    return fitting[0] if key_id is None or fitting[0].key_id is None else None

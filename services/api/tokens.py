@@ -85,7 +85,8 @@ class Tokens:
         try:
             if len(token) > TOKEN_CHARACTERS_MAX:
                 raise InvalidTokenError("The token is too long.")
-            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            header = jwt.get_unverified_header(token)
+            key = await self._keys.find(header.get("kid"), header.get("alg"))
             if key is None:
                 raise InvalidTokenError("The token's key is not known.")
             return _client(self._claims(token, key))
