@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -259,18 +259,21 @@ async def test_a_transaction_that_was_running_when_it_began_is_not_lost(
     async with _appending(books) as running:
         rebuilding = asyncio.create_task(books.rebuild())
         await eventually(lambda: _waits_to_settle(books))
-        await running.commit()
+        await running.transaction.commit()
         await rebuilding
 
     assert [row["version"] for row in await books.state() if row["id"] == "late"] == [1]
 
 
-async def test_a_transaction_that_was_the_last_to_write_is_waited_for(
+async def test_a_transaction_that_does_not_end_stops_it_and_is_named(
     books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shadow, "SETTLE_SECONDS_MAX", 0.5)
-    async with _appending(books), _connected(books) as connection:
-        with pytest.raises(TimeoutError):
+    async with _connected(books) as connection, _appending(books) as running:
+        session = await running.connection.fetchval("SELECT pg_backend_pid()")
+
+        # No other transaction has ended since: a snapshot says nothing of this one.
+        with pytest.raises(RebuildError, match=rf"pg_terminate_backend\({session}\)"):
             await settled_position(connection)
 
 
@@ -286,18 +289,23 @@ async def test_a_transaction_that_appends_nothing_is_not_waited_for(
     assert rebuilt.differed == 0
 
 
+class Running(NamedTuple):
+    connection: asyncpg.Connection
+    transaction: Transaction
+
+
 @asynccontextmanager
-async def _appending(books: Books) -> AsyncIterator[Transaction]:
+async def _appending(books: Books) -> AsyncIterator[Running]:
     """A transaction that has appended the first event of the invoice `late`."""
     async with _connected(books) as connection:
-        running = connection.transaction()
-        await running.start()
+        transaction = connection.transaction()
+        await transaction.start()
         await connection.execute(
             "INSERT INTO events (invoice_id, version, type, data, command_source, command_id,"
             " recorded_at) SELECT 'late', version, type, replace(data, invoice_id, 'late'),"
             " command_source, command_id, recorded_at FROM events WHERE version = 1 LIMIT 1"
         )
-        yield running
+        yield Running(connection, transaction)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ in it, for those lie together: a disk that holds more than the memory would be r
 """
 
 import asyncio
+import time
 from typing import Final
 
 import asyncpg
@@ -110,18 +111,30 @@ async def settled_position(connection: asyncpg.Connection) -> int:
 
     A transaction takes its positions before it commits: those that were appending once the last
     position had been read must have ended. Others are not waited for, however long they run.
+
+    Raises `RebuildError` where one of them does not end.
     """
     position: int = await connection.fetchval(LAST_POSITION)
     appending = await _appending(connection)
-    async with asyncio.timeout(SETTLE_SECONDS_MAX):
-        while appending := appending & await _appending(connection):  # noqa: ASYNC110 (no event)
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    while appending := appending & await _appending(connection):
+        if time.monotonic() > deadline:
+            raise _never_ending(appending)
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
     return position
 
 
 async def _appending(connection: asyncpg.Connection) -> set[tuple[str, int]]:
     """The transactions that may have appended events, by their names, and their sessions."""
     return {(row["virtualtransaction"], row["pid"]) for row in await connection.fetch(APPENDING)}
+
+
+def _never_ending(appending: set[tuple[str, int]]) -> RebuildError:
+    ends = ", ".join(f"pg_terminate_backend({session})" for _, session in appending)
+    return RebuildError(
+        f"Transactions that append events have not ended within {SETTLE_SECONDS_MAX:.0f} s. Nothing"
+        f" was changed; end their sessions (SELECT {ends}), and run it again."
+    )
 
 
 async def caught_up_to(connection: asyncpg.Connection) -> int:
