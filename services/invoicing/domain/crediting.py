@@ -119,13 +119,18 @@ def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.Cred
             "The invoice has no line of this id.",
             (FieldError(field=f"{path}.id", reason="must be the id of a line of the invoice"),),
         )
-    before = [
-        credited
-        for note in invoice.credit_notes
-        for credited in note.items
-        if credited.id == item.id
-    ]
+    before = _credited_before(invoice, item.id)
     left = item.total - sum((credited.amount for credited in before), Decimal(0))
+    if wanted.amount is not None and left < 0:
+        return Refusal(
+            RefusalCode.AMOUNT_EXCEEDS_BALANCE,
+            "A line below 0 cannot be credited by an amount, which is never below 0.",
+            (
+                FieldError(
+                    field=f"{path}.amount", reason="must give way to a quantity, or be left out"
+                ),
+            ),
+        )
     amount = _amount_of(item, wanted, before, left, UNITS[invoice.currency])
     if amount is None or abs(amount) > abs(left):
         return Refusal(
@@ -134,6 +139,15 @@ def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.Cred
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )
     return events.CreditedItem.trusted(id=item.id, amount=amount, **given(quantity=wanted.quantity))
+
+
+def _credited_before(invoice: Invoice, item_id: str) -> list[events.CreditedItem]:
+    return [
+        credited
+        for note in invoice.credit_notes
+        for credited in note.items
+        if credited.id == item_id
+    ]
 
 
 def _amount_of(

@@ -96,6 +96,26 @@ def test_more_than_a_line_is_refused_with_its_path(part: dict[str, str]) -> None
     assert refusal.errors[0].field == "items.0"
 
 
+REBATE = {"quantity": "2", "amount": "-50"}
+
+
+@pytest.mark.parametrize("amount", ["30", "50", "50.01"])
+def test_a_line_below_0_is_not_credited_by_an_amount(amount: str) -> None:
+    desk = open_desk({"amount": "100"}, REBATE, {"amount": "100"})
+    items = [{"id": "1"}, {"id": "2", "amount": amount}]
+    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=items)
+    assert (refusal.code, refusal.errors[0].field) == ("amount_exceeds_balance", "items.1.amount")
+
+
+@pytest.mark.parametrize(("part", "amount"), [({}, "50.00"), ({"quantity": "1"}, "75.00")])
+def test_a_line_below_0_is_credited_whole_and_by_quantity(
+    part: dict[str, str], amount: str
+) -> None:
+    desk = open_desk({"amount": "100"}, REBATE, {"amount": "100"})
+    note = credit(desk, "cn_1", items=[{"id": "1"}, {"id": "2"} | part])
+    assert note["amount"] == amount
+
+
 def test_an_unknown_line_is_refused_with_its_path() -> None:
     desk = open_desk(THIRDS)
     refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=[{"id": "2"}])
