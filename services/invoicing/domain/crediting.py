@@ -165,13 +165,14 @@ def _amount_of(
     by_quantity = [credited for credited in before if credited.quantity is not None]
     known = sum((Decimal(credited.quantity or 0) for credited in by_quantity), Decimal(0))
     quantity = Decimal(item.quantity)
-    part = (known + Decimal(wanted.quantity)) / quantity if quantity else Decimal(1)
-    if not 0 < part <= 1:
-        return None
-    if part == 1:
+    taken = known + Decimal(wanted.quantity) if quantity else quantity
+    if taken == quantity:
         return left
+    if not 0 < taken / quantity < 1:
+        return None
     credited = sum((credited.amount for credited in by_quantity), Decimal(0))
-    return rounded(item.total * part, unit) - credited
+    # Divided last: half a cent of a part without an end would come to less than half.
+    return rounded(item.total * taken / quantity, unit) - credited
 
 
 def _shipping_left(invoice: Invoice) -> Decimal:

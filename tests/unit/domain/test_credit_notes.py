@@ -60,6 +60,11 @@ def test_all_units_of_a_line_are_what_is_left_of_it() -> None:
     assert credit(desk, "cn_2", items=[{"id": "1", "quantity": "2"}])["amount"] == "90.00"
 
 
+def test_half_a_cent_of_a_quantity_without_an_end_is_rounded_up() -> None:
+    desk = open_desk({"quantity": "12", "amount": "1.62"})
+    assert credit(desk, "cn_1", items=[{"id": "1", "quantity": "7"}])["amount"] == "0.95"
+
+
 def test_the_tax_in_all_credits_is_the_tax_of_the_invoice() -> None:
     desk = open_desk(THIRDS)
     taxes = [
