@@ -157,19 +157,19 @@ def _amount_of(
     left: Decimal,
     unit: Decimal,
 ) -> Decimal | None:
-    """What a part of a line comes to; None where it is more than the line."""
+    """What a part of a line comes to; None where it is more than the line, or takes back some."""
     if wanted.amount is not None:
         return wanted.amount
-    if wanted.quantity is None:
+    quantity = Decimal(item.quantity)
+    if wanted.quantity is None or not quantity:
         return left
     by_quantity = [credited for credited in before if credited.quantity is not None]
     known = sum((Decimal(credited.quantity or 0) for credited in by_quantity), Decimal(0))
-    quantity = Decimal(item.quantity)
-    taken = known + Decimal(wanted.quantity) if quantity else quantity
+    taken = known + Decimal(wanted.quantity)
+    if not known / quantity < taken / quantity <= 1:
+        return None
     if taken == quantity:
         return left
-    if not 0 < taken / quantity < 1:
-        return None
     credited = sum((credited.amount for credited in by_quantity), Decimal(0))
     # Divided last: half a cent of a part without an end would come to less than half.
     return rounded(item.total * taken / quantity, unit) - credited

@@ -65,6 +65,21 @@ def test_half_a_cent_of_a_quantity_without_an_end_is_rounded_up() -> None:
     assert credit(desk, "cn_1", items=[{"id": "1", "quantity": "7"}])["amount"] == "0.95"
 
 
+@pytest.mark.parametrize("quantity", ["-1", "0"])
+def test_a_quantity_that_was_credited_is_not_taken_back(quantity: str) -> None:
+    desk = open_desk({"quantity": "3", "amount": "90"}, {"amount": "100"})
+    credit(desk, "cn_1", items=[{"id": "1", "quantity": "2"}])
+    items = [{"id": "1", "quantity": quantity}, {"id": "2"}]
+    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=items)
+    assert (refusal.code, refusal.errors[0].field) == ("amount_exceeds_balance", "items.0")
+
+
+def test_a_line_of_a_quantity_below_0_is_credited_by_such() -> None:
+    desk = open_desk({"quantity": "-2", "unit_price": "25"}, {"amount": "100"})
+    items = [{"id": "1", "quantity": "-1"}, {"id": "2", "amount": "60"}]
+    assert credit(desk, "cn_1", items=items)["amount"] == "35.00"
+
+
 def test_the_tax_in_all_credits_is_the_tax_of_the_invoice() -> None:
     desk = open_desk(THIRDS)
     taxes = [
