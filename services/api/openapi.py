@@ -132,7 +132,12 @@ _Header = tuple[str, str, str | None]
 _CHANGE_HEADERS: Final[Sequence[_Header]] = (
     ("Idempotency-Key", "The command's id: the same again happens once.", "order-77-1"),
     ("If-Match", "The version that the invoice must have, as its ETag.", '"2"'),
-    ("Prefer", "`wait=5`: seconds to wait for the answer, at most 30.", "wait=5"),
+    (
+        "Prefer",
+        "`wait=5`: seconds to wait for the answer, at most 30, by default 10."
+        " `respond-async`: none, unless `wait` says how many.",
+        "wait=5",
+    ),
     ("traceparent", "W3C Trace Context, copied to all that follows.", None),
 )
 _READ_HEADERS: Final[Mapping[str, Sequence[_Header]]] = {

@@ -10,18 +10,21 @@ from api.problems import ProblemCode, ProblemError
 WAIT_SECONDS_DEFAULT: Final = 10.0
 WAIT_SECONDS_MAX: Final = 30.0
 
-_WAIT: Final = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*", re.ASCII | re.IGNORECASE)
+_WAIT: Final = re.compile(r"\s*wait\s*=\s*\"?([0-9]+)\"?\s*", re.ASCII | re.IGNORECASE)
 _VERSION: Final = re.compile(r'"?([0-9]{1,9})"?', re.ASCII)
 
 
 def wait_seconds(request: Request) -> float:
-    """How long to wait for an answer: `Prefer: wait=5` (RFC 7240). Nonsense is passed over."""
-    for preference in request.headers.get("prefer", "").split(","):
+    """How long to wait for an answer: `Prefer: wait=5` (RFC 7240). Nonsense is passed over.
+
+    `respond-async` alone waits for nothing; beside it, `wait` says how long until it is async.
+    """
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    for preference in preferences:
         if match := _WAIT.fullmatch(preference):
             return min(float(match[1]), WAIT_SECONDS_MAX)
-        if preference.strip().lower() == "respond-async":
-            return 0.0
-    return WAIT_SECONDS_DEFAULT
+    is_async = any(preference.strip().lower() == "respond-async" for preference in preferences)
+    return 0.0 if is_async else WAIT_SECONDS_DEFAULT
 
 
 def expected_version(request: Request) -> int | None:

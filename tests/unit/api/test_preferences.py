@@ -24,7 +24,12 @@ def request(name: str, value: str) -> Request:
         ('wait="3"', 3),
         ("WAIT = 2", 2),
         ("wait=9999", WAIT_SECONDS_MAX),
+        ("wait=100000", WAIT_SECONDS_MAX),
+        ("wait=" + "9" * 5_000, WAIT_SECONDS_MAX),
         ("respond-async", 0),
+        ("respond-async, wait=10", 10),
+        ("wait=10, respond-async", 10),
+        ("wait=4, wait=8", 4),
         ("wait=-1", WAIT_SECONDS_DEFAULT),
         ("nonsense", WAIT_SECONDS_DEFAULT),
         ("", WAIT_SECONDS_DEFAULT),
@@ -32,6 +37,12 @@ def request(name: str, value: str) -> Request:
 )
 def test_a_preference_says_how_long_to_wait(prefer: str, seconds: float) -> None:
     assert wait_seconds(request("prefer", prefer)) == seconds
+
+
+def test_preferences_may_stand_in_several_headers() -> None:
+    headers = [(b"prefer", b"respond-async"), (b"prefer", b"wait=10")]
+
+    assert wait_seconds(Request({"type": "http", "headers": headers})) == 10
 
 
 @pytest.mark.parametrize(("tag", "version"), [('"3"', 3), ("3", 3), ("*", None)])
