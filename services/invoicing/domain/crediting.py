@@ -69,9 +69,9 @@ def _tell_credited(
     invoice = decision.invoice
     if not is_on_calendar(decision.day):
         return out_of_calendar("document_date")
-    seller = decision.context.sellers.find(invoice.seller_id)
-    if seller is None:
-        return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
+    seller = decision.seller
+    if isinstance(seller, Refusal):
+        return seller
     number = decision.take_number(series_for(seller, "credit_note", decision.day))
     note = events.CreditNote.trusted(
         credit_note_id=credit_note_id,

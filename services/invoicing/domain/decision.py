@@ -7,11 +7,12 @@ from typing import Any
 
 from contracts.commands import CommandData
 from contracts.events import EventData
+from contracts.replies import Refusal, RefusalCode
 from invoicing.domain.balance import balance
 from invoicing.domain.evolve import evolve, summary_of
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import NumberRequest, NumberSeries
-from invoicing.domain.sellers import Sellers
+from invoicing.domain.sellers import Seller, Sellers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ class Decision:
     def day(self) -> date:
         """The day of the command, in UTC."""
         return self.command.time.astimezone(UTC).date()
+
+    @property
+    def seller(self) -> Seller | Refusal:
+        """The settings of the invoice's seller, who may have been taken off the list since."""
+        return self.context.sellers.find(self.invoice.seller_id) or Refusal(
+            RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more."
+        )
 
     def new_id(self, taken: Container[str]) -> str:
         """A name for what the next event begins, made from the invoice and its version."""

@@ -37,8 +37,13 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
     return _work_out(data, fields, seller.tax_rounding)
 
 
-def changed_document(document: Document, data: UpdateInvoice) -> Document | Refusal:
-    """The document with the given fields set, and all that follows from them worked out again."""
+def changed_document(
+    document: Document, data: UpdateInvoice, seller: Seller | Refusal
+) -> Document | Refusal:
+    """The document with the given fields set, and all that follows from them worked out again.
+
+    The seller is asked for his terms only; why there is none is refused where they are wanted.
+    """
     given = {name: getattr(data, name) for name in data.model_fields_set}
     if given.keys() <= TEXTS:
         return document.changed(**given)
@@ -46,10 +51,17 @@ def changed_document(document: Document, data: UpdateInvoice) -> Document | Refu
     fields["document_date"] = fields["document_date"] or document.document_date
     if given.get("due_date") is not None:
         fields["payment_terms_days"] = None
-    elif fields["due_date"] is None and fields.get("payment_terms_days") is None:
-        fields["payment_terms_days"] = 0
+    elif fields.get("payment_terms_days") is None and _follows_terms(document, given):
+        if isinstance(seller, Refusal):
+            return seller
+        fields["payment_terms_days"] = seller.payment_terms_days
     particulars = {name: value for name, value in fields.items() if name in _PARTICULARS}
     return _work_out(Particulars.trusted(**particulars), fields, document.tax_rounding)
+
+
+def _follows_terms(document: Document, changes: dict[str, Any]) -> bool:
+    """Whether no day is given: it is taken back, or there was none."""
+    return "due_date" in changes or document.payment_terms_days is not None
 
 
 def is_on_calendar(day: date) -> bool:

@@ -55,7 +55,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Refusal | None:
         fixed = sorted(data.model_fields_set - TEXTS)
         if fixed:
             return _fixed_once_open(fixed)
-    document = changed_document(invoice.document, data)
+    document = changed_document(invoice.document, data, decision.seller)
     if isinstance(document, Refusal):
         return document
     if document != invoice.document:
@@ -86,9 +86,9 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Refusal | None:
     invoice = decision.invoice
     number = invoice.invoice_number
     if number is None:
-        seller = decision.context.sellers.find(invoice.seller_id)
-        if seller is None:
-            return Refusal(RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more.")
+        seller = decision.seller
+        if isinstance(seller, Refusal):
+            return seller
         day = invoice.filed.excerpt.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
     decision.tell(

@@ -96,12 +96,48 @@ def test_a_due_date_replaces_the_terms() -> None:
     assert desk.current.document.due_date == date(2026, 12, 24)
 
 
-@pytest.mark.parametrize("nothing", [{"due_date": None}, {"payment_terms_days": None}])
-def test_taking_back_a_due_date_or_terms_leaves_it_due_some_day(nothing: dict[str, None]) -> None:
-    for given in ({"due_date": "2026-12-24"}, {"payment_terms_days": 3}):
-        desk = draft(**given)
-        desk.accept("UpdateInvoice", **nothing)
-        assert desk.current.document.due_date >= date(2026, 11, 20)
+@pytest.mark.parametrize(
+    ("given", "changes", "due"),
+    [
+        ({"due_date": "2026-12-24"}, {"due_date": None}, "2026-12-04"),
+        ({"due_date": "2026-12-24"}, {"payment_terms_days": None}, "2026-12-24"),
+        ({"due_date": "2026-12-24"}, {"due_date": None, "payment_terms_days": 5}, "2026-11-25"),
+        (
+            {"due_date": "2026-12-24"},
+            {"due_date": None, "document_date": "2026-12-01"},
+            "2026-12-15",
+        ),
+        ({"payment_terms_days": 3}, {"due_date": None}, "2026-11-23"),
+        ({"payment_terms_days": 3}, {"payment_terms_days": None}, "2026-12-04"),
+        ({"payment_terms_days": 3}, {"due_date": None, "payment_terms_days": None}, "2026-12-04"),
+        ({}, {"payment_terms_days": None}, "2026-12-04"),
+    ],
+)
+def test_a_due_date_or_terms_that_are_taken_back_give_way_to_the_sellers(
+    given: dict[str, Any], changes: dict[str, Any], due: str
+) -> None:
+    desk = draft(SELLERS, seller_id="acme", **given)
+    desk.accept("UpdateInvoice", **changes)
+    assert str(desk.current.document.due_date) == due
+
+
+def test_without_terms_of_the_sellers_it_is_due_on_its_date_again() -> None:
+    desk = draft(due_date="2026-12-24")
+    desk.accept("UpdateInvoice", due_date=None)
+    assert desk.current.document.due_date == date(2026, 11, 20)
+
+
+def test_the_terms_of_a_seller_who_is_no_more_are_refused() -> None:
+    desk = draft(SELLERS, seller_id="acme", due_date="2026-12-24")
+    desk.sellers = Sellers({})
+    assert desk.refuse("UpdateInvoice", due_date=None).code == "unknown_seller"
+
+
+def test_what_needs_no_seller_is_set_without_one() -> None:
+    desk = draft(SELLERS, seller_id="acme", due_date="2026-12-24")
+    desk.sellers = Sellers({})
+    desk.accept("UpdateInvoice", due_date="2026-12-25")
+    assert desk.current.document.due_date == date(2026, 12, 25)
 
 
 @pytest.mark.parametrize("year", [1, 1899, 2991, 9999])
