@@ -13,7 +13,8 @@
 #   invoicing-recovery  read            read, write   read, write   read          the workers'         the lanes'
 #
 # A worker writes commands, for it forwards what came to the wrong partition. To be allowed to read or
-# write is to be allowed to describe.
+# write is to be allowed to describe. Worker and operator may also see the settings of the topics of commands
+# and dead letters: what came as a command must not be too large to be set aside.
 set -euf -o pipefail
 
 : "${BOOTSTRAP:?the brokers, as host:port}"
@@ -36,6 +37,7 @@ allow invoicing-worker --operation Write \
   --topic "$commands" --topic "$events" --topic "$replies" --topic "$dead_letter"
 allow invoicing-worker --operation Write \
   --transactional-id "$group-$commands-" --resource-pattern-type prefixed
+allow invoicing-worker --operation DescribeConfigs --topic "$commands" --topic "$dead_letter"
 
 allow invoicing-api --operation Write --topic "$commands"
 allow invoicing-api --operation Read --topic "$replies"
@@ -56,6 +58,7 @@ allow invoicing-operator --operation Create "${all[@]}"
 allow invoicing-operator --operation Read "${all[@]}" --group "$group-redrive"
 allow invoicing-operator --operation Write \
   --topic "$commands" --transactional-id "$group-redrive"
+allow invoicing-operator --operation DescribeConfigs --topic "$commands" --topic "$dead_letter"
 allow invoicing-operator --operation Describe --group "$group"
 
 allow invoicing-recovery --operation Read "${all[@]}" --group "$group"

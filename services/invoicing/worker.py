@@ -35,6 +35,8 @@ from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
 from runtime.kafka import (
     CLIENT_ID,
+    batch_limits,
+    check_batch_limits,
     check_homes,
     check_topics,
     committed_offsets,
@@ -152,6 +154,9 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
         Patience(limit, "Kafka"), is_kafka_outage, partial(existing_topics, settings)
     )
     check_topics(settings, partitions)
+    await patiently(
+        Patience(limit, "Kafka"), is_kafka_outage, partial(_check_batch_limits, settings)
+    )
     topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
     settled = partial(store.settle_homes, topic, there_are)
     check_homes(topic, there_are, await patiently(Patience(limit, "Postgres"), is_outage, settled))
@@ -160,6 +165,13 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
         lambda error: is_kafka_outage(error) or passes(error),
         partial(_check_lanes, settings, store, there_are),
     )
+
+
+async def _check_batch_limits(settings: Settings) -> None:
+    limits = await batch_limits(settings)
+    check_batch_limits(settings, limits)
+    if not limits:
+        log.warning("batch_limits_not_told", topic=settings.topic_dead_letter)
 
 
 async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:

@@ -11,7 +11,13 @@ from invoicing.migrations import current_revision
 from invoicing.migrations import migrate as migrate_database
 from ops.console import out, print_line
 from ops.failures import reaching_kafka, reaching_postgres
-from runtime.kafka import check_topics, create_topics, existing_topics
+from runtime.kafka import (
+    batch_limits,
+    check_batch_limits,
+    check_topics,
+    create_topics,
+    existing_topics,
+)
 from runtime.settings import Settings, read_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
@@ -41,7 +47,8 @@ def topics(as_json: AsJson = False) -> None:
     """Create the topics that are missing, and check those that are there.
 
     Names, partitions and replication come from INVOICING_TOPIC_*. Commands and events must have
-    the same number of partitions. Topics that exist are never changed.
+    the same number of partitions, and dead letters need room for all that a command's record may
+    be. Topics that exist are never changed.
     """
     settings = read_settings()
     with reaching_kafka():
@@ -60,6 +67,7 @@ async def _prepare_topics(settings: Settings) -> tuple[list[str], dict[str, int]
     created = await create_topics(settings)
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
+    check_batch_limits(settings, await batch_limits(settings))
     return created, partitions
 
 

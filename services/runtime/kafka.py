@@ -1,18 +1,20 @@
 """How we reach Kafka: connection options for its clients, home partitions, topics."""
 
 import ssl
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupIdNotFound,
+    IncompatibleBrokerVersion,
     KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
@@ -30,6 +32,8 @@ from runtime.settings import PREFIX, Settings, WrongSettingError
 CLIENT_ID: Final = "invoicing"
 # A set-aside record keeps every byte and gets headers more, so it may be larger than when it came.
 DEAD_LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
+DEAD_LETTER_BYTES_MORE: Final = 64 * 1024
+BATCH_LIMIT: Final = "max.message.bytes"
 BROKERS_DEFAULT: Final = -1
 
 
@@ -239,6 +243,40 @@ def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
         )
 
 
+async def batch_limits(settings: Settings) -> dict[str, int]:
+    """How many bytes a batch may have, compressed, in the topics of commands and dead letters.
+
+    A topic is left out where we may not know its settings, or the broker does not tell any.
+    """
+    names = (settings.topic_commands, settings.topic_dead_letter)
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {BATCH_LIMIT: ""}) for name in names]
+    async with administration(settings) as admin:
+        try:
+            (response,) = await admin.describe_configs(wanted)
+        except IncompatibleBrokerVersion:
+            return {}
+    return {
+        name: int(entry[1])
+        for code, _, _, name, entries in response.resources
+        for entry in entries
+        if code == 0
+    }
+
+
+def check_batch_limits(settings: Settings, limits: Mapping[str, int]) -> None:
+    """Raises `TopicsError` where what came as a command may be too large to be set aside."""
+    commands, dead_letters = settings.topic_commands, settings.topic_dead_letter
+    if {commands, dead_letters} - limits.keys():
+        return
+    least = limits[commands] + DEAD_LETTER_BYTES_MORE
+    if limits[dead_letters] < least:
+        raise TopicsError(
+            f"{dead_letters} takes {limits[dead_letters]} bytes, and {commands} {limits[commands]}:"
+            f" a record that must be set aside could stop its partition. Set {BATCH_LIMIT} of"
+            f" {dead_letters} to {max(least, DEAD_LETTER_BYTES_MAX)}."
+        )
+
+
 def check_homes(topic: str, partitions: int, homes: int) -> None:
     """Raises `TopicsError` where the topic has fewer partitions than invoices are at home in."""
     if partitions < homes:
@@ -266,5 +304,5 @@ def _new_topic(settings: Settings, name: str) -> NewTopic:
         replication_factor=factor,
         # aiokafka takes the broker's default factor for an oversight, unless this is given.
         replica_assignments={} if factor == BROKERS_DEFAULT else None,
-        topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)} if set_aside else {},
+        topic_configs={BATCH_LIMIT: str(DEAD_LETTER_BYTES_MAX)} if set_aside else {},
     )

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Producer
 
-from runtime.kafka import partition_of
+from runtime.kafka import BATCH_LIMIT, administration, partition_of
+from runtime.settings import read_settings
 from tests.service.commands import create_invoice, invoice_id
 from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
+from tests.service.service import READY_SECONDS_MAX, Service
 
 GOOD = create_invoice("inv_template")
 
@@ -148,6 +150,25 @@ async def test_what_only_compression_made_small_is_set_aside_and_stops_nobody(
         assert record.value == value, record.key
         assert list(record.headers[: len(headers)]) == headers, record.key
     await service.verify()
+
+
+@pytest.mark.real_kafka
+async def test_a_worker_does_not_begin_where_a_record_may_be_too_large_to_be_set_aside(
+    service: Service,
+) -> None:
+    topic = service.topics.dead_letter
+    settings = read_settings({}, postgres_dsn="", kafka_bootstrap_servers=service.bootstrap)
+    async with administration(settings) as admin:
+        as_commands = {BATCH_LIMIT: "1048588"}
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, configs=as_commands)]
+        )
+
+    worker = service.start_worker()
+
+    assert await worker.ended(seconds=READY_SECONDS_MAX) == 1
+    told = worker.log.splitlines()[-1]
+    assert f"Set max.message.bytes of {topic} to 2097152" in told
 
 
 async def _send_compressed(

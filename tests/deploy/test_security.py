@@ -21,7 +21,7 @@ from aiokafka.errors import (
 )
 
 from ops.onlooker import producing, reading
-from runtime.kafka import client_options, existing_topics, producer_options
+from runtime.kafka import batch_limits, client_options, existing_topics, producer_options
 from runtime.settings import Settings
 from tests.deploy.certificates import Authority
 from tests.deploy.secured import SECONDS_MAX, Secured
@@ -229,6 +229,16 @@ def file_of(secured: Secured, command: Sent) -> str:
 async def test_a_right_that_is_missing_is_told_by_its_topic(secured: Secured) -> None:
     with pytest.raises(Exception, match=r"topic invoices\.commands: invoicing-consumer has no"):
         await existing_topics(secured.party("consumer").settings())
+
+
+@pytest.mark.parametrize(
+    ("principal", "topics"),
+    [("worker", {COMMANDS, DEAD_LETTERS}), ("operator", {COMMANDS, DEAD_LETTERS}), ("api", set())],
+)
+async def test_worker_and_operator_see_how_large_records_may_be(
+    secured: Secured, principal: str, topics: set[str]
+) -> None:
+    assert (await batch_limits(secured.party(principal).settings())).keys() == topics
 
 
 async def test_kafka_under_another_name_than_its_certificates_is_refused(secured: Secured) -> None:

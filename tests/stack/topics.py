@@ -11,7 +11,7 @@ from aiokafka.errors import for_code
 from confluent_kafka.admin import AdminClient
 
 from runtime.embedded.kafka import EmbeddedKafka
-from runtime.kafka import DEAD_LETTER_BYTES_MAX
+from runtime.kafka import BATCH_LIMIT, DEAD_LETTER_BYTES_MAX
 from tests.stack.kafka import Kafka
 
 
@@ -62,7 +62,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: Topics) -> None:
                 name,
                 topics.partitions,
                 replication_factor=1,
-                topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)}
+                topic_configs={BATCH_LIMIT: str(DEAD_LETTER_BYTES_MAX)}
                 if name == topics.dead_letter
                 else {},
             )
