@@ -18,7 +18,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.publisher import Publisher
-from invoicing.resumption import LaneMarks, resume_at
+from invoicing.resumption import KafkaBehindError, LaneMarks, resume_at
 from invoicing.store import DatabaseBehindError, passes
 from runtime import metrics, tracing
 from runtime.kafka import partition_of
@@ -61,6 +61,7 @@ class Lane:
         self._next_offset = 0
         self._handled = 0
         self._homes = 0
+        self._interruption: Exception | None = None
         self._just_sought = False
         self._paused = False
         self._stopping = False
@@ -88,15 +89,30 @@ class Lane:
             # second seek cannot have been: the consumer hands over one batch at a time.
             self._seek(self._next_offset)
             return
+        if records[0].position.offset < self._next_offset:
+            self.interrupt(self._log_was_cut(records[0].position.offset))
+            return
         if self.oldest_record is None:
             self.progressed_at = perf_counter()
-        for record in records:
-            if record.position.offset >= self._next_offset:
-                self._backlog.append(record)
-                self._backlog_bytes += record.size
-                self._next_offset = record.position.offset + 1
+        self._backlog.extend(records)
+        self._backlog_bytes += sum(record.size for record in records)
+        self._next_offset = records[-1].position.offset + 1
         self._hold_back()
         self._woken.set()
+
+    def fetch_again(self) -> None:
+        """What the consumer had of this lane's records is lost: have it fetched anew."""
+        if self.is_open:
+            self._just_sought = True
+            self._seek(self._next_offset)
+
+    def interrupt(self, error: Exception) -> None:
+        """Open the lane anew as soon as what is here is handled: what follows cannot be read."""
+        if self._is_assigned():
+            self._consumer.pause(self.topic_partition)
+        if self.is_open:
+            self._interruption = error
+            self._woken.set()
 
     async def run(self) -> None:
         """Open the lane and handle what is offered, until stopped; after a failure, open it anew.
@@ -162,6 +178,8 @@ class Lane:
         while not self._stopping:
             records = self._in_hand = self._take()
             if not records:
+                if self._interruption is not None:
+                    raise self._interruption
                 self._woken.clear()
                 await self._woken.wait()
                 continue
@@ -228,7 +246,7 @@ class Lane:
             for _ in range(min(len(self._backlog), self._settings.batch_records_max))
         ]
         self._backlog_bytes -= sum(record.size for record in records)
-        if self._paused and not self._is_full(share=0.5):
+        if self._paused and self._interruption is None and not self._is_full(share=0.5):
             self._resume()
         return records
 
@@ -256,8 +274,17 @@ class Lane:
     def _is_assigned(self) -> bool:
         return self.topic_partition in self._consumer.assignment()
 
+    def _log_was_cut(self, offset: int) -> KafkaBehindError:
+        # Where the consumer's place is gone from the log, it begins at the log's beginning. That
+        # would lie after the place if records had gone by age.
+        return KafkaBehindError(
+            f"{self._name} was read up to {self._next_offset}, but its log goes on at {offset}: it"
+            " has lost records, or the topic was made anew."
+        )
+
     def _close(self) -> None:
         self.is_open = False
+        self._interruption = None
         self._in_hand = ()
         self._backlog.clear()
         self._backlog_bytes = 0

@@ -59,6 +59,16 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             if lane is not None:
                 lane.offer([_record(record) for record in of_one_lane])
 
+    def fetch_again(self) -> None:
+        """Have all that was not dispatched fetched anew."""
+        for lane in self.owned:
+            lane.fetch_again()
+
+    def interrupt(self, topic_partition: TopicPartition, error: Exception) -> None:
+        """The lane's next records cannot be read."""
+        if topic_partition in self._lanes:
+            self._lanes[topic_partition][0].interrupt(error)
+
     def fail(self, error: BaseException) -> None:
         """Tell the process that its work cannot go on."""
         if not self.failure.done():

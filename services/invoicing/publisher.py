@@ -6,6 +6,7 @@ the acknowledgements first, then the offset. Only `_publish` and `_publish_and_c
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -97,12 +98,17 @@ class Publisher:
 
     async def stop(self, seconds_max: float) -> None:
         """Let go of the connections. What was not committed, the next owner aborts."""
-        try:
-            async with asyncio.timeout(seconds_max):
-                await self._producer.stop()
-        except Exception:  # noqa: BLE001 (there is nobody left whom its failure would concern)
-            # It would flush first, and waits for a broker that is away.
-            await self._producer.client.close()
+        # There is nobody left whom its failure would concern.
+        with suppress(Exception):
+            try:
+                async with asyncio.timeout(seconds_max):
+                    await self._producer.stop()
+            except BaseException:
+                # It would flush first, and waits for a broker that is away; so may its connections.
+                with suppress(Exception):
+                    async with asyncio.timeout(seconds_max):
+                        await self._producer.client.close()
+                raise
 
     async def publish(self, publication: Publication, next_offset: int, homes: int) -> None:
         """Publish it all, and with it that the lane goes on at `next_offset`.

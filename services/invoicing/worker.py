@@ -24,6 +24,7 @@ from prometheus_client import make_asgi_app
 from invoicing.batch import BatchHandler
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
+from invoicing.fetching import Fetching
 from invoicing.lane import Lane
 from invoicing.lanes import Lanes
 from invoicing.partitions import sharing_out
@@ -100,7 +101,14 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
         logger=_subscriber_log(),
         apply_types=False,
     )
-    lanes = Lanes(lambda lane: Lane(lane, subscriber.consumer, handler, settings))
+
+    def new_lane(place: TopicPartition) -> Lane:
+        # FastStream makes the consumer when it starts; no lane is fed before it has one.
+        fetching.guard(subscriber.consumer)
+        return Lane(place, subscriber.consumer, handler, settings)
+
+    lanes = Lanes(new_lane)
+    fetching = Fetching(lanes, settings.retry_limit_seconds)
     subscriber = broker.subscriber(
         settings.topic_commands,
         batch=True,

@@ -26,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from runtime import header_names
 from runtime.patience import describe
 from runtime.settings import PREFIX, Settings, WrongSettingError
 
@@ -35,6 +36,9 @@ DEAD_LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
 DEAD_LETTER_BYTES_MORE: Final = 64 * 1024
 BATCH_LIMIT: Final = "max.message.bytes"
 BROKERS_DEFAULT: Final = -1
+
+
+header_names.accept_any()
 
 
 class TopicsError(Exception):

@@ -46,14 +46,21 @@ async def beating(pulses: Mapping[str, Pulse]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let this work go on while the block runs; it ends with the block."""
-    tasks = [asyncio.create_task(one) for one in work]
+    """Let this work go on while the block runs; it ends with the block.
+
+    Where it fails, the block is cancelled, and raises that error.
+    """
     try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as errors:
+        # The first is what it failed by; with it, the rest were cancelled.
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
 
 
 async def patiently(

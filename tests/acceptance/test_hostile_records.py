@@ -2,16 +2,18 @@
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Producer
 
 from runtime.kafka import BATCH_LIMIT, administration, partition_of
 from runtime.settings import read_settings
-from tests.service.commands import create_invoice, invoice_id
+from tests.service.commands import Sent, create_invoice, invoice_id
 from tests.service.promises import assert_promises_kept
 from tests.service.service import READY_SECONDS_MAX, Service
 
@@ -181,3 +183,66 @@ async def _send_compressed(
         await producer.send_and_wait(
             service.topics.commands, value, key, headers=headers, partition=partition
         )
+
+
+async def test_a_header_name_that_is_no_text_costs_nobody_a_command(service: Service) -> None:
+    commands = [create_invoice(invoice_id()) for _ in range(20)]
+    await service.ready_worker()
+
+    await service.send(commands[:10])
+    for partition in range(service.topics.partitions):
+        await _send_with_a_name_that_is_no_text(service, partition)
+    await service.send(commands[10:])
+
+    await service.dead_letters.count(service.topics.partitions)
+    await assert_promises_kept(service, commands)
+    names = {name for record in service.dead_letters.records for name, _ in record.headers}
+    assert "\\xff\\xfe" in names
+
+
+async def _send_with_a_name_that_is_no_text(service: Service, partition: int) -> None:
+    class Name(str):
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            return b"\xff\xfe"
+
+    async with AIOKafkaProducer(bootstrap_servers=service.bootstrap) as producer:
+        batch = producer.create_batch()
+        # The client's extension takes texts only; its twin in Python takes what can be encoded.
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 10_000)
+        batch.append(key=None, value=b"broken", timestamp=None, headers=[(Name("name"), b"value")])
+        await (await producer.send_batch(batch, service.topics.commands, partition=partition))
+
+
+@pytest.mark.real_kafka
+async def test_what_cannot_be_decompressed_stops_its_lane_alone_and_then_the_worker(
+    service: Service, tmp_path: Path
+) -> None:
+    (tmp_path / "cramjam.py").write_text("raise ImportError")
+    worker = await service.ready_worker(PYTHONPATH=str(tmp_path), INVOICING_RETRY_LIMIT_SECONDS="5")
+    commands = [create_invoice(invoice_id()) for _ in range(60)]
+
+    await service.send(commands[:20])
+    compressed = commands[20]
+    await _send_compressed(
+        service, compressed.subject.encode(), compressed.value, [], _home(service, compressed)
+    )
+    await service.send(commands[21:])
+
+    blocked = _home(service, commands[20])
+    others = [
+        command
+        for place, command in enumerate(commands)
+        if place < 20 or _home(service, command) != blocked
+    ]
+    await service.answered(others)
+    assert await worker.ended(seconds=60) == 1
+    assert "UnsupportedCodecError" in worker.log
+
+    await service.ready_worker()
+    await assert_promises_kept(service, commands)
+
+
+def _home(service: Service, command: Sent) -> int:
+    return partition_of(command.subject.encode(), service.topics.partitions)

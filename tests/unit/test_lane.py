@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError, ProducerFenced
+from aiokafka.errors import KafkaConnectionError, ProducerFenced, UnsupportedCodecError
 
 from invoicing.batch import Publication, Record
 from invoicing.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
@@ -173,7 +173,7 @@ async def test_records_below_the_committed_offset_are_skipped(broker: Broker) ->
         await eventually(lambda: lane.is_open)
 
         lane.offer(records(98, 99, 100, 101))  # fetched before the seek, so asked for once more
-        lane.offer(records(98, 99, 100, 101))
+        lane.offer(records(100, 101))
         lane.offer(records(102, 103, 104))
 
         await eventually(lambda: broker.published and broker.published[-1] == 105)
@@ -201,6 +201,76 @@ async def test_invoices_are_at_home_where_the_database_says_whatever_the_client_
 
         at_home = [id_ for id_ in ids if handler.is_home(id_)]
     assert at_home == [id_ for id_ in ids if partition_of(id_.encode(), HOMES) == 3]
+
+
+async def test_a_log_that_goes_back_by_itself_has_lost_records_and_the_lane_looks_at_it_anew(
+    broker: Broker,
+) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100, 101))
+        await eventually(lambda: broker.published == [102])
+
+        consumer.end = 98  # lost from its end on, and 95 and 96 are new
+        lane.offer(records(95, 96))
+
+        await eventually(lambda: broker.starts > 1)
+        assert not lane.is_open
+        assert handled(handler) == [100, 101]
+
+
+async def test_what_is_here_is_handled_before_the_lane_is_opened_anew(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100, 101, 102))
+
+        lane.interrupt(UnsupportedCodecError())
+
+        assert consumer.paused
+        await eventually(lambda: broker.starts == 2 and lane.is_open)
+        assert broker.published == [103]
+        assert consumer.sought == [100, 103]
+        assert not consumer.paused
+
+
+async def test_a_lane_whose_next_record_stays_unreadable_gives_up(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker, retry_limit_seconds=0.5) as (lane, task):
+        while not task.done():
+            lane.interrupt(UnsupportedCodecError())
+            await asyncio.wait({task}, timeout=0.05)
+
+        with pytest.raises(GaveUpError, match=r"Lane commands-3 .*UnsupportedCodecError"):
+            task.result()
+
+
+async def test_what_was_lost_on_the_way_is_fetched_again(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(records(100, 101))
+
+        lane.fetch_again()
+        lane.offer(records(105, 106))  # on the way already: 102 to 104 are missing
+        lane.offer(records(102, 103, 104, 105, 106))
+
+        await eventually(lambda: broker.published and broker.published[-1] == 107)
+        assert handled(handler) == [100, 101, 102, 103, 104, 105, 106]
+        assert consumer.sought == [100, 102, 102]
+
+
+async def test_large_headers_hold_the_partition_back_as_large_values_do(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100), Handler()
+    handler.free.clear()
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        large = (("name", b"x" * 1_000_000),)
+
+        lane.offer([record._replace(headers=large) for record in records(*range(100, 120))])
+
+        assert consumer.paused
 
 
 async def test_records_before_the_lane_is_open_are_left_for_later(broker: Broker) -> None:
