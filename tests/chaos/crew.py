@@ -20,6 +20,8 @@ AT_A_STEP = (KILLED, STOPPED, FAILING)
 EVERY_FATE: Fates = {KILLED: 0.75, STOPPED: 0.05, FAILING: 0.05, CLOCK: 0.2}
 CLOCK_HOURS = 5
 BATCHES_MAX = 4
+# Always past its session, so that whoever wakes up is a zombie whose lanes others have.
+SLEEP_SESSIONS = (1.2, 2.0)
 STEPS_OF_THE_STORE = ("loading", "loaded", "numbered", "copying", "copied", "committing")
 ERRORS = ("SerializationError", "DeadlockDetectedError", "TooManyConnectionsError")
 # SIGTERM ends a process that has not come as far as to listen for it; or is taken for a Ctrl-C.
@@ -35,14 +37,14 @@ class Crew:
         directory: Path,
         chance: random.Random,
         fates: Fates,
-        sleep_seconds: float,
+        session_seconds: float,
         note: Callable[[str], None],
     ) -> None:
         self._environment = environment
         self._directory = directory
         self._chance = chance
         self._fates = fates
-        self._sleep_seconds = sleep_seconds
+        self._session_seconds = session_seconds
         self._note = note
         self._workers: dict[int, ForkedWorker] = {}
         self._steps: dict[int, str] = {}
@@ -128,7 +130,7 @@ class Crew:
 
     def _wake_later(self, slot: int, worker: ForkedWorker) -> None:
         async def wake() -> None:
-            await asyncio.sleep(self._sleep_seconds * self._chance.uniform(0.5, 1.5))
+            await asyncio.sleep(self._session_seconds * self._chance.uniform(*SLEEP_SESSIONS))
             worker.signal(signal.SIGCONT)
             del self._wakings[slot]
 
