@@ -2,6 +2,8 @@
 
 import os
 import random
+from math import ceil
+from time import perf_counter
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +18,7 @@ from tests.simulation import clock
 from tests.simulation.kafka import Producer
 from tests.simulation.store import Database, SimulatedStore
 from tests.simulation.world import World
+from tests.stack.told import tell
 
 SEED = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(10**9))
 COMMANDS = int(os.environ.get("SIMULATION_COMMANDS", "5000"))
@@ -27,9 +30,21 @@ def findings(seed: int, commands: int = ROUND) -> list[str]:
     return clock.run(world.run(commands))
 
 
-def test_nothing_is_found() -> None:
-    for seed in range(SEED, SEED + COMMANDS // ROUND):
+def rounds(commands: int) -> int:
+    return max(1, ceil(commands / ROUND))
+
+
+@pytest.mark.parametrize(("commands", "number"), [(0, 1), (999, 1), (1_000, 1), (1_001, 2)])
+def test_a_part_of_a_round_is_a_round(commands: int, number: int) -> None:
+    assert rounds(commands) == number
+
+
+def test_nothing_is_found(pytestconfig: pytest.Config) -> None:
+    began = perf_counter()
+    for seed in range(SEED, SEED + rounds(COMMANDS)):
         assert findings(seed) == [], f"SIMULATION_SEED={seed} plays it again"
+    rate = rounds(COMMANDS) * ROUND / (perf_counter() - began) * 60
+    tell(pytestconfig, f"simulation: {rounds(COMMANDS)} rounds, {rate:,.0f} commands a minute")
 
 
 def test_a_seed_plays_the_same_again() -> None:
