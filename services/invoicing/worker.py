@@ -36,8 +36,8 @@ from runtime.health import Pulse, kafka_ping, postgres_ping
 from runtime.http import serving
 from runtime.kafka import (
     CLIENT_ID,
+    advice_on_limits,
     batch_limits,
-    check_batch_limits,
     check_homes,
     check_topics,
     committed_offsets,
@@ -163,7 +163,7 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     )
     check_topics(settings, partitions)
     await patiently(
-        Patience(limit, "Kafka"), is_kafka_outage, partial(_check_batch_limits, settings)
+        Patience(limit, "Kafka"), is_kafka_outage, partial(_look_at_batch_limits, settings)
     )
     topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
     settled = partial(store.settle_homes, topic, there_are)
@@ -175,11 +175,12 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     )
 
 
-async def _check_batch_limits(settings: Settings) -> None:
+async def _look_at_batch_limits(settings: Settings) -> None:
     limits = await batch_limits(settings)
-    check_batch_limits(settings, limits)
     if not limits:
         log.warning("batch_limits_not_told", topic=settings.topic_dead_letter)
+    if advice := advice_on_limits(settings, limits):
+        log.warning("dead_letters_too_small", advice=advice)
 
 
 async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:

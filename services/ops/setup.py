@@ -9,11 +9,11 @@ from rich.table import Table
 
 from invoicing.migrations import current_revision
 from invoicing.migrations import migrate as migrate_database
-from ops.console import out, print_line
+from ops.console import err, out, print_line
 from ops.failures import reaching_kafka, reaching_postgres
 from runtime.kafka import (
+    advice_on_limits,
     batch_limits,
-    check_batch_limits,
     check_topics,
     create_topics,
     existing_topics,
@@ -47,8 +47,8 @@ def topics(as_json: AsJson = False) -> None:
     """Create the topics that are missing, and check those that are there.
 
     Names, partitions and replication come from INVOICING_TOPIC_*. Commands and events must have
-    the same number of partitions, and dead letters need room for all that a command's record may
-    be. Topics that exist are never changed.
+    the same number of partitions; it is said where dead letters have less room than commands.
+    Topics that exist are never changed.
     """
     settings = read_settings()
     with reaching_kafka():
@@ -67,7 +67,8 @@ async def _prepare_topics(settings: Settings) -> tuple[list[str], dict[str, int]
     created = await create_topics(settings)
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
-    check_batch_limits(settings, await batch_limits(settings))
+    if advice := advice_on_limits(settings, await batch_limits(settings)):
+        err.print(advice)
     return created, partitions
 
 

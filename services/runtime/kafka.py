@@ -267,18 +267,19 @@ async def batch_limits(settings: Settings) -> dict[str, int]:
     }
 
 
-def check_batch_limits(settings: Settings, limits: Mapping[str, int]) -> None:
-    """Raises `TopicsError` where what came as a command may be too large to be set aside."""
+def advice_on_limits(settings: Settings, limits: Mapping[str, int]) -> str | None:
+    """What to set where a record that came as a command may be too large to be set aside."""
     commands, dead_letters = settings.topic_commands, settings.topic_dead_letter
     if {commands, dead_letters} - limits.keys():
-        return
+        return None
     least = limits[commands] + DEAD_LETTER_BYTES_MORE
-    if limits[dead_letters] < least:
-        raise TopicsError(
-            f"{dead_letters} takes {limits[dead_letters]} bytes, and {commands} {limits[commands]}:"
-            f" a record that must be set aside could stop its partition. Set {BATCH_LIMIT} of"
-            f" {dead_letters} to {max(least, DEAD_LETTER_BYTES_MAX)}."
-        )
+    if limits[dead_letters] >= least:
+        return None
+    return (
+        f"{dead_letters} takes {limits[dead_letters]} bytes, and {commands} {limits[commands]}:"
+        f" a record that must be set aside could stop its partition. Set {BATCH_LIMIT} of"
+        f" {dead_letters} to {max(least, DEAD_LETTER_BYTES_MAX)}."
+    )
 
 
 def check_homes(topic: str, partitions: int, homes: int) -> None:
