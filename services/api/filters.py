@@ -147,5 +147,7 @@ class ListQuery(Paged, Filters, Shown, Compared):
 class ItemListQuery(Paged, Filters, Compared):
     """All that a list of items can be asked."""
 
+    sku_id: Identifier | None = Field(None, description="The article: only its lines.")
+
 
 AnyListQuery = ListQuery | ItemListQuery

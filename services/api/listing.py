@@ -48,7 +48,10 @@ async def list_items(
     backend: BackendOf,
     query: Annotated[ItemListQuery, Depends(read_query(ItemListQuery))],
 ) -> Response:
-    """A page of the lines of all invoices that the filters choose, in the invoices' order."""
+    """A page of the lines of all invoices that the filters choose, in the invoices' order.
+
+    With `sku_id`, of their lines only those of this article.
+    """
     async with backend.database.reading(client) as connection:
         return await _items_page(connection, client, query)
 
@@ -100,12 +103,18 @@ async def _walk(
 def _lines(
     row: Record, query: ItemListQuery, start: Place | None, backwards: bool
 ) -> list[tuple[Place, View]]:
-    """A row's lines in the walk's direction; of the row that it starts in, those beyond."""
+    """A row's lines in the walk's direction; of the row that it starts in, those beyond.
+
+    A line's offset is its place among all lines of its invoice, whatever is asked for: a cursor
+    means the same beside any filter.
+    """
     items = items_of(found_in(row, query.today).view)
     places = [place_of(row, query.sort_keys, offset) for offset in range(len(items))]
     lines = list(zip(places, items, strict=True))
     if start is not None and row["id"] == start.id:
         lines = lines[: start.offset] if backwards else lines[start.offset + 1 :]
+    if query.sku_id is not None:
+        lines = [(place, item) for place, item in lines if item.get("sku_id") == query.sku_id]
     return lines[::-1] if backwards else lines
 
 

@@ -74,6 +74,11 @@ OPERATIONS = (
         "GET /v1/items?ids=inv_complete",
         {"data.*.id": ["line-1", "2"], "data.0.invoice_id": "inv_complete", "has_more": False},
     ),
+    Case(
+        "List items, GET /invoice_items",
+        "GET /v1/items?ids=inv_complete&sku_id=sku_1",
+        {"data.*.id": ["line-1"], "data.0.sku_id": "sku_1", "has_more": False},
+    ),
     done("Reverse", "upcoming", "POST /reverse", {"state": "reversed", "amount_due": "0.00"}),
     done(
         "Reverse makes a credit memo for the full amount",

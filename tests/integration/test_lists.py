@@ -390,6 +390,30 @@ async def test_items_are_listed_with_their_invoices_filters(write: Write, connec
     ] == "inv_1"
 
 
+async def test_items_of_an_article_are_its_own_lines_page_by_page(
+    write: Write, connect: Connect
+) -> None:
+    mixed = [{"amount": "1", "sku_id": f"sku_{number % 3}"} for number in range(9)]
+    await write(
+        create_invoice("inv_1", items=mixed),
+        create_invoice("inv_2", items=[{"amount": "1"}]),
+        create_invoice("inv_3", items=mixed[:5]),
+    )
+    expected = [("inv_3", "2"), ("inv_3", "5"), ("inv_1", "2"), ("inv_1", "5"), ("inv_1", "8")]
+    article = {"sku_id": "sku_1"}
+
+    whole = (await connect().get("/v1/items", params={"limit": 5, **article})).json()
+    forward = await walk(connect(), "/v1/items", "after", limit=2, **article)
+    back = await walk(
+        connect(), "/v1/items", "before", limit=2, before=whole["end_cursor"], **article
+    )
+
+    assert [(item["invoice_id"], item["id"]) for item in whole["data"]] == expected
+    assert whole["has_more"] is False
+    assert [(item["invoice_id"], item["id"]) for item in forward] == expected
+    assert [(item["invoice_id"], item["id"]) for item in back] == expected[:-1]
+
+
 async def test_a_seller_sees_its_own_invoices_only(write: Write, connect: Connect) -> None:
     await write(create_invoice("inv_a", seller_id="a"), create_invoice("inv_b", seller_id="b"))
 
