@@ -3,26 +3,22 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from api.app import create_app
-from api.backend import Backend
 from api.database import Database, open_database
-from api.gateway import Gateway
-from api.keys import SigningKey, token_keys
-from api.rates import Rates
-from api.streams import Streams
+from api.keys import signing_key, token_keys
 from api.tokens import Client, Tokens, issue
 from invoicing.batch import BatchHandler, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.store import WRITER_ROLE, Position, Store
 from runtime.postgres import open_pool
-from runtime.settings import read_settings
+from runtime.settings import Settings, read_settings
+from tests.service.application import client_of
 from tests.service.commands import Sent, create_invoice, record_payment, void_invoice
 from tests.service.http import new_key
 
@@ -57,34 +53,20 @@ async def write(database: str) -> AsyncIterator[Write]:
 async def connect(database: str) -> AsyncIterator[Connect]:
     """Makes clients of an application in this process, of one seller or all."""
     settings = read_settings({}, postgres_dsn=database, token_signing_key=new_key())
-    async with open_database(settings) as opened:
-        yield partial(_client, _backend(settings, opened))
-
-
-def _backend(settings: Any, database: Database) -> Backend:
     keys = token_keys(settings)
     assert keys is not None
-    return Backend(
-        settings=settings,
-        database=database,
-        gateway=cast("Gateway", None),  # nothing here changes anything
-        rates=Rates(1_000_000),
-        streams=Streams(),
-        tokens=Tokens(settings, keys),
-        signing_key=None,
-        clients={},
-    )
+    async with open_database(settings) as opened:
+        yield partial(_client, settings, opened, Tokens(settings, keys))
 
 
-def _client(backend: Backend, seller: str = "*") -> httpx.AsyncClient:
-    key = SigningKey(backend.settings.token_signing_key.get_secret_value())
+def _client(
+    settings: Settings, database: Database, tokens: Tokens, seller: str = "*"
+) -> httpx.AsyncClient:
+    key = signing_key(settings)
+    assert key is not None
     client = Client("tests", seller, frozenset({"invoices:read"}), expires_at=None)
-    token = issue(key, backend.settings, client, lifetime_seconds=600)
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(backend, {})),
-        base_url="http://127.0.0.1",
-        headers={"Authorization": f"Bearer {token}"},
-    )
+    token = issue(key, settings, client, lifetime_seconds=600)
+    return client_of(database=database, tokens=tokens, bearer=token)
 
 
 async def ids(client: httpx.AsyncClient, **query: Any) -> list[str]:

@@ -10,20 +10,25 @@ from api.rates import Rates
 from api.streams import Streams
 from runtime.settings import read_settings
 
+NOWHERE = read_settings({}, postgres_dsn="postgresql://nowhere")
+
 
 def client_of(
-    *, database: Any = None, gateway: Any = None, tokens: Any = None
+    *, database: Any = None, gateway: Any = None, tokens: Any = None, bearer: str = "any"
 ) -> httpx.AsyncClient:
     """A client of an application with these behind it; without tokens it is this machine's."""
     backend = Backend(
-        settings=read_settings({}, postgres_dsn="postgresql://nowhere"),
+        settings=NOWHERE,
         database=database,
         gateway=gateway,
-        rates=Rates(1_000),
+        rates=Rates(1_000_000),
         streams=Streams(),
         tokens=tokens,
         signing_key=None,
         clients={},
     )
-    transport = httpx.ASGITransport(create_app(backend, {}), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(backend, {}), raise_app_exceptions=False),
+        base_url="http://127.0.0.1",
+        headers={"Authorization": f"Bearer {bearer}"},
+    )

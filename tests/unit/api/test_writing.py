@@ -33,7 +33,6 @@ async def post(
     address: str, body: str, gateway: Taking, headers: dict[str, str] | None = None
 ) -> httpx.Response:
     async with client_of(gateway=gateway, tokens=Knowing()) as http:
-        http.headers["Authorization"] = "Bearer any"
         return await http.post(address, content=body.encode(), headers=headers)
 
 
