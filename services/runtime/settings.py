@@ -5,7 +5,9 @@ setting stops the start with a sentence that names it.
 """
 
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -41,6 +43,35 @@ def _is_topic(name: str) -> str:
     return name
 
 
+def _are_servers(text: str) -> str:
+    if not all(_is_server(server.strip()) for server in text.split(",")):
+        raise ValueError("must be host:port, or several of them with commas between")
+    return text
+
+
+def _is_server(text: str) -> bool:
+    """Whether aiokafka can make an address of it; without a port it takes 9092."""
+    match = _SERVER.fullmatch(text)
+    if match is None:
+        return _is_ipv6(text)
+    if match["ipv6"] is not None and not _is_ipv6(match["ipv6"]):
+        return False
+    return match["port"] is None or 1 <= int(match["port"]) <= 65535
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_SERVER: Final = re.compile(
+    r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:;/\s]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+
+Servers = Annotated[str, AfterValidator(_are_servers)]
 Topic = Annotated[str, AfterValidator(_is_topic)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -50,8 +81,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    kafka_bootstrap_servers: str = Field(
-        default="localhost:9092", min_length=1, description="host:port, comma separated"
+    kafka_bootstrap_servers: Servers = Field(
+        default="localhost:9092", description="host:port, comma separated"
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

@@ -381,6 +381,18 @@ def test_postgres_that_is_away_is_one_clear_line(command: tuple[str, ...]) -> No
     assert failed.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("servers", ["localhost:9O92", "localhost:9092,,other:9092"])
+def test_an_address_of_kafka_that_is_none_is_one_clear_line(servers: str) -> None:
+    invoicing = CommandLine({"INVOICING_KAFKA_BOOTSTRAP_SERVERS": servers})
+
+    failed = invoicing.run("topics")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("invoicing: INVOICING_KAFKA_BOOTSTRAP_SERVERS is wrong")
+    assert servers in failed.stderr
+    assert failed.stderr.count("\n") == 1
+
+
 def test_worker_tells_a_wrong_setting_as_a_log_event() -> None:
     invoicing = CommandLine({"INVOICING_POSTGRES_DSN": "x://", "INVOICING_LOG_FORMAT": "json"})
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from aiokafka.conn import collect_hosts
 
 from runtime.settings import Settings, WrongSettingError, read_settings
 
@@ -52,6 +53,41 @@ def test_a_wrong_value_is_named(
 ) -> None:
     with pytest.raises(WrongSettingError, match=f"INVOICING_{name}"):
         read(monkeypatch, environment, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        "", " ", "host:", ":9092", "localhost:9O92", "host:0", "host:65536", "host:-1", "host:+1",
+        "host:９０９２", "a:1,,b:2", "a:1,", "a:1 b:2", "a:1;b:2", "a:b:1", "PLAINTEXT://host:9092",
+        "[::1", "::1]:9092", "[::1]9092", "[::1]:", "[]:9092", "[host]:9092", "[::1]]:9092",
+    ],
+)  # fmt: skip
+def test_servers_that_have_no_address_are_named(servers: str) -> None:
+    with pytest.raises(
+        WrongSettingError, match=r"INVOICING_KAFKA_BOOTSTRAP_SERVERS is wrong: must be host:port"
+    ):
+        read_settings({}, kafka_bootstrap_servers=servers)
+
+
+@pytest.mark.parametrize(
+    ("servers", "places"),
+    [
+        ("localhost:9092", [("localhost", 9092)]),
+        ("kafka", [("kafka", 9092)]),
+        ("10.0.0.1:19092, kafka_2.internal:1", [("10.0.0.1", 19092), ("kafka_2.internal", 1)]),
+        ("[::1]:9093,[fe80::1]", [("::1", 9093), ("fe80::1", 9092)]),
+        ("2001:db8::7", [("2001:db8::7", 9092)]),
+        ("bücher.example:65535", [("bücher.example", 65535)]),
+    ],
+)
+def test_servers_are_taken_as_the_client_takes_them(
+    servers: str, places: list[tuple[str, int]]
+) -> None:
+    settings = read_settings({}, kafka_bootstrap_servers=servers)
+
+    told = collect_hosts(settings.kafka_bootstrap_servers, randomize=False)
+    assert [(host, port) for host, port, _ in told] == places
 
 
 def test_a_missing_database_is_named() -> None:
