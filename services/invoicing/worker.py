@@ -58,6 +58,8 @@ POLL_WAIT_MS: Final = 5
 # Partitions that were added wait for so long until somebody reads them.
 METADATA_AGE_MS_MAX: Final = 20_000
 STOP_SECONDS_MAX: Final = 3.0
+# A member learns of a rebalance by its next heartbeat: all lanes wait for the slowest to learn it.
+HEARTBEAT_INTERVAL_MS_MAX: Final = 2_500
 # The longest that a revoked lane is waited for lies well below it.
 REBALANCE_TIMEOUT_MS: Final = 60_000
 
@@ -124,7 +126,9 @@ def create_broker(settings: Settings, handler: BatchHandler) -> tuple[KafkaBroke
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
-        heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
+        heartbeat_interval_ms=min(
+            int(settings.session_timeout_seconds * 1000 / 4), HEARTBEAT_INTERVAL_MS_MAX
+        ),
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
     )
 
