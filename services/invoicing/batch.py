@@ -71,8 +71,15 @@ class Record(NamedTuple):
         return record_bytes(self.value, self.headers)
 
     @property
+    def has_timestamp(self) -> bool:
+        """Whether its producer gave it a time. Kafka has -1 for none; some producers send 0."""
+        return self.timestamp_ms > 0
+
+    @property
     def timestamp(self) -> datetime | None:
-        """When its producer says it was made; None for a time that no calendar has."""
+        """When its producer says it was made; None without a time, or with one of no calendar."""
+        if not self.has_timestamp:
+            return None
         try:
             return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
         except (ValueError, OverflowError, OSError):

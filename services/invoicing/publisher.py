@@ -215,7 +215,7 @@ def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Mess
         key,
         record.value,
         record.headers,
-        max(record.timestamp_ms, 0),
+        record.timestamp_ms if record.has_timestamp else None,
     )
 
 

@@ -85,7 +85,7 @@ def _tell(lanes: list[Lane], behind: dict[TopicPartition, int]) -> None:
 def _age_seconds(lane: Lane) -> float:
     """By its producer's clock, which may be wrong: then this is, and `stalled` still is right."""
     oldest = lane.oldest_record
-    if oldest is None or oldest.timestamp_ms <= 0:
+    if oldest is None or not oldest.has_timestamp:
         return 0.0
     return max(0.0, time() - oldest.timestamp_ms / 1000)
 

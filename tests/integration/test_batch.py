@@ -50,16 +50,19 @@ def handle(pool: Pool) -> Handle:
         *,
         is_home: Callable[[str], bool] = bool,
         handled: int = 0,
+        timestamp_ms: int = 0,
     ) -> Publication:
-        records = [record(command, offset + place) for place, command in enumerate(commands)]
+        records = [
+            record(command, offset + place, timestamp_ms) for place, command in enumerate(commands)
+        ]
         return await handler.handle(records, is_home, handled)
 
     return at
 
 
-def record(command: Sent, offset: int) -> Record:
+def record(command: Sent, offset: int, timestamp_ms: int = 0) -> Record:
     position = Position("commands", 0, offset)
-    return Record(position, command.subject.encode(), command.value, (), 0)
+    return Record(position, command.subject.encode(), command.value, (), timestamp_ms)
 
 
 def answers(publication: Publication) -> list[dict[str, Any]]:
@@ -216,6 +219,21 @@ async def test_a_clock_set_back_puts_no_event_before_the_last(
     publication = await handler.handle([record(void_invoice(subject), 1)], bool)
 
     assert publication.events[0].recorded_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("timestamp_ms", "day"),
+    [(1_782_864_000_000, "2026-07-01"), (0, "2026-11-20"), (-1, "2026-11-20")],
+)
+async def test_a_command_without_a_time_is_of_its_records_day_or_else_of_today(
+    handle: Handle, timestamp_ms: int, day: str
+) -> None:
+    timeless = Sent(**{**vars(create_invoice(invoice_id())), "attributes": {"time": None}})
+
+    publication = await handle([timeless], timestamp_ms=timestamp_ms)
+
+    document = json.loads(publication.events[0].document)["data"]["invoice"]
+    assert document["document_date"] == day
 
 
 async def test_parallel_lanes_number_one_seller_without_gap_or_repeat(
