@@ -4,6 +4,8 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -373,6 +375,72 @@ async def test_after_a_kill_it_goes_on_where_it_was(
     rebuilt = await books.rebuild()
 
     assert rebuilt.resumed
+    assert await books.state() == kept
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+async def test_when_it_is_ended_its_helpers_end_and_the_next_run_goes_on(
+    books: Books,
+    kept: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    ending: signal.Signals,
+) -> None:
+    monkeypatch.setattr(shadow, "PLAN", _in_small_windows(shadow.PLAN))
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    async with _connected(books) as connection:
+        await shadow.plan(connection)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE invoicing_rebuild.invoices IN EXCLUSIVE MODE")
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", REBUILD_BY_THREE, books.dsn, stdout=PIPE, stderr=PIPE
+            )
+            await eventually(
+                lambda: _sessions(books, "Lock"), until=lambda held: held == 3, seconds=60
+            )
+
+            process.send_signal(ending)
+            # Its output ends with the last of the processes that might write there.
+            await asyncio.wait_for(process.communicate(), timeout=60)
+    await eventually(lambda: _sessions(books, "%"), until=lambda left: left == 0)
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=6, resumed=True)
+    assert await books.state() == kept
+
+
+# SIGINT is ignored in what a shell runs in the background.
+REBUILD_BY_THREE = """
+import asyncio, signal, sys
+from invoicing.rebuilding.rebuild import rebuild
+signal.signal(signal.SIGINT, signal.default_int_handler)
+asyncio.run(rebuild(sys.argv[1], lambda *_: None, processes=3))
+"""
+
+
+async def _sessions(books: Books, waiting_for: str) -> int:
+    ((sessions,),) = await books.fetch(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'invoicing-rebuild' AND coalesce(wait_event_type, '') LIKE $1",
+        waiting_for,
+    )
+    return int(sessions)
+
+
+async def test_a_window_that_a_lost_session_holds_is_waited_for(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "PLAN", _in_small_windows(shadow.PLAN))
+    await books.fetch("UPDATE invoices SET attempt_count = 9")
+    with monkeypatch.context() as patched:
+        patched.setattr(shadow, "IDLE_IN_TRANSACTION_SECONDS_MAX", 1)
+        lost = await shadow.connect(books.dsn)
+    await shadow.plan(lost)
+    await lost.execute(f"BEGIN; {shadow.TAKE_WINDOW}")
+
+    rebuilt = await books.rebuild()
+
+    assert rebuilt == Rebuilt(invoices=6, events=21, differed=6, resumed=True)
     assert await books.state() == kept
 
 

@@ -9,17 +9,16 @@ A window is one transaction: whoever is killed leaves it undone, and the next ru
 """
 
 import asyncio
-import multiprocessing
 import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
-from invoicing.rebuilding.replay import catch_up, replay_all, replay_windows
+from invoicing.rebuilding.helpers import helping
+from invoicing.rebuilding.replay import catch_up, replay_all
 from invoicing.rebuilding.shadow import (
     DROP_SHADOW,
     POLL_INTERVAL_SECONDS,
@@ -93,17 +92,14 @@ async def _alone(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 async def _replay(
     connection: asyncpg.Connection, dsn: str, progress: Progress, processes: int
 ) -> None:
-    # Spawned: a forked copy of a running event loop and its connections is good for nothing.
-    context = multiprocessing.get_context("spawn")
-    loop = asyncio.get_running_loop()
-    others = processes - 1
-    with ProcessPoolExecutor(others, mp_context=context) if others else nullcontext() as pool:
-        replaying = asyncio.gather(
-            # This process as well: it is at work before the others have begun.
-            replay_all(dsn),
-            *(loop.run_in_executor(pool, replay_windows, dsn) for _ in range(others)),
-        )
-        while not replaying.done():
-            await asyncio.wait({replaying}, timeout=POLL_INTERVAL_SECONDS)
-            progress(*await positions_done(connection))
-        await replaying
+    with helping(dsn, processes - 1):
+        replaying = asyncio.create_task(replay_all(dsn))
+        try:
+            while not replaying.done():
+                await asyncio.wait({replaying}, timeout=POLL_INTERVAL_SECONDS)
+                progress(*await positions_done(connection))
+            await replaying
+        finally:
+            replaying.cancel()
+            # Cancelled a second time, as by `asyncio.run` at its end, asyncpg waits for ever.
+            await asyncio.wait({replaying})

@@ -8,6 +8,8 @@ import asyncpg
 
 from invoicing.history import folded
 from invoicing.rebuilding.shadow import (
+    IS_ANY_LEFT,
+    POLL_INTERVAL_SECONDS,
     SHADOW,
     TAKE_WINDOW,
     WINDOW_IS_DONE,
@@ -33,20 +35,24 @@ SELECT DISTINCT invoice_id FROM events WHERE position > $1
 """
 
 
-def replay_windows(dsn: str) -> None:
-    """Replay windows until there is none left. Runs in a process of its own."""
-    asyncio.run(replay_all(dsn))
-
-
 async def replay_all(dsn: str) -> None:
-    """Replay windows until there is none left."""
+    """Replay windows until all are done, whoever has taken them."""
     connection = await connect(dsn)
     try:
-        with rarely_collected():
-            while await replay_window(connection):
-                pass
+        await replay_free_windows(connection)
+        # Others are at these: they will be done, or free again.
+        while await connection.fetchval(IS_ANY_LEFT):
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            await replay_free_windows(connection)
     finally:
         await connection.close()
+
+
+async def replay_free_windows(connection: asyncpg.Connection) -> None:
+    """Replay windows until there is none left that nobody has taken."""
+    with rarely_collected():
+        while await replay_window(connection):
+            pass
 
 
 async def replay_window(connection: asyncpg.Connection) -> bool:

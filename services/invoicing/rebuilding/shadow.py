@@ -13,6 +13,8 @@ import asyncpg
 SHADOW: Final = "invoicing_rebuild"
 POSITIONS_A_WINDOW: Final = 5_000
 SETTLE_SECONDS_MAX: Final = 60.0
+# Of a machine that is lost, Postgres hears nothing for hours: its locks would be held until then.
+IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 60
 POLL_INTERVAL_SECONDS: Final = 0.2
 
 # Unlogged: faster, and after a crash of the server all of them are empty, so the plan is made anew.
@@ -59,6 +61,8 @@ SELECT first_position, last_position FROM {SHADOW}.windows
 WHERE events IS NULL ORDER BY first_position LIMIT 1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 
+IS_ANY_LEFT: Final = f"SELECT EXISTS (SELECT FROM {SHADOW}.windows WHERE events IS NULL)"  # noqa: S608
+
 WINDOW_IS_DONE: Final = f"""
 UPDATE {SHADOW}.windows SET events = $2 WHERE first_position = $1
 """  # noqa: S608
@@ -79,8 +83,14 @@ class ShadowIncompleteError(RebuildError):
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
-    """A connection of the rebuild's."""
-    return await asyncpg.connect(dsn, server_settings={"application_name": "invoicing-rebuild"})
+    """A connection of the rebuild's. It ends by itself where whoever opened it is gone for good."""
+    return await asyncpg.connect(
+        dsn,
+        server_settings={
+            "application_name": "invoicing-rebuild",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS_MAX}s",
+        },
+    )
 
 
 async def plan(connection: asyncpg.Connection) -> bool:
