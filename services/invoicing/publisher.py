@@ -1,7 +1,8 @@
 """What a batch leads to, published: one Kafka transaction with the consumed offset in it.
 
 `KAFKA_TRANSACTIONS=off` trades "once" for "at least once", for brokers that have no transactions:
-the acknowledgements first, then the offset. Only `_publish` and `_publish_and_commit` differ.
+the acknowledgements first, then the offset. That is all the difference between
+`_publish_in_transaction` and `_publish_then_commit`.
 """
 
 import asyncio

@@ -110,7 +110,7 @@ def redrive(
 ) -> None:
     """Send dead letters back to the commands topic, each once.
 
-    Mend first what made them fail. A command goes to its invoice's partition; headers `dl_first_*`
+    Mend first what made them fail. A command goes under its invoice's id; headers `dl_first_*`
     tell where it failed first. What went back is remembered in Kafka, in the same transaction, so
     an interrupted redrive can be run again: nothing is lost, and nothing sent twice.
     """

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
 
     consumer_group: str = Field(default="invoicing", min_length=1, max_length=200)
     group_instance_id: str | None = Field(
-        default=None, description="static membership: a restarted worker has its lanes back at once"
+        default=None, description="static membership: a worker that was killed has its lanes back"
     )
     session_timeout_seconds: Annotated[float, Field(ge=1, le=1800)] = 10.0
 
