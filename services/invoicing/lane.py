@@ -58,6 +58,7 @@ class Lane:
         self._backlog: deque[Record] = deque()
         self._backlog_bytes = 0
         self._in_hand: Sequence[Record] = ()
+        self._let_go: Record | None = None
         self._next_offset = 0
         self._handled = 0
         self._homes = 0
@@ -74,14 +75,17 @@ class Lane:
 
     @property
     def oldest_record(self) -> Record | None:
-        """The first record that is here and not handled yet."""
+        """The first record that came and is not handled yet, though the lane may have let it go."""
         if self._in_hand:
             return self._in_hand[0]
-        return self._backlog[0] if self._backlog else None
+        return self._backlog[0] if self._backlog else self._let_go
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take records that the consumer fetched. What is not for now is fetched again later."""
-        if not self.is_open or self._stopping or not records:
+        if self._stopping or not records:
+            return
+        if not self.is_open:
+            self._let_go = self.oldest_record or records[0]
             return
         just_sought, self._just_sought = self._just_sought, False
         if just_sought and records[0].position.offset != self._next_offset:
@@ -152,6 +156,8 @@ class Lane:
             self._homes = await self._handler.homes(self.topic_partition.topic)
         if self._stopping:
             return
+        if self._let_go is not None and self._let_go.position.offset < offset:
+            self._let_go = None  # somebody has handled it meanwhile
         self._next_offset = offset
         self.is_open = True
         self._just_sought = True
@@ -185,7 +191,7 @@ class Lane:
                 continue
             with tracing.span("handle batch", "CONSUMER", attributes=self._whereabouts(records)):
                 await self._handle_and_publish(records, publisher)
-            self._in_hand = ()
+            self._in_hand, self._let_go = (), None
             self.progressed_at = perf_counter()
             self._outage.restored()
 
@@ -283,6 +289,8 @@ class Lane:
         )
 
     def _close(self) -> None:
+        # Whoever looks how old the work is must not see none because it has to be fetched again.
+        self._let_go = self.oldest_record
         self.is_open = False
         self._interruption = None
         self._in_hand = ()

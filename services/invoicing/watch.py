@@ -38,12 +38,21 @@ async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[No
 async def _watch(lanes: Lanes, consumer: AIOKafkaConsumer) -> None:
     behind: dict[TopicPartition, int] = {}
     while True:
-        # While Kafka is away, what it said last still stands; how old work is goes on growing.
-        with suppress(Exception):
-            async with asyncio.timeout(ASK_SECONDS_MAX):
-                behind = await _records_behind(lanes.owned, consumer)
-        _tell(lanes.owned, behind)
+        await look(lanes.owned, consumer, behind)
         await asyncio.sleep(LOOK_INTERVAL_SECONDS)
+
+
+async def look(
+    lanes: list[Lane], consumer: AIOKafkaConsumer, behind: dict[TopicPartition, int]
+) -> None:
+    """Bring the lanes' metrics up to date, and `behind`: how many records each lane has to handle.
+
+    While Kafka is away, what it said last still stands; how old work is goes on growing.
+    """
+    with suppress(Exception):
+        async with asyncio.timeout(ASK_SECONDS_MAX):
+            behind.update(await _records_behind(lanes, consumer))
+    _tell(lanes, behind)
 
 
 async def _records_behind(

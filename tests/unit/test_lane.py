@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from time import time
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,8 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced, UnsupportedCod
 from invoicing.batch import Publication, Record
 from invoicing.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
 from invoicing.store import DatabaseBehindError, Position
+from invoicing.watch import look
+from runtime import metrics
 from runtime.kafka import partition_of
 from runtime.patience import GaveUpError
 from runtime.settings import Settings, read_settings
@@ -30,6 +33,7 @@ class Consumer:
         self.offset, self.end = committed, end
         self.sought: list[int] = []
         self.paused = False
+        self.fetched = committed or 0
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self.end)
@@ -38,6 +42,9 @@ class Consumer:
         self, partitions: Sequence[TopicPartition]
     ) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 5)
+
+    async def position(self, _: TopicPartition) -> int:
+        return self.fetched
 
     def seek(self, _: TopicPartition, offset: int) -> None:
         self.sought.append(offset)
@@ -58,6 +65,7 @@ class Broker:
     def __init__(self) -> None:
         self.starts = 0
         self.settled_at: int | None = None
+        self.is_away = False
         self.published: list[int] = []
         self.failures: list[Exception] = []
         self.consumer: Consumer | None = None
@@ -100,6 +108,8 @@ class Publisher:
 
     async def start(self) -> None:
         self._broker.starts += 1
+        if self._broker.is_away:
+            raise KafkaConnectionError("away")
         if self._broker.settled_at is not None and self._broker.consumer is not None:
             self._broker.consumer.offset = self._broker.settled_at
 
@@ -461,3 +471,85 @@ async def test_a_stopped_lane_finishes_its_batch_and_takes_no_other(broker: Brok
 
         assert len(handler.batches) <= 1
         assert broker.published == [batch[-1] + 1 for batch in handler.batches]
+
+
+async def told(lane: Lane, consumer: Consumer) -> dict[str, float]:
+    """What an operator sees of the lane."""
+    await look([lane], consumer, {})
+    partition = str(PARTITION.partition)
+    return {
+        "records": metrics.LAG_RECORDS.labels(partition)._value.get(),
+        "seconds": metrics.LAG_SECONDS.labels(partition)._value.get(),
+        "oldest": metrics.OLDEST_UNANSWERED._value.get(),
+    }
+
+
+def sent_seconds_ago(seconds: float, *offsets: int) -> list[Record]:
+    made = int((time() - seconds) * 1000)
+    return [record._replace(timestamp_ms=made) for record in records(*offsets)]
+
+
+async def test_a_lane_that_cannot_open_tells_how_far_behind_it_is(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100, end=130), Handler()
+    handler.known = 100
+    broker.is_away = True
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: broker.starts)
+        lane.offer(sent_seconds_ago(60, 100, 101))
+        lane.offer(sent_seconds_ago(50, 102))
+        consumer.fetched = 103
+
+        first = await told(lane, consumer)
+        assert first["records"] == 30
+        assert first["seconds"] == first["oldest"] >= 60
+        assert (await told(lane, consumer))["seconds"] > first["seconds"]
+
+
+async def test_a_lane_whose_publishing_fails_tells_how_far_behind_it_is(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100, end=130), Handler()
+    handler.known = 100
+    broker.failures = [KafkaConnectionError("gone")]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        broker.is_away = True
+        lane.offer(sent_seconds_ago(60, 100, 101))
+        await eventually(lambda: not lane.is_open)
+        consumer.fetched = 102
+
+        seen = await told(lane, consumer)
+        assert seen["records"] == 30
+        assert seen["seconds"] >= 60
+
+
+async def test_a_lane_that_caught_up_after_a_failure_is_not_behind(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100, end=101), Handler()
+    handler.known = 100
+    broker.failures = [KafkaConnectionError("gone")]
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: lane.is_open)
+        lane.offer(sent_seconds_ago(60, 100))
+        await eventually(lambda: broker.starts == 2 and lane.is_open)
+        assert (await told(lane, consumer))["seconds"] >= 60
+
+        lane.offer(sent_seconds_ago(60, 100))
+        await eventually(lambda: broker.published)
+        consumer.fetched = 101
+
+        await eventually(
+            lambda: told(lane, consumer),
+            until=lambda seen: seen == {"records": 0, "seconds": 0, "oldest": 0},
+        )
+
+
+async def test_what_another_owner_handled_meanwhile_is_not_waited_for(broker: Broker) -> None:
+    consumer, handler = Consumer(committed=100, end=103), Handler()
+    handler.known = 103
+    broker.is_away = True
+    async with running(consumer, handler, broker) as (lane, _):
+        await eventually(lambda: broker.starts)
+        lane.offer(sent_seconds_ago(60, 100, 101, 102))
+        broker.settled_at, broker.is_away = 103, False
+        await eventually(lambda: lane.is_open)
+        consumer.fetched = 103
+
+        assert await told(lane, consumer) == {"records": 0, "seconds": 0, "oldest": 0}
