@@ -24,6 +24,7 @@ class SendingView(Sending):
 class InvoiceView(Document, Summary):
     """An invoice: what was given, what was worked out, and where it stands."""
 
+    seller_id: Text = Field(description="The seller.", examples=["default"])
     status: str = Field(
         description="What it is called on that day: archived, overpaid, received, overdue,"
         " partially_paid, upcoming, or the state.",

@@ -366,6 +366,11 @@ class Document(Particulars):
 
     customer_id: Text = Field(description="The customer.")
     currency: Currency = Field(description="ISO 4217 code.")
+    seller_id: Text | None = Field(
+        None,
+        description="The seller; not in documents of the first releases.",
+        examples=["default"],
+    )
     seller: SellerParty = Field(description="The seller, as settings were then.")
     tax_rounding: TaxRounding = Field(description="Where tax was rounded.")
     items: tuple[WorkedItem, ...] = Field(description="The lines.")

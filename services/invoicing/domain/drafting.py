@@ -29,7 +29,8 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
     """The document of a new invoice; `time` is the command's."""
     fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_TOLD}
     fields |= {name: getattr(data, name) for name in data.model_fields_set & _PARTICULARS}
-    fields |= {"customer_id": data.customer_id, "currency": data.currency, "seller": seller.party}
+    fields |= {name: getattr(data, name) for name in ("customer_id", "currency", "seller_id")}
+    fields["seller"] = seller.party
     if data.document_date is None:
         fields["document_date"] = time.astimezone(UTC).date()
     if data.due_date is None and data.payment_terms_days is None:

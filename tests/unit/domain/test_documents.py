@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from contracts.commands import CommandData, read_data
+from contracts.filed import Filed
 from contracts.replies import Refusal
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.numbering import NumberSeries, format_number
 from invoicing.domain.sellers import Sellers, read_sellers
-from tests.domain.desk import Desk
+from tests.domain.desk import Desk, replay
 
 SELLERS = read_sellers("""
 [sellers.acme]
@@ -145,6 +146,18 @@ def test_a_command_of_an_impossible_time_is_refused(year: int) -> None:
     decided = decided_at(datetime(year, 12, 31, 23, 59, tzinfo=UTC))
     assert isinstance(decided, Refusal)
     assert (decided.code, decided.errors[0].field) == ("limit_exceeded", "document_date")
+
+
+def test_a_document_from_before_it_named_its_seller_by_id_is_as_it_was() -> None:
+    desk = draft()
+    ((created, recorded_at),) = desk.history
+    filed = Filed(desk.current.filed.json_text.replace('"seller_id":"default",', ""))
+    desk.history = [(created.changed(invoice=filed), recorded_at)]
+    desk.invoice = replay(desk.history)
+    decided = desk.send("UpdateInvoice", items=[{"amount": "100"}])
+    assert isinstance(decided, Accepted)
+    assert decided.events == ()
+    assert desk.current.document.seller_id is None
 
 
 def test_setting_a_field_leaves_the_others() -> None:
