@@ -94,11 +94,12 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unr
     """Read a record's value and headers as a command."""
     if value is None:
         return Unreadable(UnreadableReason.TOMBSTONE, "The record has no value.")
-    if (size := record_bytes(value, headers)) > RECORD_BYTES_MAX:
-        return Unreadable(
-            UnreadableReason.TOO_LARGE,
-            f"The record has {size} bytes; at most {RECORD_BYTES_MAX} are taken.",
-        )
+    for what, size in (("value", len(value)), ("headers", headers_bytes(headers))):
+        if size > RECORD_BYTES_MAX:
+            return Unreadable(
+                UnreadableReason.TOO_LARGE,
+                f"The record's {what} take {size} bytes; at most {RECORD_BYTES_MAX} are taken.",
+            )
     texts = _readable(headers)
     binary = _is_binary(texts)
     parsed = {} if binary and not value else _parse(value)
@@ -113,15 +114,9 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unr
     return _command(parsed, texts)
 
 
-def record_bytes(value: bytes | None, headers: Headers) -> int:
-    """How large a record is, whatever it was compressed to. Its key does not count.
-
-    A command's key is its invoice's id, wherever we send it.
-    """
-    size = len(value or b"")
-    for name, text in headers:
-        size += HEADER_BYTES + len(name.encode()) + len(text or b"")
-    return size
+def headers_bytes(headers: Headers) -> int:
+    """How large a record's headers are, whatever they were compressed to."""
+    return sum(HEADER_BYTES + len(name.encode()) + len(text or b"") for name, text in headers)
 
 
 def event_id(invoice_id: str, version: int) -> str:

@@ -21,8 +21,8 @@ from contracts.envelope import (
     answer_document,
     answer_id,
     event_document,
+    headers_bytes,
     read_command,
-    record_bytes,
 )
 from contracts.events import Whole
 from contracts.replies import Answer, Refusal, RefusalCode, Rejection
@@ -68,7 +68,7 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        return record_bytes(self.value, self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers_bytes(self.headers)
 
     @property
     def has_timestamp(self) -> bool:

@@ -78,15 +78,25 @@ def test_binary_mode_takes_no_value_for_no_data() -> None:
     [
         [("padding", b"x" * RECORD_BYTES_MAX)],
         [("x" * RECORD_BYTES_MAX, None)],
-        [("", None)] * (RECORD_BYTES_MAX // 2),
+        [("", None)] * (RECORD_BYTES_MAX // 2 + 1),
     ],
     ids=["one that is large", "a name that is large", "many that say nothing"],
 )
-def test_headers_count_for_how_large_a_record_is(headers: list[tuple[str, bytes | None]]) -> None:
+def test_headers_have_the_limit_of_a_value(headers: list[tuple[str, bytes | None]]) -> None:
     too_large = read_command(structured(), headers)
 
     assert isinstance(too_large, Unreadable)
     assert too_large.reason == UnreadableReason.TOO_LARGE
+
+
+def test_headers_do_not_lessen_what_a_value_may_have() -> None:
+    padding = "x" * (RECORD_BYTES_MAX - len(structured(correlationid="")))
+    headers: list[tuple[str, bytes | None]] = [("padding", b"x" * (RECORD_BYTES_MAX - 10))]
+
+    as_large_as_may_be = structured(correlationid=padding)
+
+    assert len(as_large_as_may_be) == RECORD_BYTES_MAX
+    assert not isinstance(read_command(as_large_as_may_be, headers), Unreadable)
 
 
 @given(
