@@ -1,6 +1,6 @@
 """Invoices' histories: their stored events, and what these add up to."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -80,12 +80,12 @@ async def folded(
     """
     for place in range(0, len(invoice_ids), INVOICES_A_QUERY):
         some = invoice_ids[place : place + INVOICES_A_QUERY]
-        cursor = await connection.cursor(EVENTS_OF_INVOICES, some)
         folding = _Folding()
-        while events := await cursor.fetch(EVENTS_A_FETCH):
-            for invoice in folding.take(events):
+        # Iterated, not fetched from: only so is its portal given up at its end, with its sort.
+        async for event in connection.cursor(EVENTS_OF_INVOICES, some, prefetch=EVENTS_A_FETCH):
+            if (invoice := folding.take(event)) is not None:
                 yield invoice
-        for invoice in folding.end():
+        if (invoice := folding.end()) is not None:
             yield invoice
 
 
@@ -96,28 +96,27 @@ class _Folding:
         self._invoice_id: str | None = None
         self._invoice: Invoice | None = None
 
-    def take(self, events: Iterable[asyncpg.Record]) -> Iterator[Invoice]:
-        """The invoices that are whole, for another one's events have followed."""
-        for invoice_id, version, type_, document, recorded_at in events:
-            if invoice_id != self._invoice_id:
-                yield from self.end()
-                self._invoice_id = invoice_id
-            expected = 1 if self._invoice is None else self._invoice.version + 1
-            try:
-                if version != expected:
-                    raise ValueError(f"the event after version {expected - 1} is {version}")
-                self._invoice = evolve(self._invoice, data_of(type_, document), recorded_at)
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise ReplayError(
-                    f"Invoice {invoice_id} cannot be replayed at version {expected}:"
-                    f" {type(error).__name__}. `invoicing verify` tells more. Nothing was changed."
-                ) from error
+    def take(self, event: asyncpg.Record) -> Invoice | None:
+        """Fold it in. Returns the invoice before, which is whole, where it is another one's."""
+        invoice_id, version, type_, document, recorded_at = event
+        whole = self.end() if invoice_id != self._invoice_id else None
+        self._invoice_id = invoice_id
+        expected = 1 if self._invoice is None else self._invoice.version + 1
+        try:
+            if version != expected:
+                raise ValueError(f"the event after version {expected - 1} is {version}")
+            self._invoice = evolve(self._invoice, data_of(type_, document), recorded_at)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ReplayError(
+                f"Invoice {invoice_id} cannot be replayed at version {expected}:"
+                f" {type(error).__name__}. `invoicing verify` tells more. Nothing was changed."
+            ) from error
+        return whole
 
-    def end(self) -> Iterator[Invoice]:
+    def end(self) -> Invoice | None:
         """The last one, of which nothing follows."""
-        if self._invoice is not None:
-            yield self._invoice
-        self._invoice_id = self._invoice = None
+        last, self._invoice = self._invoice, None
+        return last
 
 
 def data_of(event_type: str, event_document: str) -> EventData:

@@ -152,6 +152,19 @@ async def test_an_invoice_may_have_more_events_than_are_read_at_once(
     assert await books.state() == kept
 
 
+async def test_folding_many_leaves_no_cursor_open(
+    books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "INVOICES_A_QUERY", 2)
+    async with _connected(books) as connection, connection.transaction():
+        folding = history.folded(connection, [row["id"] for row in kept])
+
+        invoices = [invoice async for invoice in folding]
+
+        assert len(invoices) == len(kept)
+        assert await connection.fetch("SELECT name FROM pg_cursors WHERE name <> ''") == []
+
+
 @pytest.mark.parametrize(
     "left",
     [
