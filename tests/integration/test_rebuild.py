@@ -171,6 +171,9 @@ async def test_folding_many_leaves_no_cursor_open(
         "CREATE SCHEMA invoicing_rebuild; CREATE TABLE invoicing_rebuild.progress ()",
         "ALTER TABLE invoicing_rebuild.invoices DROP COLUMN live_mode",
         "TRUNCATE invoicing_rebuild.windows, invoicing_rebuild.progress",
+        "ALTER TABLE invoicing_rebuild.progress DROP COLUMN IF EXISTS folded_by",
+        "ALTER TABLE invoicing_rebuild.progress ADD COLUMN IF NOT EXISTS folded_by text;"
+        "UPDATE invoicing_rebuild.progress SET folded_by = 'the release before'",
     ],
 )
 async def test_a_shadow_that_is_of_another_release_or_empty_is_made_anew(
