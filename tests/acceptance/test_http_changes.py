@@ -193,6 +193,29 @@ async def test_any_command_can_be_given_as_a_cloudevent(http: httpx.AsyncClient)
     assert stored.json() == response.json()
 
 
+async def test_a_cloudevent_of_few_words_is_of_its_client_and_for_the_version_that_it_saw(
+    api: Api,
+) -> None:
+    async with api.connect(api.token("shop", "seller_1")) as http:
+        invoice = await created(http)
+        envelope = {
+            "specversion": "1.0", "type": "VoidInvoice", "subject": invoice["invoice_id"],
+        }  # fmt: skip
+
+        late = await http.post(
+            "/v1/commands", json=envelope, headers={"Idempotency-Key": "late", "If-Match": '"1"'}
+        )
+        in_time = await http.post(
+            "/v1/commands", json=envelope, headers={"Idempotency-Key": "now", "If-Match": '"2"'}
+        )
+
+    assert (late.status_code, late.json()["code"]) == (409, "version_conflict")
+    assert in_time.status_code == 200, in_time.text
+    assert (in_time.json()["data"]["command_source"], in_time.json()["data"]["command_id"]) == (
+        "shop", "now",
+    )  # fmt: skip
+
+
 async def test_a_rejected_cloudevent_is_a_problem(http: httpx.AsyncClient) -> None:
     response = await http.post("/v1/commands", content=void_invoice(invoice_id()).value)
 
