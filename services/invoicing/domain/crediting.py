@@ -78,7 +78,7 @@ def _tell_credited(
         credit_note_number=number,
         document_date=decision.day,
         amount=credit.amount,
-        tax_amount=_tax_in(invoice, credit.amount),
+        tax_amount=_tax_in(invoice, credit),
         **given(items=credit.items, shipping_amount=credit.shipping_amount, reason=reason),
     )
     credited = invoice.amount_credited + credit.amount
@@ -86,15 +86,47 @@ def _tell_credited(
     return None
 
 
-def _tax_in(invoice: Invoice, amount: Decimal) -> Decimal:
-    """The tax in a credit: all credits together hold as much of the tax as they do of the total.
+def _tax_in(invoice: Invoice, credit: _Credit) -> Decimal:
+    """The tax in a credit: that of its lines; in an amount, a share of the tax that is left.
 
-    So the last credit takes the remaining cent.
+    Once an amount was credited, nobody can say of which lines, so lines hold a share from then on.
+    What credits all the rest holds all the tax that is left, to the cent.
     """
-    credited = invoice.amount_credited + amount
-    share = invoice.document.total_tax * credited / invoice.total
+    left = invoice.total - invoice.amount_credited
+    is_by_line = _is_by_line(credit) and all(map(_is_by_line, invoice.credit_notes))
+    if is_by_line and credit.amount < left:
+        return _tax_of_lines(invoice, credit)
     known = sum((note.tax_amount for note in invoice.credit_notes), Decimal(0))
-    return rounded(share, UNITS[invoice.currency]) - known
+    share = (invoice.document.total_tax - known) * credit.amount / left
+    return rounded(share, UNITS[invoice.currency])
+
+
+def _is_by_line(credit: _Credit | events.CreditNote) -> bool:
+    return bool(credit.items) or credit.shipping_amount is not None
+
+
+def _tax_of_lines(invoice: Invoice, credit: _Credit) -> Decimal:
+    """All credits of a line together hold as much of its tax as they do of its total."""
+    unit = UNITS[invoice.currency]
+    lines = {item.id: item for item in invoice.document.items}
+    before = dict.fromkeys(lines, invoice.total * 0)
+    for credited in (credited for note in invoice.credit_notes for credited in note.items):
+        before[credited.id] += credited.amount
+    tax = _shipping_tax(invoice) if credit.shipping_amount else invoice.total * 0
+    for credited in credit.items or ():
+        line, known = lines[credited.id], before[credited.id]
+        tax += _tax_until(known + credited.amount, line, unit) - _tax_until(known, line, unit)
+    return tax
+
+
+def _tax_until(credited: Decimal, line: WorkedItem, unit: Decimal) -> Decimal:
+    """The tax in so much of a line."""
+    return rounded(line.tax_amount * credited / line.total, unit) if line.total else line.total
+
+
+def _shipping_tax(invoice: Invoice) -> Decimal:
+    shipping = invoice.document.shipping
+    return invoice.total * 0 if shipping is None else shipping.tax_amount
 
 
 def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refusal:

@@ -89,6 +89,47 @@ def test_the_tax_in_all_credits_is_the_tax_of_the_invoice() -> None:
     assert sum(map(Decimal, taxes)) == desk.current.document.total_tax == 20
 
 
+UNTAXED = {"amount": "100"}
+
+
+@pytest.mark.parametrize(
+    ("part", "tax"),
+    [
+        ({"items": [{"id": "2"}]}, "0.00"),
+        ({"items": [{"id": "1"}]}, "20.00"),
+        ({"items": [{"id": "1", "quantity": "1"}, {"id": "2", "amount": "50"}]}, "6.67"),
+        ({"shipping": True}, "1.00"),
+        ({"items": [{"id": "2"}], "shipping": True}, "1.00"),
+        ({"amount": "115.50"}, "10.50"),
+    ],
+)
+def test_the_tax_in_a_credit_is_that_of_its_lines_or_a_share_of_all(
+    part: dict[str, Any], tax: str
+) -> None:
+    shipping = {"amount": "10", "tax": {"rate": "0.1"}}
+    desk = open_desk(THIRDS, UNTAXED, shipping=shipping)
+    assert credit(desk, "cn_1", **part)["tax_amount"] == tax
+
+
+def test_thirds_of_a_line_hold_all_of_its_tax() -> None:
+    desk = open_desk(THIRDS, UNTAXED)
+    thirds = [{"items": [{"id": "1", "quantity": "1"}]}] * 3
+    taxes = [credit(desk, f"cn_{n}", **third)["tax_amount"] for n, third in enumerate(thirds)]
+    assert taxes == ["6.67", "6.66", "6.67"]
+
+
+def test_an_amount_after_lines_holds_a_share_of_the_tax_that_is_left() -> None:
+    desk = open_desk(THIRDS, UNTAXED)
+    credit(desk, "cn_1", items=[{"id": "2"}])
+    assert credit(desk, "cn_2", amount="60")["tax_amount"] == "10.00"
+
+
+def test_a_line_after_an_amount_of_the_whole_holds_a_share_of_the_tax_that_is_left() -> None:
+    desk = open_desk(THIRDS, UNTAXED)
+    credit(desk, "cn_1", amount="110")
+    assert credit(desk, "cn_2", items=[{"id": "1", "amount": "55"}])["tax_amount"] == "5.00"
+
+
 def test_shipping_is_credited_with_its_tax() -> None:
     shipping = {"amount": "10", "tax": {"rate": "0.2"}}
     desk = open_desk({"amount": "100"}, shipping=shipping)
@@ -189,3 +230,5 @@ def test_crediting_each_line_in_turn_ends_at_0(
     for id_ in ids:
         credit(desk, f"cn_{id_}", items=[{"id": id_}])
     assert (desk.current.state, desk.current.amount_due) == ("paid", 0)
+    taxes = [note.tax_amount for note in desk.current.credit_notes]
+    assert sum(taxes) == desk.current.document.total_tax
