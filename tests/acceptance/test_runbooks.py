@@ -44,7 +44,14 @@ QUERY = re.compile(r'^psql -c "([^"]+)"$', re.MULTILINE)
 LINK = re.compile(r"\]\(([^)]+\.md)\)")
 # Schemas and roles in Postgres begin as our metrics do.
 IN_POSTGRES = {"invoicing_rebuild", "invoicing_reader"}
-OF_POSTGRES = {"pg_wal", "pg_stat_activity", "synchronous_standby_names", "synchronous_commit"}
+OF_POSTGRES = {
+    "max_connections",
+    "pg_stat_activity",
+    "pg_wal",
+    "synchronous_commit",
+    "synchronous_standby_names",
+    "xact_start",
+}
 
 FAULTY = "tests.service.faulty_worker"
 

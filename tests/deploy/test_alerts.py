@@ -41,6 +41,13 @@ def test_an_alert_links_to_a_runbook_that_is_there(alert: dict[str, Any]) -> Non
 
 
 @each_alert
+def test_the_runbook_of_an_alert_names_it(alert: dict[str, Any]) -> None:
+    page = REPOSITORY / alert["annotations"]["runbook_url"]
+
+    assert f"`{alert['alert']}`" in page.read_text()
+
+
+@each_alert
 def test_an_alert_asks_for_metrics_that_there_are(alert: dict[str, Any]) -> None:
     asked = metrics_asked_for(alert["expr"])
 
