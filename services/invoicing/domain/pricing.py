@@ -79,7 +79,7 @@ def price(given: Particulars, currency: str, tax_rounding: TaxRounding) -> Price
         groups = put_tax([*goods_and_fees, *shipping], rules)
         items = tuple(_worked_item(line, place, rules) for place, line in enumerate(lines))
         totals = _totals(lines, items, shipping, groups, rules)
-        too_large = _too_large(items, totals)
+        too_large = _too_large(items, shipping, groups, totals)
         if too_large is None:
             _prove(items, shipping, totals, rules)
     return too_large or Priced(items, _worked_shipping(given, shipping), groups, totals)
@@ -221,14 +221,27 @@ def _tax_inside_subtotal(lines: Sequence[_Line], rules: Rules) -> Decimal:
     return rules.sum(group.tax for group in put_tax(undiscounted, rules))
 
 
-def _too_large(items: Sequence[WorkedItem], totals: Totals) -> TooLarge | None:
+def _too_large(
+    items: Sequence[WorkedItem],
+    shipping: Sequence[Part],
+    groups: Sequence[TaxGroup],
+    totals: Totals,
+) -> TooLarge | None:
+    """Each amount by itself: what is far too large may sum up to little with its opposite."""
     for place, item in enumerate(items):
         amounts = (item.amount, item.discount_amount, item.net, item.fees_amount, item.tax_amount)
-        if _largest((*amounts, item.total)) >= MONEY_LIMIT:
+        of_fees = [amount for fee in item.fees for amount in (fee.amount, fee.tax_amount)]
+        if _largest((*amounts, *of_fees, item.total)) >= MONEY_LIMIT:
             return TooLarge(f"items.{place}")
-    if _largest(totals) < MONEY_LIMIT:
-        return None
-    return TooLarge(next(n for n, a in totals._asdict().items() if abs(a) >= MONEY_LIMIT))
+    if _largest(totals) >= MONEY_LIMIT:
+        return TooLarge(next(n for n, a in totals._asdict().items() if abs(a) >= MONEY_LIMIT))
+    for part in shipping:
+        if abs(part.tax_amount) >= MONEY_LIMIT:
+            return TooLarge("shipping")
+    for place, group in enumerate(groups):
+        if _largest((group.net, group.tax)) >= MONEY_LIMIT:
+            return TooLarge(f"tax_groups.{place}")
+    return None
 
 
 def _largest(amounts: Iterable[Decimal]) -> Decimal:

@@ -227,6 +227,7 @@ def test_what_is_over_a_limit_is_refused_as_such(fields: dict[str, Any], path: s
     assert refusal.errors[0].field.startswith(path)
 
 
+SIGNS = ["", "-"]
 HUGE = {"quantity": "999999999999999", "unit_price": "999999999999999.999999999999"}
 
 
@@ -239,6 +240,12 @@ HUGE = {"quantity": "999999999999999", "unit_price": "999999999999999.9999999999
         ([{"amount": "1"}, HUGE | {"quantity": "-999999999999999"}], "items.1"),
         ([{"amount": "1", "fees": [{"type": "f", "per_unit_amount": "999999999999999"}] * 2}],
          "items.0"),
+        ([{"amount": "1", "quantity": "2",
+           "fees": [{"type": "f", "per_unit_amount": sign + "999999999999999"} for sign in SIGNS]}],
+         "items.0"),
+        ([{"amount": sign + "999999999999999", "tax": {"rate": "0", "category": "c" + sign}}
+          for sign in SIGNS * 2],
+         "tax_groups.0"),
     ],
 )  # fmt: skip
 def test_an_amount_that_is_worked_out_stays_below_the_limit(
