@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 
 from runtime.kafka import BATCH_LIMIT, administration, partition_of
 from runtime.settings import read_settings
+from tests.service.command_line import Run
 from tests.service.commands import Sent, create_invoice, invoice_id
 from tests.service.promises import assert_promises_kept
 from tests.service.service import Service
@@ -126,7 +127,7 @@ async def test_a_producer_may_compress_by_any_codec(service: Service, codec: str
 
 @pytest.mark.real_kafka
 async def test_what_only_compression_made_small_is_set_aside_and_stops_nobody(
-    service: Service,
+    service: Service, invoicing: Run
 ) -> None:
     await service.ready_worker()
     noise = random.Random(1).randbytes(900_000)
@@ -152,6 +153,9 @@ async def test_what_only_compression_made_small_is_set_aside_and_stops_nobody(
         assert record.value == value, record.key
         assert list(record.headers[: len(headers)]) == headers, record.key
     await service.verify()
+
+    await invoicing("dead-letters", "redrive", "--reason", "too_large")
+    await service.dead_letters.count(2 * len(large))
 
 
 @pytest.mark.real_kafka
