@@ -7,12 +7,13 @@ drops what it had of them; FastStream logs that, and goes on after the gap.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
+from invoicing.lanes import Lanes
 from runtime import metrics
 from runtime.patience import GaveUpError, Patience, describe
 
@@ -25,23 +26,10 @@ GetMany = Callable[..., Awaitable[Fetched]]
 log = structlog.get_logger()
 
 
-class Fed(Protocol):
-    """Who is fed: the lanes."""
-
-    def fetch_again(self) -> None:
-        """Ask anew for all that was not handed over yet."""
-
-    def interrupt(self, topic_partition: TopicPartition, error: Exception) -> None:
-        """The partition's next records cannot be read."""
-
-    def fail(self, error: BaseException) -> None:
-        """Nothing can be read any more."""
-
-
 class Fetching:
     """Stands before a consumer's `getmany`."""
 
-    def __init__(self, lanes: Fed, limit_seconds: float) -> None:
+    def __init__(self, lanes: Lanes, limit_seconds: float) -> None:
         self._lanes = lanes
         self._patience = Patience(limit_seconds, "Reading commands")
         self._guarded: AIOKafkaConsumer | None = None

@@ -69,7 +69,7 @@ class Lanes:
 
 def guarded(consumer: Consumer, limit_seconds: float = 60) -> Lanes:
     lanes = Lanes(consumer)
-    fetching = Fetching(lanes, limit_seconds)
+    fetching = Fetching(lanes, limit_seconds)  # type: ignore[arg-type]
     for _ in range(2):  # once for each lane
         fetching.guard(consumer)
     return lanes
