@@ -49,11 +49,11 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m ops.schemas check
+	$(BIN)/python -m invoicing.tools.schemas check
 
 # What the models say, for producers and consumers in any language; `check` fails where it is old.
 schemas: $(READY)
-	$(BIN)/python -m ops.schemas write
+	$(BIN)/python -m invoicing.tools.schemas write
 
 $(READY): constraints/development.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ops.scratch.databases import Databases, migrated_databases, unmigrated_database
-from tests.service.service import Service, running_service
-from tests.stack.choice import Choice
-from tests.stack.kafka import Kafka, RestartableKafka, choose_kafka
-from tests.stack.postgres import Postgres, RestartablePostgres, choose_postgres
-from tests.stack.told import hand_over, say_all, take_over, tell
-from tests.stack.topics import Topics, fresh_topics
+from invoicing.tools.scratch.databases import Databases, migrated_databases, unmigrated_database
+from tests.support.service.service import Service, running_service
+from tests.support.stack.choice import Choice
+from tests.support.stack.kafka import Kafka, RestartableKafka, choose_kafka
+from tests.support.stack.postgres import Postgres, RestartablePostgres, choose_postgres
+from tests.support.stack.told import hand_over, say_all, take_over, tell
+from tests.support.stack.topics import Topics, fresh_topics
 
 PARTITIONS = 8
 # Whose workers start again and again, and open their lanes each time.

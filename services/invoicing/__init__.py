@@ -1,0 +1,1 @@
+"""An event-driven billing service: commands in on Kafka, event-sourced invoices, events out."""

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ops.scratch.databases import Databases
-from tests.service.command_line import Run, command_line
-from tests.service.http import WITHOUT_LIMIT, Api, running_api
-from tests.service.service import Service, running_service
-from tests.stack.kafka import Kafka
-from tests.stack.topics import fresh_topics
+from invoicing.tools.scratch.databases import Databases
+from tests.support.service.command_line import Run, command_line
+from tests.support.service.http import WITHOUT_LIMIT, Api, running_api
+from tests.support.service.service import Service, running_service
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.topics import fresh_topics
 
 HTTP_PARTITIONS = 2
 

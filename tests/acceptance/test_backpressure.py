@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kafka import partition_of
-from tests.service.commands import create_invoice
-from tests.service.service import Service, Worker, running_service
-from tests.stack.kafka import Kafka
-from tests.stack.topics import Topics
-from tests.stack.wait import eventually
+from invoicing.runtime.kafka import partition_of
+from tests.support.service.commands import create_invoice
+from tests.support.service.service import Service, Worker, running_service
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.topics import Topics
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 

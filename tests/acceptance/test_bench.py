@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack.kafka import Kafka
-from tests.stack.postgres import Postgres
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.postgres import Postgres
 
 pytestmark = pytest.mark.real_kafka
 
@@ -31,7 +31,7 @@ def full_loop(kafka: Kafka, postgres: Postgres, output: Path) -> dict[str, Any]:
     }
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "ops.main", "bench", "--quick", "--json"),
+            *(sys.executable, "-m", "invoicing.ops.main", "bench", "--quick", "--json"),
             *("--only", "full-loop", "--output", output),
         ],
         env={**os.environ, **given},

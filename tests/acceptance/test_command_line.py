@@ -17,13 +17,19 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from ops.scratch.databases import Databases
+from invoicing.tools.scratch.databases import Databases
 from tests.conftest import PARTITIONS
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
-from tests.service.service import running_service
-from tests.stack.kafka import Kafka
-from tests.stack.postgres import Postgres
-from tests.stack.topics import Topics, fresh_topics
+from tests.support.service.commands import (
+    Sent,
+    create_invoice,
+    invoice_id,
+    record_payment,
+    void_invoice,
+)
+from tests.support.service.service import running_service
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.postgres import Postgres
+from tests.support.stack.topics import Topics, fresh_topics
 
 SECONDS_MAX = 60
 NOWHERE = "localhost:1"
@@ -39,7 +45,7 @@ class CommandLine:
         self, *arguments: str, stdin: bytes = b"", **settings: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ops.main", *arguments],
+            [sys.executable, "-m", "invoicing.ops.main", *arguments],
             env=self._environment(settings),
             input=stdin.decode(),
             capture_output=True,
@@ -51,7 +57,7 @@ class CommandLine:
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         with subprocess.Popen(
-            [sys.executable, "-m", "ops.main", *arguments],
+            [sys.executable, "-m", "invoicing.ops.main", *arguments],
             env=self._environment({}),
             stdout=subprocess.PIPE,
             text=True,

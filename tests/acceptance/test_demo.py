@@ -13,8 +13,8 @@ import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from ops.demo.story import SCENES
-from tests.stack.kafka import Kafka
+from invoicing.tools.demo.story import SCENES
+from tests.support.stack.kafka import Kafka
 
 SECONDS_MAX = 60
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ def room() -> Iterator[Path]:
 def demo(room: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("INVOICING_")}
     with subprocess.Popen(
-        [sys.executable, "-m", "ops.main", "demo"],
+        [sys.executable, "-m", "invoicing.ops.main", "demo"],
         env={**ours, "TMPDIR": str(room), **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -7,8 +7,8 @@ import signal
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from ops.scratch.databases import Databases
-from tests.service.commands import (
+from invoicing.tools.scratch.databases import Databases
+from tests.support.service.commands import (
     Sent,
     create_invoice,
     invoice_id,
@@ -16,15 +16,15 @@ from tests.service.commands import (
     record_payment,
     void_invoice,
 )
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
-from tests.stack.kafka import RestartableKafka
-from tests.stack.postgres import RestartablePostgres
-from tests.stack.wait import eventually
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service
+from tests.support.stack.kafka import RestartableKafka
+from tests.support.stack.postgres import RestartablePostgres
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 
-FAULTY = "tests.service.faulty_worker"
+FAULTY = "tests.support.service.faulty_worker"
 
 
 def mixed(number: int, seed: int = 1) -> list[Sent]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.service.commands import invoice_id
-from tests.service.generated_client import PACKAGE, generate_client
-from tests.service.http import Api
+from tests.support.service.commands import invoice_id
+from tests.support.service.generated_client import PACKAGE, generate_client
+from tests.support.service.http import Api
 
 Give = Callable[..., Any]
 

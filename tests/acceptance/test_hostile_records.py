@@ -11,12 +11,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Producer
 
-from runtime.kafka import BATCH_LIMIT, administration, partition_of
-from runtime.settings import read_settings
-from tests.service.command_line import Run
-from tests.service.commands import Sent, create_invoice, invoice_id
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
+from invoicing.runtime.kafka import BATCH_LIMIT, administration, partition_of
+from invoicing.runtime.settings import read_settings
+from tests.support.service.command_line import Run
+from tests.support.service.commands import Sent, create_invoice, invoice_id
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service
 
 GOOD = create_invoice("inv_template")
 

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from api.clients import READ, hash_secret
-from api.keys import SigningKey
-from tests.service.commands import create_invoice, invoice_id
-from tests.service.http import Api, new_key, running_api, started_api
-from tests.service.service import Service
+from invoicing.api.auth.clients import READ, hash_secret
+from invoicing.api.auth.keys import SigningKey
+from tests.support.service.commands import create_invoice, invoice_id
+from tests.support.service.http import Api, new_key, running_api, started_api
+from tests.support.service.service import Service
 
 INVOICE: dict[str, Any] = {"customer_id": "cus_1", "currency": "USD", "items": [{"amount": "1"}]}
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.commands import create_invoice, invoice_id, void_invoice
-from tests.service.http import Api
+from tests.support.service.commands import create_invoice, invoice_id, void_invoice
+from tests.support.service.http import Api
 
 ONE_LINE = {"items": [{"description": "Pro plan", "unit_price": "100.00"}]}
 INVOICE: dict[str, Any] = {"customer_id": "cus_42", "currency": "USD", **ONE_LINE}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.service.http import Api
+from tests.support.service.http import Api
 
 DOCUMENT = Path(__file__).parents[2] / "schemas" / "openapi.yaml"
 EXAMPLES_MAX = 4

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from api.connections import CONNECTIONS_MAX
-from api.streams import STREAMS_OF_CLIENT_MAX
-from tests.service.commands import create_invoice, invoice_id
-from tests.service.http import Api, running_api
-from tests.service.service import Service
-from tests.stack.wait import eventually
+from invoicing.api.http.connections import CONNECTIONS_MAX
+from invoicing.api.reads.streams import STREAMS_OF_CLIENT_MAX
+from tests.support.service.commands import create_invoice, invoice_id
+from tests.support.service.http import Api, running_api
+from tests.support.service.service import Service
+from tests.support.stack.wait import eventually
 
 # The server's own limit is 10 seconds; the rest is for a machine that has other things to do.
 SLOW_SECONDS_MAX = 60

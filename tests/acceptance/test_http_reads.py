@@ -10,8 +10,8 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.service.commands import create_invoice, invoice_id, record_payment
-from tests.service.http import Api
+from tests.support.service.commands import create_invoice, invoice_id, record_payment
+from tests.support.service.http import Api
 
 MOMENT = timedelta(microseconds=1)
 

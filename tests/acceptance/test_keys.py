@@ -5,9 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
+from tests.support.service.commands import (
+    Sent,
+    create_invoice,
+    invoice_id,
+    record_payment,
+    void_invoice,
+)
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service
 
 Placement = Callable[[Sent, int], tuple[bytes | None, int]]
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.service.commands import (
+from tests.support.service.commands import (
     Sent,
     create_invoice,
     invoice_id,
@@ -10,8 +10,8 @@ from tests.service.commands import (
     record_payment,
     void_invoice,
 )
-from tests.service.promises import assert_log_is_readable, assert_promises_kept
-from tests.service.service import Service
+from tests.support.service.promises import assert_log_is_readable, assert_promises_kept
+from tests.support.service.service import Service
 
 
 async def test_an_invoice_is_created_opened_and_paid(service: Service) -> None:

@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from tests.service.commands import create_invoice, invoice_id
-from tests.service.service import READY_SECONDS_MAX, Service
-from tests.stack.wait import eventually
+from tests.support.service.commands import create_invoice, invoice_id
+from tests.support.service.service import READY_SECONDS_MAX, Service
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 

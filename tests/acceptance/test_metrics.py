@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from contracts.envelope import UnreadableReason
-from tests.service.commands import create_invoice, invoice_id, void_invoice
-from tests.service.http import running_api
-from tests.service.service import Service, Worker
-from tests.stack.wait import eventually
+from invoicing.contracts.envelope import UnreadableReason
+from tests.support.service.commands import create_invoice, invoice_id, void_invoice
+from tests.support.service.http import running_api
+from tests.support.service.service import Service, Worker
+from tests.support.stack.wait import eventually
 
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
@@ -98,10 +98,12 @@ async def test_an_api_tells_its_requests_streams_and_connections(service: Servic
         assert (await client.get("/v1/invoices/inv_none")).status_code == 404
         async with client.stream("GET", "/v1/events", headers={"accept": "text/event-stream"}):
             during = await eventually(
-                api.metrics, until=lambda page: samples(page, "invoicing_http_event_streams")[""]
+                api.metrics,
+                until=lambda page: samples(page, "invoicing_http_event_streams")[""],
             )
         after = await eventually(
-            api.metrics, until=lambda page: not samples(page, "invoicing_http_event_streams")[""]
+            api.metrics,
+            until=lambda page: not samples(page, "invoicing_http_event_streams")[""],
         )
 
     requests = samples(after, "invoicing_http_request_seconds_count")

@@ -6,9 +6,15 @@ import signal
 
 import pytest
 
-from tests.service.command_line import Run, told
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
-from tests.service.service import Service
+from tests.support.service.command_line import Run, told
+from tests.support.service.commands import (
+    Sent,
+    create_invoice,
+    invoice_id,
+    record_payment,
+    void_invoice,
+)
+from tests.support.service.service import Service
 
 pytestmark = pytest.mark.real_kafka
 
@@ -166,7 +172,10 @@ async def test_a_redrive_that_is_killed_loses_nothing_and_repeats_nothing(
     await service.ready_worker()
 
     killed = await invoicing(
-        "dead-letters", "redrive", module="tests.service.faulty_worker", FAULT=f"{step}:0:SIGKILL"
+        "dead-letters",
+        "redrive",
+        module="tests.support.service.faulty_worker",
+        FAULT=f"{step}:0:SIGKILL",
     )
     again = await invoicing("dead-letters", "redrive", "--json")
 
@@ -190,7 +199,7 @@ async def failed_commands(service: Service, number: int) -> list[Sent]:
     """Good commands that a worker with a defect has set aside."""
     commands = [create_invoice(invoice_id()) for _ in range(number)]
     await service.send(commands)
-    worker = await service.ready_worker("tests.service.defective_worker")
+    worker = await service.ready_worker("tests.support.service.defective_worker")
     await service.dead_letters.count(number)
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0

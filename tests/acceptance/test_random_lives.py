@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.domain.model import Model
 from tests.property.test_life import DATA, steps
-from tests.service.commands import Sent, invoice_id
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
+from tests.support.domain.model import Model
+from tests.support.service.commands import Sent, invoice_id
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service
 
 LIVES = 60
 Life = list[tuple[str, dict[str, Any]]]

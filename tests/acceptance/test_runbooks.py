@@ -14,21 +14,21 @@ import pytest
 import typer
 from prometheus_client import REGISTRY
 
-import api.metrics  # noqa: F401 (registers the metrics that the runbooks name, as the next does)
-import invoicing.worker  # noqa: F401
-from ops.main import app
-from runtime.settings import Settings
-from tests.service.command_line import Run, command_line, told
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment
-from tests.service.promises import (
+import invoicing.api.http.metrics
+import invoicing.worker.app  # noqa: F401
+from invoicing.ops.main import app
+from invoicing.runtime.settings import Settings
+from tests.support.service.command_line import Run, command_line, told
+from tests.support.service.commands import Sent, create_invoice, invoice_id, record_payment
+from tests.support.service.promises import (
     assert_events_are_the_stored_ones,
     assert_versions_without_gap_or_repeat,
 )
-from tests.service.service import Service, Worker, running_service
-from tests.stack.backups import backup_of, fail_over
-from tests.stack.kafka import Kafka
-from tests.stack.ports import free_port
-from tests.stack.topics import delete_group, fresh_topics
+from tests.support.service.service import Service, Worker, running_service
+from tests.support.stack.backups import backup_of, fail_over
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.ports import free_port
+from tests.support.stack.topics import delete_group, fresh_topics
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
@@ -54,7 +54,7 @@ OF_POSTGRES = {
     "xact_start",
 }
 
-FAULTY = "tests.service.faulty_worker"
+FAULTY = "tests.support.service.faulty_worker"
 
 every_page = pytest.mark.parametrize("page", RUNBOOKS, ids=lambda path: path.stem)
 

@@ -7,14 +7,14 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from ops.scratch.databases import Databases
-from tests.service.commands import Sent, create_invoice, invoice_id
-from tests.service.http import running_api
-from tests.service.service import Service, running_service
-from tests.service.traces import Traces, receiving
-from tests.stack.kafka import Kafka
-from tests.stack.topics import fresh_topics
-from tests.stack.wait import eventually
+from invoicing.tools.scratch.databases import Databases
+from tests.support.service.commands import Sent, create_invoice, invoice_id
+from tests.support.service.http import running_api
+from tests.support.service.service import Service, running_service
+from tests.support.service.traces import Traces, receiving
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.topics import fresh_topics
+from tests.support.stack.wait import eventually
 
 STAGES = {"decode", "load", "decide", "append", "publish"}
 CANARY = "Kanarienvogel"

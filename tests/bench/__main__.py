@@ -7,10 +7,10 @@ import os
 import sys
 from contextlib import closing
 
-from ops.main import main
-from runtime.settings import PREFIX
-from tests.stack.kafka import choose_kafka
-from tests.stack.postgres import choose_postgres
+from invoicing.ops.main import main
+from invoicing.runtime.settings import PREFIX
+from tests.support.stack.kafka import choose_kafka
+from tests.support.stack.postgres import choose_postgres
 
 
 def bench() -> None:

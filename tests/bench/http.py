@@ -17,21 +17,21 @@ from pathlib import Path
 
 import asyncpg
 
-from api.filters import ListQuery
-from api.lists import statement_of
-from api.queries import FIND_INVOICE
-from api.tokens import LOCAL_CLIENT
-from ops.scratch.databases import migrated_databases
+from invoicing.api.auth.tokens import LOCAL_CLIENT
+from invoicing.api.reads.filters import ListQuery
+from invoicing.api.reads.lists import statement_of
+from invoicing.api.reads.queries import FIND_INVOICE
+from invoicing.tools.scratch.databases import migrated_databases
 from tests.bench.figures import Figures, median_of
 from tests.bench.http_load import Load
 from tests.bench.pgbench import run_pgbench
-from tests.service.commands import create_invoice, invoice_id, record_payment
-from tests.service.http import WITHOUT_LIMIT, Api, running_api
-from tests.service.service import Service, running_service
-from tests.stack.kafka import choose_kafka
-from tests.stack.many_invoices import ID_IN_SNAPSHOT, write_many_invoices
-from tests.stack.postgres import choose_postgres
-from tests.stack.topics import fresh_topics
+from tests.support.service.commands import create_invoice, invoice_id, record_payment
+from tests.support.service.http import WITHOUT_LIMIT, Api, running_api
+from tests.support.service.service import Service, running_service
+from tests.support.stack.kafka import choose_kafka
+from tests.support.stack.many_invoices import ID_IN_SNAPSHOT, write_many_invoices
+from tests.support.stack.postgres import choose_postgres
+from tests.support.stack.topics import fresh_topics
 
 PARTITIONS = 2
 CONNECTIONS = 8

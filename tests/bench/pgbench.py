@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from invoicing.history import READER_ROLE
+from invoicing.store.history import READER_ROLE
 from tests.bench.figures import Figures, figures_of
 
 

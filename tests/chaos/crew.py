@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.chaos.workers import ForkedWorker
-from tests.service.faulty_worker import STEPS
-from tests.stack.ports import free_port
+from tests.support.service.faulty_worker import STEPS
+from tests.support.stack.ports import free_port
 
 WORKERS = 3
 NAMELESS = 0.1

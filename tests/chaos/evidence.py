@@ -5,11 +5,11 @@ import shutil
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.kafka import committed_offsets
-from runtime.settings import read_settings
+from invoicing.runtime.kafka import committed_offsets
+from invoicing.runtime.settings import read_settings
 from tests.chaos.report import Round
-from tests.service.service import Service
-from tests.service.tail import Tail
+from tests.support.service.service import Service
+from tests.support.service.tail import Tail
 
 ASK_SECONDS_MAX = 120
 

@@ -10,10 +10,10 @@ import asyncpg
 
 from tests.chaos.crew import Crew
 from tests.chaos.load import Load
-from tests.service.service import Service
-from tests.stack.kafka import RestartableKafka
-from tests.stack.postgres import RestartablePostgres
-from tests.stack.proxy import Proxy
+from tests.support.service.service import Service
+from tests.support.stack.kafka import RestartableKafka
+from tests.support.stack.postgres import RestartablePostgres
+from tests.support.stack.proxy import Proxy
 
 LATENCY_SECONDS = 0.05
 LATE_FOR_SECONDS = 2.0

@@ -12,16 +12,16 @@ from tests.chaos.evidence import keep_evidence
 from tests.chaos.faults import Fault, Stage
 from tests.chaos.load import Load
 from tests.chaos.report import Round
-from tests.service.promises import (
+from tests.support.service.promises import (
     assert_events_are_the_stored_ones,
     assert_numbers_without_gap_or_repeat,
     assert_versions_without_gap_or_repeat,
 )
-from tests.service.service import Service
-from tests.stack.kafka import RestartableKafka
-from tests.stack.postgres import RestartablePostgres
-from tests.stack.proxy import proxied
-from tests.stack.wait import POLL_INTERVAL_SECONDS
+from tests.support.service.service import Service
+from tests.support.stack.kafka import RestartableKafka
+from tests.support.stack.postgres import RestartablePostgres
+from tests.support.stack.proxy import proxied
+from tests.support.stack.wait import POLL_INTERVAL_SECONDS
 
 RECORDS_AT_ONCE = 50
 # What is behind must be caught up with at the end.

@@ -5,8 +5,8 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from runtime.kafka import partition_of
-from tests.service.commands import (
+from invoicing.runtime.kafka import partition_of
+from tests.support.service.commands import (
     Sent,
     create_invoice,
     open_invoice,

@@ -12,9 +12,9 @@ import pytest
 from tests.chaos.crew import CLOCK, EVERY_FATE, FAILING, KILLED, PEACE, STOPPED, Fates
 from tests.chaos.faults import EVERYTHING, Fault, let_be, terminate
 from tests.chaos.harness import chaos_round
-from tests.service.service import Service
-from tests.stack.kafka import RestartableKafka
-from tests.stack.postgres import RestartablePostgres
+from tests.support.service.service import Service
+from tests.support.stack.kafka import RestartableKafka
+from tests.support.stack.postgres import RestartablePostgres
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(7200)]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ops.scratch.databases import migrated_databases
-from tests.service.commands import create_invoice, invoice_id
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service, running_service
-from tests.stack.kafka import Kafka
-from tests.stack.postgres.docker import DockerPostgres
-from tests.stack.topics import Topics
-from tests.stack.wait import eventually
+from invoicing.tools.scratch.databases import migrated_databases
+from tests.support.service.commands import create_invoice, invoice_id
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service, running_service
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.postgres.docker import DockerPostgres
+from tests.support.stack.topics import Topics
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 

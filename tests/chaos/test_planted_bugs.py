@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.workers import ForkedWorker
-from tests.service.commands import create_invoice, invoice_id
-from tests.service.service import Service, running_service
-from tests.stack.kafka import Kafka
-from tests.stack.ports import free_port
-from tests.stack.topics import Topics
-from tests.stack.wait import eventually
+from tests.support.service.commands import create_invoice, invoice_id
+from tests.support.service.service import Service, running_service
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.ports import free_port
+from tests.support.stack.topics import Topics
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 

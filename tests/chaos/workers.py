@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(["__main__", "invoicing.worker", "ops.main"])
+FORKING.set_forkserver_preload(["__main__", "invoicing.worker.app", "invoicing.ops.main"])
 
 
 class ForkedWorker:
@@ -57,6 +57,6 @@ def _work(environment: Mapping[str, str], log: str) -> None:
     os.environ.update(environment)
     sys.argv = ["invoicing", "worker"]
     # Here, for the process that this one is forked from does not know the tests.
-    from tests.service.faulty_worker import start
+    from tests.support.service.faulty_worker import start
 
     start()

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import yaml
 
-from tests.stack.docker import docker_refusal
-from tests.stack.ports import free_port
-from tests.stack.topics import Topics
+from tests.support.stack.docker import docker_refusal
+from tests.support.stack.ports import free_port
+from tests.support.stack.topics import Topics
 
 ROOT = Path(__file__).parents[2]
 UP_SECONDS_MAX = 600
@@ -146,7 +146,7 @@ class ComposeProject:
     def invoicing(self, *arguments: str, given: str = "") -> list[dict[str, Any]]:
         """The JSON lines that the command line prints, run on this machine and in no container."""
         run = subprocess.run(
-            [sys.executable, "-m", "ops.main", *arguments, "--json"],
+            [sys.executable, "-m", "invoicing.ops.main", *arguments, "--json"],
             env={**os.environ, "INVOICING_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap},
             input=given,
             capture_output=True,

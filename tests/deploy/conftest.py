@@ -10,11 +10,11 @@ import pytest
 from tests.deploy.compose import TOPICS, ComposeProject, compose_refusal, image_refusal
 from tests.deploy.secured import SECONDS_MAX, Secured, secured_refusal, secured_stack
 from tests.deploy.tools import prepare_helm
-from tests.service.http import Api, started_api
-from tests.service.service import Service, Worker, running_service
-from tests.service.traces import Traces, receiving
-from tests.stack.told import tell
-from tests.stack.wait import eventually
+from tests.support.service.http import Api, started_api
+from tests.support.service.service import Service, Worker, running_service
+from tests.support.service.traces import Traces, receiving
+from tests.support.stack.told import tell
+from tests.support.stack.wait import eventually
 
 NO_ENGINE = "no Docker engine answers"
 
@@ -71,7 +71,7 @@ async def worker(secured: Secured, traces: Traces) -> AsyncIterator[Worker]:
     """A worker that tells all that it can tell."""
     party = secured.party("worker", "worker")
     environment = {**os.environ, **party.environment, **_talkative(traces)}
-    started = Worker("ops.main", environment, party.directory / "worker.log")
+    started = Worker("invoicing.ops.main", environment, party.directory / "worker.log")
     try:
         await eventually(started.is_ready, seconds=SECONDS_MAX)
         yield started

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from prometheus_client import REGISTRY, Metric
 
-from api import metrics as of_api
-from runtime import metrics as of_runtime
+from invoicing.api.http import metrics as of_api
+from invoicing.runtime import metrics as of_runtime
 
 assert of_api
 assert of_runtime  # both are in the registry by being imported

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 
 from tests.deploy.compose import ComposeProject
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment
-from tests.service.promises import (
+from tests.support.service.commands import Sent, create_invoice, invoice_id, record_payment
+from tests.support.service.promises import (
     assert_events_are_the_stored_ones,
     assert_versions_without_gap_or_repeat,
 )
-from tests.service.service import Service
+from tests.support.service.service import Service
 
 WORKERS = ("worker-1", "worker-2")
 COMMANDS_PER_SECOND = 50

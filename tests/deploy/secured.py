@@ -21,17 +21,17 @@ from confluent_kafka.admin import (
 )
 from testcontainers.core.container import DockerContainer
 
-from runtime.settings import Settings, read_settings
+from invoicing.runtime.settings import Settings, read_settings
 from tests.deploy.certificates import Authority
 from tests.deploy.compose import ROOT
-from tests.stack.docker import docker_host, docker_refusal, started
-from tests.stack.kafka.docker import CONTROLLER_PORT, IMAGE, as_variables
-from tests.stack.kafka.ready import wait_until_ready
-from tests.stack.kafka.settings import broker_settings
-from tests.stack.ports import free_port
-from tests.stack.postgres.docker import IMAGE as POSTGRES_IMAGE
-from tests.stack.postgres.docker import PORT as POSTGRES_PORT
-from tests.stack.wait import eventually
+from tests.support.stack.docker import docker_host, docker_refusal, started
+from tests.support.stack.kafka.docker import CONTROLLER_PORT, IMAGE, as_variables
+from tests.support.stack.kafka.ready import wait_until_ready
+from tests.support.stack.kafka.settings import broker_settings
+from tests.support.stack.ports import free_port
+from tests.support.stack.postgres.docker import IMAGE as POSTGRES_IMAGE
+from tests.support.stack.postgres.docker import PORT as POSTGRES_PORT
+from tests.support.stack.wait import eventually
 
 START_SECONDS_MAX = 120
 RUN_SECONDS_MAX = 180
@@ -240,7 +240,7 @@ class Party:
 
     def _ended(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ops.main", *arguments],
+            [sys.executable, "-m", "invoicing.ops.main", *arguments],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,

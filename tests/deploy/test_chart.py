@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from runtime.settings import PREFIX, SECRETS, Settings
+from invoicing.runtime.settings import PREFIX, SECRETS, Settings
 from tests.deploy.tools import REPOSITORY, helm, refused, run
 
 # Where Helm is not installed it is built first, and from nothing that takes some minutes.
@@ -214,7 +214,7 @@ def test_prometheus_and_grafana_are_given_the_files_of_this_repository() -> None
     ("value", "complaint"),
     [
         ("kafka.bootstrapServers=", "bootstrapServers"),
-        ("api.tokens.hasSigningKey=false", "tokens"),
+        ("invoicing.api.auth.tokens.hasSigningKey=false", "tokens"),
         ("workers.replicas=3", "workers"),
         ("worker.autoscaling.maxReplicas=0", "maxReplicas"),
         ("settings.POSTGRES_DSN=postgresql://a:b@c/d", "POSTGRES_DSN"),

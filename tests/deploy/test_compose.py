@@ -10,9 +10,9 @@ import pytest
 from tests.deploy.alerts import ALERTS
 from tests.deploy.compose import PYTHON_IMAGE, ComposeProject
 from tests.deploy.dashboard import DASHBOARD, PANELS, expressions
-from tests.service.commands import create_invoice, invoice_id, void_invoice
-from tests.service.service import Service
-from tests.stack.wait import eventually
+from tests.support.service.commands import create_invoice, invoice_id, void_invoice
+from tests.support.service.service import Service
+from tests.support.stack.wait import eventually
 
 pytestmark = [pytest.mark.timeout(900)]
 

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import invoicing.migrations
 import pytest
 
-import invoicing.migrations
-from invoicing.migrations import MigrationBlockedError, current_revision, migrate
+from invoicing.store.migrations import MigrationBlockedError, current_revision, migrate
 from tests.deploy.tools import REPOSITORY, run
-from tests.service.commands import create_invoice, invoice_id, record_payment, void_invoice
-from tests.service.promises import assert_promises_kept
-from tests.service.service import Service
-from tests.stack.wait import eventually
+from tests.support.service.commands import create_invoice, invoice_id, record_payment, void_invoice
+from tests.support.service.promises import assert_promises_kept
+from tests.support.service.service import Service
+from tests.support.stack.wait import eventually
 
-MIGRATIONS = Path(invoicing.migrations.__file__).parent / "versions"
+MIGRATIONS = Path(invoicing.store.migrations.__file__).parent / "versions"
 (LAST_RELEASE,) = (REPOSITORY / "tests" / "deploy" / "releases").glob("*.whl")
 
 WAITING = """
@@ -83,7 +83,7 @@ async def test_the_last_releases_worker_runs_on_this_schema_and_hands_over_to_th
     subjects = [invoice_id() for _ in range(20)]
     before = [c for s in subjects for c in (create_invoice(s), record_payment(s, "14.25"))]
     after = [c for s in subjects for c in (record_payment(s, "200.00"), void_invoice(s))]
-    old = await service.ready_worker(PYTHONPATH=str(LAST_RELEASE))
+    old = await service.ready_worker("ops.main", PYTHONPATH=str(LAST_RELEASE))
     assert_is_of_last_release(service)
 
     accepted = await service.ask(*before)

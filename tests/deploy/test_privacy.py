@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from ops.onlooker import producing, reading
+from invoicing.ops.support.kafka_readers import producing, reading
 from tests.deploy.secured import SECONDS_MAX, Secured
-from tests.service.commands import create_invoice, invoice_id, record_payment
-from tests.service.http import Api
-from tests.service.service import Worker
-from tests.service.traces import Traces
-from tests.stack.wait import eventually
+from tests.support.service.commands import create_invoice, invoice_id, record_payment
+from tests.support.service.http import Api
+from tests.support.service.service import Worker
+from tests.support.service.traces import Traces
+from tests.support.stack.wait import eventually
 
 pytestmark = [pytest.mark.timeout(600)]
 

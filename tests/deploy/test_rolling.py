@@ -6,7 +6,7 @@ import pytest
 
 from tests.deploy.compose import ComposeProject
 from tests.deploy.rolling import Rolling
-from tests.service.service import Service
+from tests.support.service.service import Service
 
 pytestmark = [pytest.mark.timeout(7200)]
 

@@ -20,15 +20,15 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from ops.onlooker import producing, reading
-from runtime.kafka import batch_limits, client_options, existing_topics, producer_options
-from runtime.settings import Settings
+from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.runtime.kafka import batch_limits, client_options, existing_topics, producer_options
+from invoicing.runtime.settings import Settings
 from tests.deploy.certificates import Authority
 from tests.deploy.secured import SECONDS_MAX, Secured
-from tests.service.commands import Sent, create_invoice, invoice_id
-from tests.service.http import Api
-from tests.service.service import Worker
-from tests.stack.wait import eventually
+from tests.support.service.commands import Sent, create_invoice, invoice_id
+from tests.support.service.http import Api
+from tests.support.service.service import Worker
+from tests.support.stack.wait import eventually
 
 pytestmark = [pytest.mark.timeout(600)]
 
@@ -270,7 +270,9 @@ async def test_a_worker_that_may_not_trust_kafka_ends_and_says_why(
 ) -> None:
     party = replace(secured.party("worker", "worker"), authority=stranger.path)
     settings = party.environment | {"INVOICING_RETRY_LIMIT_SECONDS": "0.5"}
-    worker = Worker("ops.main", {**os.environ, **settings}, party.directory / "distrust.log")
+    worker = Worker(
+        "invoicing.ops.main", {**os.environ, **settings}, party.directory / "distrust.log"
+    )
 
     try:
         code = await worker.ended(SECONDS_MAX)

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.service.stage import PARTITIONS, Stage, settings_of, staged
-from tests.stack.kafka import Kafka
-from tests.stack.topics import fresh_topics
+from tests.support.service.stage import PARTITIONS, Stage, settings_of, staged
+from tests.support.stack.kafka import Kafka
+from tests.support.stack.topics import fresh_topics
 
 
 @pytest.fixture

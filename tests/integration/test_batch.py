@@ -10,14 +10,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from invoicing import batch as batch_module
-from invoicing.batch import BatchHandler, Publication, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.store import WRITER_ROLE, DatabaseBehindError, Position, Store, is_outage
-from runtime.postgres import Pool, open_pool
-from runtime.settings import read_settings
-from tests.service.commands import (
+from invoicing.runtime.postgres import Pool, open_pool
+from invoicing.runtime.settings import read_settings
+from invoicing.store.store import WRITER_ROLE, DatabaseBehindError, Position, Store, is_outage
+from invoicing.worker import batch as batch_module
+from invoicing.worker.batch import BatchHandler, Publication, Record
+from tests.support.service.commands import (
     Sent,
     create_invoice,
     invoice_id,

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from runtime.embedded import EmbeddedNotInstalledError
-from runtime.embedded.kafka import EmbeddedKafka
-from runtime.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from invoicing.tools.embedded import EmbeddedNotInstalledError
+from invoicing.tools.embedded.kafka import EmbeddedKafka
+from invoicing.tools.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 
 
 @pytest.fixture

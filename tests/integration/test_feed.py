@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from api.database import SEE_SELLER, SELLER_READER_ROLE
-from api.feed import BEGINNING, READ_WINDOW
-from invoicing.history import READER_ROLE
+from invoicing.api.reads.database import SEE_SELLER, SELLER_READER_ROLE
+from invoicing.api.reads.feed import BEGINNING, READ_WINDOW
+from invoicing.store.history import READER_ROLE
 
 # As numbers the one before the other, as text the other way round.
 TRANSACTIONS = ("9", "10", "99", "100")

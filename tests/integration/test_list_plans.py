@@ -10,14 +10,14 @@ from typing import Any, get_args
 import asyncpg
 import pytest
 
-from api.cursors import Place
-from api.database import SEE_SELLER, SELLER_READER_ROLE
-from api.filters import COMPARED, OPERATORS, STATUSES, Filters, ListQuery
-from api.lists import statement_of
-from api.tokens import LOCAL_CLIENT, Client
-from invoicing.history import READER_ROLE
-from ops.scratch.databases import Databases
-from tests.stack.many_invoices import write_many_invoices
+from invoicing.api.auth.tokens import LOCAL_CLIENT, Client
+from invoicing.api.reads.cursors import Place
+from invoicing.api.reads.database import SEE_SELLER, SELLER_READER_ROLE
+from invoicing.api.reads.filters import COMPARED, OPERATORS, STATUSES, Filters, ListQuery
+from invoicing.api.reads.lists import statement_of
+from invoicing.store.history import READER_ROLE
+from invoicing.tools.scratch.databases import Databases
+from tests.support.stack.many_invoices import write_many_invoices
 
 INVOICES = 1_000_000
 # Ten invoices of a page, what it takes to find them, and as much again.

@@ -9,18 +9,18 @@ import asyncpg
 import httpx
 import pytest
 
-from api.database import Database, open_database
-from api.keys import signing_key, token_keys
-from api.tokens import Client, Tokens, issue
-from invoicing.batch import BatchHandler, Record
+from invoicing.api.auth.keys import signing_key, token_keys
+from invoicing.api.auth.tokens import Client, Tokens, issue
+from invoicing.api.reads.database import Database, open_database
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.store import WRITER_ROLE, Position, Store
-from runtime.postgres import open_pool
-from runtime.settings import Settings, read_settings
-from tests.service.application import client_of
-from tests.service.commands import Sent, create_invoice, record_payment, void_invoice
-from tests.service.http import new_key
+from invoicing.runtime.postgres import open_pool
+from invoicing.runtime.settings import Settings, read_settings
+from invoicing.store.store import WRITER_ROLE, Position, Store
+from invoicing.worker.batch import BatchHandler, Record
+from tests.support.service.application import client_of
+from tests.support.service.commands import Sent, create_invoice, record_payment, void_invoice
+from tests.support.service.http import new_key
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

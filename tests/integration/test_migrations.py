@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 
 from invoicing.domain.invoice import Invoice
-from invoicing.migrations import migrate
-from invoicing.states import stored_invoice
+from invoicing.store.migrations import migrate
+from invoicing.store.states import stored_invoice
 
 GOLDEN_STATES = Path(__file__).parents[1] / "unit" / "golden" / "states_v1.jsonl"
 

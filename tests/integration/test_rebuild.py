@@ -16,21 +16,27 @@ import asyncpg
 import pytest
 from asyncpg.transaction import Transaction
 
-from invoicing import history
-from invoicing.batch import BatchHandler, Record
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.history import ReplayError
-from invoicing.rebuilding import rebuild as rebuild_module
-from invoicing.rebuilding import replay, shadow
-from invoicing.rebuilding.rebuild import Rebuilt, rebuild
-from invoicing.rebuilding.replay import replay_window
-from invoicing.rebuilding.shadow import RebuildError, settled_position
-from invoicing.store import WRITER_ROLE, Position, Store
-from runtime.postgres import open_pool
-from runtime.settings import read_settings
-from tests.service.commands import Sent, create_invoice, invoice_id, record_payment, void_invoice
-from tests.stack.wait import eventually
+from invoicing.maintenance.rebuild import rebuild as rebuild_module
+from invoicing.maintenance.rebuild import replay, shadow
+from invoicing.maintenance.rebuild.rebuild import Rebuilt, rebuild
+from invoicing.maintenance.rebuild.replay import replay_window
+from invoicing.maintenance.rebuild.shadow import RebuildError, settled_position
+from invoicing.runtime.postgres import open_pool
+from invoicing.runtime.settings import read_settings
+from invoicing.store import history
+from invoicing.store.history import ReplayError
+from invoicing.store.store import WRITER_ROLE, Position, Store
+from invoicing.worker.batch import BatchHandler, Record
+from tests.support.service.commands import (
+    Sent,
+    create_invoice,
+    invoice_id,
+    record_payment,
+    void_invoice,
+)
+from tests.support.stack.wait import eventually
 
 STATE = """
 SELECT invoices.*, labels FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id

@@ -11,19 +11,19 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 
-from invoicing.checking.findings import FindingKind
 from invoicing.domain.sellers import Sellers
-from invoicing.publisher import TRANSACTION_TIMEOUT_MS
-from invoicing.recovery.feed import recover_feed
-from invoicing.recovery.kafka import RecoveredKafka, recover_kafka
-from invoicing.recovery.postgres import RecoveredDatabase, recover_postgres
-from invoicing.recovery.quiet import RecoveryError
-from runtime.kafka import existing_topics
-from runtime.settings import Settings
-from tests.service.stage import PARTITIONS, Stage, staged
-from tests.stack.backups import backup_of
-from tests.stack.topics import delete_group
-from tests.stack.wait import eventually
+from invoicing.maintenance.recover.feed import recover_feed
+from invoicing.maintenance.recover.kafka import RecoveredKafka, recover_kafka
+from invoicing.maintenance.recover.postgres import RecoveredDatabase, recover_postgres
+from invoicing.maintenance.recover.preconditions import RecoveryError
+from invoicing.maintenance.verify.findings import FindingKind
+from invoicing.runtime.kafka import existing_topics
+from invoicing.runtime.settings import Settings
+from invoicing.worker.publisher import TRANSACTION_TIMEOUT_MS
+from tests.support.service.stage import PARTITIONS, Stage, staged
+from tests.support.stack.backups import backup_of
+from tests.support.stack.topics import delete_group
+from tests.support.stack.wait import eventually
 
 pytestmark = pytest.mark.real_kafka
 

@@ -6,11 +6,11 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.scratch.databases import Databases
-from tests.stack.kafka import Kafka, RestartableKafka
-from tests.stack.postgres import RestartablePostgres
-from tests.stack.topics import Topics, fresh_topics
-from tests.stack.wait import eventually
+from invoicing.tools.scratch.databases import Databases
+from tests.support.stack.kafka import Kafka, RestartableKafka
+from tests.support.stack.postgres import RestartablePostgres
+from tests.support.stack.topics import Topics, fresh_topics
+from tests.support.stack.wait import eventually
 
 
 async def test_what_is_produced_is_consumed_by_a_group(kafka: Kafka, topics: Topics) -> None:

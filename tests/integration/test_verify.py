@@ -5,12 +5,12 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from invoicing.batch import Publication
-from invoicing.checking.findings import FindingKind
-from invoicing.store import StoredEvent
-from tests.service.commands import create_invoice, invoice_id, record_payment
-from tests.service.stage import PARTITIONS, Stage, Tamper, record_of
-from tests.stack.topics import delete_group
+from invoicing.maintenance.verify.findings import FindingKind
+from invoicing.store.store import StoredEvent
+from invoicing.worker.batch import Publication
+from tests.support.service.commands import create_invoice, invoice_id, record_payment
+from tests.support.service.stage import PARTITIONS, Stage, Tamper, record_of
+from tests.support.stack.topics import delete_group
 
 pytestmark = pytest.mark.real_kafka
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contracts.invoice import Document, TaxRounding
-from contracts.money import EXPONENTS, UNITS
-from invoicing.domain.arithmetic import Rules, exact_arithmetic
+from invoicing.contracts.invoice import Document, TaxRounding
+from invoicing.contracts.types.money import EXPONENTS, UNITS
+from invoicing.domain.pricing.rounding import Rules, exact_arithmetic
 from invoicing.domain.sellers import Seller, Sellers
-from tests.domain.desk import Desk
-from tests.domain.strategies import CURRENCIES, RATES, documents, money
+from tests.support.domain.desk import Desk
+from tests.support.domain.strategies import CURRENCIES, RATES, documents, money
 
 SELLERS = {
     rounding: Sellers({"default": Seller(id="default", tax_rounding=rounding)})

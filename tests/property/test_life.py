@@ -6,12 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from contracts.commands import COMMANDS
-from contracts.replies import Refusal
+from invoicing.contracts.commands import COMMANDS
+from invoicing.contracts.replies import Refusal
 from invoicing.domain.decision import Accepted
 from invoicing.domain.lifecycle import RULES, available_commands
-from tests.domain.desk import Desk
-from tests.domain.model import Model
+from tests.support.domain.desk import Desk
+from tests.support.domain.model import Model
 
 # Few amounts, so that they often meet: what is paid is what is due, or all that is left.
 amounts = st.sampled_from(["40.00", "60.00", "100.00", "0.01", "99.99", "140"])

@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from invoicing.domain.numbering import NumberSeries
-from invoicing.store import (
-    Appendix,
-    CommandKey,
-    Loaded,
-    Position,
-    StoredAnswer,
-    StoredEvent,
-)
+from invoicing.store.store import Appendix, CommandKey, Loaded, Position, StoredAnswer, StoredEvent
 from tests.simulation.process import Process
 
 FormatNumber = Callable[[NumberSeries, int], str]

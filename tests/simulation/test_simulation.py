@@ -10,15 +10,15 @@ from zlib import crc32
 import pytest
 from aiokafka import TopicPartition
 
-from invoicing.batch import BatchHandler, Publication, _Decisions
-from invoicing.lane import Lane
-from invoicing.publisher import Publisher
-from invoicing.store import Loaded
+from invoicing.store.store import Loaded
+from invoicing.worker.batch import BatchHandler, Publication, _Decisions
+from invoicing.worker.lane import Lane
+from invoicing.worker.publisher import Publisher
 from tests.simulation import clock
 from tests.simulation.kafka import Producer
 from tests.simulation.store import Database, SimulatedStore
 from tests.simulation.world import World
-from tests.stack.told import tell
+from tests.support.stack.told import tell
 
 SEED = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(10**9))
 COMMANDS = int(os.environ.get("SIMULATION_COMMANDS", "5000"))

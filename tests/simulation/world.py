@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 from aiokafka import TopicPartition
 
-from invoicing.batch import BatchHandler
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.lane import Lane
-from invoicing.lanes import Lanes
-from invoicing.publisher import Publisher
-from runtime.settings import Settings, read_settings
+from invoicing.runtime.settings import Settings, read_settings
+from invoicing.worker.assignment import Lanes
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.lane import Lane
+from invoicing.worker.publisher import Publisher
 from tests.chaos.load import Load
 from tests.simulation import kafka
 from tests.simulation.kafka import Broker, Consumer

@@ -17,21 +17,21 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from pydantic import Field
 
-from contracts.commands import COMMANDS, VoidInvoice, read_data
-from contracts.envelope import CommandEnvelope, Unreadable, read_command
-from contracts.events import EVENTS
-from contracts.replies import ACCEPTED, REJECTED, Refusal, RefusalCode
-from contracts.texts import Text
-from invoicing.batch import DeadLetter, Record
+from invoicing.contracts.commands import COMMANDS, VoidInvoice, read_data
+from invoicing.contracts.envelope import CommandEnvelope, Unreadable, read_command
+from invoicing.contracts.events import EVENTS
+from invoicing.contracts.replies import ACCEPTED, REJECTED, Refusal, RefusalCode
+from invoicing.contracts.types.texts import Text
 from invoicing.domain.lifecycle import RULES
-from invoicing.publisher import _set_aside
-from invoicing.store import Position
-from ops.schemas import messages as messages_module
-from ops.schemas.__main__ import main
-from ops.schemas.files import out_of_date, write
-from ops.schemas.story import BEGIN, STORY, Step, play
-from tests.domain.complete import COMPLETE
-from tests.domain.strategies import documents
+from invoicing.store.store import Position
+from invoicing.tools.schemas import messages as messages_module
+from invoicing.tools.schemas.__main__ import main
+from invoicing.tools.schemas.files import out_of_date, write
+from invoicing.tools.schemas.story import BEGIN, STORY, Step, play
+from invoicing.worker.batch import DeadLetter, Record
+from invoicing.worker.publisher import _set_aside
+from tests.support.domain.complete import COMPLETE
+from tests.support.domain.strategies import documents
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"

@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
-from contracts.events import EVENTS, InvoiceVoided
+from invoicing.contracts.events import EVENTS, InvoiceVoided
 from invoicing.domain import upcast as upcast_module
 from invoicing.domain.upcast import Data, upcast
-from invoicing.history import data_of, replay
-from invoicing.store import StoredEvent
+from invoicing.store.history import data_of, replay
+from invoicing.store.store import StoredEvent
 
-# Written once with the service of their day (`ops.schemas.story`), never again: a new schema gets a
-# new pair of files.
+# Written once with the service of their day (`invoicing.tools.schemas.story`), never again: a new
+# schema gets a new pair of files.
 GOLDEN = Path(__file__).parent / "golden"
 EVENT_FILES = sorted(GOLDEN.glob("stored_events_*.jsonl"))
 

@@ -1,0 +1,1 @@
+"""The rules of an invoice. Pure: no I/O, no clock, no settings."""

@@ -5,8 +5,8 @@ What is so already is accepted and tells of nothing.
 
 from typing import Final
 
-from contracts import commands, events
-from contracts.replies import Refusal, RefusalCode
+from invoicing.contracts import commands, events
+from invoicing.contracts.replies import Refusal, RefusalCode
 from invoicing.domain.decision import Decision, given
 from invoicing.domain.invoice import SendState
 

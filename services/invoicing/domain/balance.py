@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from contracts.invoice import State, Summary
+from invoicing.contracts.invoice import State, Summary
 
 _AMOUNTS: Final = (
     "total",

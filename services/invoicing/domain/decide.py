@@ -3,17 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from contracts import commands
-from contracts.commands import CommandData, CreateInvoice
-from contracts.invoice import State
-from contracts.refusals import invalid
-from contracts.replies import Refusal, RefusalCode
-from contracts.scale import at_scale, excess_decimals
-from invoicing.domain import accompanying, crediting, issuing, paying
-from invoicing.domain.arithmetic import exact_arithmetic
+from invoicing.contracts import commands
+from invoicing.contracts.commands import CommandData, CreateInvoice
+from invoicing.contracts.invoice import State
+from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.validation.error_messages import invalid
+from invoicing.contracts.validation.scale import at_scale, excess_decimals
+from invoicing.domain import accompanying
+from invoicing.domain import credit_notes as crediting
+from invoicing.domain import invoices as issuing
+from invoicing.domain import payments as paying
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import refusal_of
+from invoicing.domain.pricing.rounding import exact_arithmetic
 
 # Each is called with data of its own class only, which a mapping's type cannot say.
 Decide = Callable[[Decision, Any], Refusal | None]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from contracts.commands import CommandData
-from contracts.events import EventData
-from contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.commands import CommandData
+from invoicing.contracts.events import EventData
+from invoicing.contracts.replies import Refusal, RefusalCode
 from invoicing.domain.balance import balance
 from invoicing.domain.evolve import evolve, summary_of
 from invoicing.domain.invoice import Invoice

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from contracts import events
-from contracts.events import EventData
-from contracts.filed import Filed
-from contracts.invoice import Summary
+from invoicing.contracts import events
+from invoicing.contracts.events import EventData
+from invoicing.contracts.invoice import Summary
+from invoicing.contracts.lazy_document import Filed
 from invoicing.domain.invoice import (
     AttachedSource,
     Invoice,

@@ -11,11 +11,11 @@ from typing import Any, Self
 from pydantic import Field
 from pydantic_core import from_json
 
-from contracts.events import CreditNote, Source
-from contracts.filed import Filed
-from contracts.invoice import Document, Shape, State, Summary
-from contracts.money import Money
-from contracts.texts import Day, LongText, Text
+from invoicing.contracts.events import CreditNote, Source
+from invoicing.contracts.invoice import Document, Shape, State, Summary
+from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.types.money import Money
+from invoicing.contracts.types.texts import Day, LongText, Text
 
 
 class PaymentState(StrEnum):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from contracts import commands
-from contracts.commands import CommandData
-from contracts.invoice import State
-from contracts.replies import Refusal, RefusalCode
+from invoicing.contracts import commands
+from invoicing.contracts.commands import CommandData
+from invoicing.contracts.invoice import State
+from invoicing.contracts.replies import Refusal, RefusalCode
 from invoicing.domain.balance import payable
 from invoicing.domain.invoice import Invoice
 

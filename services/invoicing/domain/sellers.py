@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
-from contracts.texts import Days, Text
+from invoicing.contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
+from invoicing.contracts.types.texts import Days, Text
 
 
 class NumberFormat(BaseModel):

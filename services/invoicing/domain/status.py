@@ -7,7 +7,7 @@ status as long as the invoice is not due, changes with its events only.
 from datetime import date
 from typing import Final
 
-from contracts.invoice import State
+from invoicing.contracts.invoice import State
 from invoicing.domain.invoice import Invoice, PaymentState
 
 ARCHIVED: Final = "archived"

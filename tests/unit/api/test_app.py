@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.service.application import client_of
+from tests.support.service.application import client_of
 
 
 def answering(error: Exception) -> httpx.AsyncClient:

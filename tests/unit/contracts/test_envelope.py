@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import (
+from invoicing.contracts.envelope import (
     RECORD_BYTES_MAX,
     CommandEnvelope,
     Unreadable,

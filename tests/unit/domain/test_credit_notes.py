@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.domain.decision import Accepted
-from tests.domain.desk import Desk
-from tests.domain.strategies import items
+from tests.support.domain.desk import Desk
+from tests.support.domain.strategies import items
 
 THIRDS = {"quantity": "3", "amount": "100.00", "tax": {"rate": "0.2"}}
 

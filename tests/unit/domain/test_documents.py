@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from contracts.commands import CommandData, read_data
-from contracts.filed import Filed
-from contracts.replies import Refusal
+from invoicing.contracts.commands import CommandData, read_data
+from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.replies import Refusal
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.numbering import NumberSeries, format_number
 from invoicing.domain.sellers import Sellers, read_sellers
-from tests.domain.desk import Desk, replay
+from tests.support.domain.desk import Desk, replay
 
 SELLERS = read_sellers("""
 [sellers.acme]

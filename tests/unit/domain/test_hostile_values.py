@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import COMMANDS, CommandData, read_data
-from contracts.replies import ERRORS_MAX, Refusal
-from tests.domain.complete import COMPLETE
-from tests.domain.desk import Desk
+from invoicing.contracts.commands import COMMANDS, CommandData, read_data
+from invoicing.contracts.replies import ERRORS_MAX, Refusal
+from tests.support.domain.complete import COMPLETE
+from tests.support.domain.desk import Desk
 
 INFINITY = float("1e400")
 NOT_A_CONTAINER: list[Any] = [0, 1, -1, 1.5, INFINITY, True, False, "text", ""]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from contracts.commands import COMMANDS
-from contracts.invoice import State
-from contracts.replies import Refusal
+from invoicing.contracts.commands import COMMANDS
+from invoicing.contracts.invoice import State
+from invoicing.contracts.replies import Refusal
 from invoicing.domain.decision import Accepted
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import RULES, available_commands, state_diagram
-from tests.domain.desk import Desk, assert_summary_holds
-from tests.domain.model import STATES_OF, Model
+from tests.support.domain.desk import Desk, assert_summary_holds
+from tests.support.domain.model import STATES_OF, Model
 
 Script = list[tuple[str, dict[str, Any]]]
 

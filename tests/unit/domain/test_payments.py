@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.domain.desk import Desk, an_item
+from tests.support.domain.desk import Desk, an_item
 
 
 def open_desk(amount: str = "100.00", currency: str = "USD") -> Desk:
@@ -261,9 +261,9 @@ def test_the_last_notification_is_the_last_that_was_sent() -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test can reach."""
-    monkeypatch.setattr("invoicing.domain.paying.PAYMENTS_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.paying.REFUNDS_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.crediting.CREDIT_NOTES_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.payments.PAYMENTS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.payments.REFUNDS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.credit_notes.CREDIT_NOTES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.accompanying.SOURCES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.accompanying.SENDINGS_MAX", 2)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts.commands import read_data
-from contracts.replies import Refusal
+from invoicing.contracts.commands import read_data
+from invoicing.contracts.replies import Refusal
 
 ITEM = {"amount": "1"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from invoicing.domain.status import status
-from tests.domain.desk import Desk
+from tests.support.domain.desk import Desk
 
 CREATED = (
     "CreateInvoice",

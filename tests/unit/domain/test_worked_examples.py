@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from invoicing.domain.sellers import Seller, Sellers
-from tests.domain.desk import Desk
+from tests.support.domain.desk import Desk
 
 PER_LINE = Sellers({"default": Seller(id="default", tax_rounding="line")})
 

@@ -4,7 +4,7 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from runtime import header_names
+from invoicing.runtime import header_names
 
 NAMED = b"wxyz"
 NOT_UTF8 = b"\xff\xfe\x80z"

@@ -9,8 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CoordinatorLoadInProgressError
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 
-from runtime.kafka import client_options, committed_offsets, is_kafka_outage
-from runtime.settings import WrongSettingError, read_settings
+from invoicing.runtime.kafka import client_options, committed_offsets, is_kafka_outage
+from invoicing.runtime.settings import WrongSettingError, read_settings
 
 PLACE = TopicPartition("commands", 3)
 SETTINGS = read_settings({})

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.process import beside
+from invoicing.runtime.process import beside
 
 
 async def wait_for_ever() -> None:

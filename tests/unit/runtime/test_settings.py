@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiokafka.conn import collect_hosts
 
-from runtime.settings import Settings, WrongSettingError, read_settings
+from invoicing.runtime.settings import Settings, WrongSettingError, read_settings
 
 
 @pytest.fixture

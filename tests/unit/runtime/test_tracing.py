@@ -8,12 +8,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from runtime import tracing
+from invoicing.runtime import tracing
 
 START_WITHOUT_ENDPOINT = """
 import sys
-import api.server, invoicing.worker
-from runtime.tracing import configure_traces
+import invoicing.api.server, invoicing.worker.app
+from invoicing.runtime.tracing import configure_traces
 configure_traces(None, "worker")
 heavy = ("opentelemetry.sdk", "opentelemetry.exporter")
 print([name for name in sys.modules if name.startswith(heavy)])

@@ -1,0 +1,1 @@
+"""HTTP: reads from Postgres, writes as commands on Kafka."""

@@ -1,0 +1,146 @@
+"""The application: its calls, what stands around them, and how failures are told."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.routing import Match
+
+from invoicing.api.auth import oauth
+from invoicing.api.docs import service_routes as pages
+from invoicing.api.docs.examples import RESPONSES
+from invoicing.api.docs.openapi import describe, operation_id
+from invoicing.api.http.accept import Accepting
+from invoicing.api.http.headers import SecurityHeaders
+from invoicing.api.http.hosts import LoopbackHosts
+from invoicing.api.http.limits import Limits
+from invoicing.api.http.metrics import Measured
+from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
+from invoicing.api.http.tracing import Traced
+from invoicing.api.reads import commands, feed, invoices, listing
+from invoicing.api.state import Backend
+from invoicing.api.writes import routes as changes
+from invoicing.runtime.health import Pulse
+from invoicing.store.store import is_outage
+
+_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
+_REQUEST_HEADERS: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+    "Last-Event-ID", "Prefer", "traceparent",
+)  # fmt: skip
+_RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
+
+
+def create_app(backend: Backend, pulses: Mapping[str, Pulse]) -> FastAPI:
+    """The application on this backend."""
+    app = bare_app(_middlewares(backend))
+    app.state.backend = backend
+    app.state.pulses = pulses
+    return app
+
+
+def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
+    """The application without anything behind it: enough to describe it."""
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # FastAPI's own tells of a slash too much by a redirect, which loses a command's body.
+        redirect_slashes=False,
+        middleware=middlewares or [],
+        generate_unique_id_function=operation_id,
+        # FastAPI's own would tell exceptions by their texts, which may quote a customer's data.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        exception_handlers={
+            ProblemError: _tell_problem,
+            RequestValidationError: _tell_invalid,
+            HTTPException: _tell_unknown,
+            asyncpg.PostgresError: _tell_failure,
+            asyncpg.InterfaceError: _tell_failure,
+            OSError: _tell_failure,
+            TimeoutError: _tell_failure,
+            Exception: _tell_failure,
+        },
+    )
+    routers = [part.router for part in (listing, invoices, changes, commands, feed, oauth, pages)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
+    described: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(describe(app, RESPONSES))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _middlewares(backend: Backend) -> list[Middleware]:
+    """From the outside inwards."""
+    stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
+    origins = [origin.strip() for origin in backend.settings.http_cors_origins.split(",")]
+    if any(origins):
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(filter(None, origins)),
+                allow_methods=_METHODS,
+                allow_headers=_REQUEST_HEADERS,
+                expose_headers=_RESPONSE_HEADERS,
+            )
+        )
+    if backend.tokens is None:
+        stack.append(Middleware(LoopbackHosts))
+    return [*stack, Middleware(Limits), Middleware(Accepting)]
+
+
+async def _tell_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _tell_invalid(_request: Request, error: Exception) -> Response:
+    """Queries and bodies are read by us, so this is an address that cannot name anything."""
+    assert isinstance(error, RequestValidationError)
+    return invoice_not_found().response()
+
+
+async def _tell_unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = {"Allow": ", ".join(_methods(request))}
+        return ProblemError(
+            ProblemCode.METHOD_NOT_ALLOWED, "There is no such call here.", headers=allowed
+        ).response()
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return ProblemError(ProblemCode.NOT_FOUND, "There is nothing here.").response()
+    return ProblemError(ProblemCode.MALFORMED_REQUEST, "The request cannot be read.").response()
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the address can be asked: Starlette names those of one route only."""
+    return sorted(
+        method
+        for route in request.app.state.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    )
+
+
+async def _tell_failure(_request: Request, error: Exception) -> Response:
+    if is_outage(error):
+        return ProblemError(
+            ProblemCode.UNAVAILABLE,
+            "Postgres does not answer right now.",
+            headers={"Retry-After": "1"},
+        ).response()
+    return ProblemError(ProblemCode.INTERNAL_ERROR, "That is our fault, not yours.").response()

@@ -1,0 +1,100 @@
+"""Tokens by client credentials (RFC 6749, section 4.4), for whoever has no issuer of his own."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote_plus
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from invoicing.api.auth.access import TOKEN_PATH, too_many_requests
+from invoicing.api.auth.clients import RegisteredClient, authenticate
+from invoicing.api.auth.tokens import Client, issue
+from invoicing.api.http.problems import ProblemCode, ProblemError
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import json_response
+from invoicing.api.state import Backend, BackendOf
+
+FIELDS_MAX: Final = 20
+SECRET_CHARACTERS_MAX: Final = 256
+# Each takes a core for 50 ms and 64 MiB of memory: whoever guesses must not take them all.
+_CHECKS_AT_ONCE: Final = 2
+
+router = APIRouter(route_class=DirectRoute, tags=["Access"])
+_checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
+
+
+@router.post(TOKEN_PATH)
+async def issue_token(request: Request, backend: BackendOf) -> Response:
+    """A token for a client's id and secret, given as Basic credentials or as form fields."""
+    if backend.signing_key is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "Tokens are not issued here.")
+    form = await _form(request)
+    if form.get("grant_type") != "client_credentials":
+        return _error("unsupported_grant_type", "Only client_credentials are taken.")
+    client_id, secret = _credentials(request, form)
+    registered = await _authenticated(backend, client_id, secret)
+    if registered is None:
+        return _error("invalid_client", "The client is not known, or its secret is wrong.", 401)
+    wanted = frozenset(form.get("scope", "").split()) or registered.scopes
+    if not wanted <= registered.scopes:
+        return _error("invalid_scope", "The client may not have this scope.")
+    return _token(backend, client_id, registered, wanted)
+
+
+def _token(
+    backend: Backend, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
+) -> Response:
+    assert backend.signing_key is not None
+    lifetime_seconds = backend.settings.token_lifetime_seconds
+    client = Client(client_id, registered.seller_id, scopes, expires_at=None)
+    return json_response(
+        {
+            "access_token": issue(backend.signing_key, backend.settings, client, lifetime_seconds),
+            "token_type": "Bearer",
+            "expires_in": lifetime_seconds,
+            "scope": " ".join(sorted(scopes)),
+        },
+        headers={"Pragma": "no-cache"},
+    )
+
+
+async def _authenticated(backend: Backend, client_id: str, secret: str) -> RegisteredClient | None:
+    if len(client_id) > SECRET_CHARACTERS_MAX or len(secret) > SECRET_CHARACTERS_MAX:
+        return None
+    # Guesses at one client's secret are counted by its name, which no token's client has.
+    wait_seconds = backend.rates.take(f"\n{client_id}")
+    if wait_seconds:
+        raise too_many_requests(wait_seconds)
+    async with _checking:
+        return await asyncio.to_thread(authenticate, backend.clients, client_id, secret)
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    try:
+        text = (await request.body()).decode()
+        fields = parse_qsl(text, max_num_fields=FIELDS_MAX, keep_blank_values=True)
+    except ValueError:
+        raise ProblemError(ProblemCode.MALFORMED_REQUEST, "The body must be a form.") from None
+    return dict(fields)
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _error(code: str, description: str, status: int = 400) -> Response:
+    """RFC 6749, section 5.2."""
+    document: dict[str, Any] = {"error": code, "error_description": description}
+    challenge = {"WWW-Authenticate": 'Basic realm="invoicing"'} if status == 401 else {}
+    return json_response(document, status, challenge)

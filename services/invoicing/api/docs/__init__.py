@@ -1,0 +1,1 @@
+"""OpenAPI, its examples, and the pages that show it."""

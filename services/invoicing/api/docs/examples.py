@@ -1,0 +1,82 @@
+"""Examples for the OpenAPI document: what calls take, and what they give.
+
+What tells of an invoice is not written down here: `invoicing.tools.schemas` has the service itself
+make it, of the invoice that `createInvoice` takes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+MADE_PATH: Final = Path(__file__).with_name("examples.json")
+
+REQUESTS: Final[Mapping[str, Any]] = {
+    "createInvoice": {
+        "customer_id": "cus_42",
+        "currency": "USD",
+        "due_date": "2026-12-20",
+        "items": [
+            {
+                "description": "Pro plan",
+                "quantity": "2",
+                "unit_price": "100.00",
+                "tax": {"rate": "0.07125"},
+            }
+        ],
+    },
+    "updateInvoice": {"memo": "Thank you."},
+    "updateInvoiceByPost": {"memo": "Thank you."},
+    "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
+    "openInvoice": {},
+    "unpostInvoice": {"reason": "The hours were wrong."},
+    "voidInvoice": {"reason": "Made twice."},
+    "cancelInvoice": {"reason": "The workshop did not take place."},
+    "reverseInvoice": {"reason": "Delivered to somebody else."},
+    "writeOffInvoice": {"reason": "The collection period has passed."},
+    "archiveInvoice": {},
+    "restoreInvoice": {},
+    "payInvoice": {"source_id": "src_1"},
+    "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
+    "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
+    "issueCreditNote": {"credit_note_id": "cn_1", "amount": "10.00"},
+    "sendInvoice": {"to": "ada@example.com"},
+    "giveCommand": {
+        "specversion": "1.0",
+        "id": "order-77-1",
+        "source": "/orders",
+        "type": "VoidInvoice",
+        "subject": "inv_1001",
+        "data": {"reason": "Made twice."},
+    },
+    "issueToken": {
+        "grant_type": "client_credentials",
+        "client_id": "shop",
+        "client_secret": "made-up",
+        "scope": "invoices:read",
+    },
+}
+"""What each call can be given, by operation."""
+
+RESPONSES: Final[Mapping[str, Any]] = {
+    **orjson.loads(MADE_PATH.read_bytes()),
+    "Pending": {
+        "status": "pending",
+        "command_id": "order-77-1",
+        "command_source": "shop",
+        "invoice_id": "inv_1001",
+    },
+    "Token": {
+        "access_token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJzaG9wIn0.c2lnbmF0dXJl",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "invoices:read",
+    },
+    "TokenError": {
+        "error": "invalid_client",
+        "error_description": "The client is not known, or its secret is wrong.",
+    },
+    "Health": {"ok": True, "checks": {"kafka": True, "postgres": True}},
+}
+"""What calls answer with, by the name of the model."""

@@ -1,0 +1,86 @@
+"""Pages about the service itself: its health, its OpenAPI document, and one to try it out on."""
+
+from pathlib import Path
+from typing import Final
+
+import fastapi_offline
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import json_response
+from invoicing.runtime.health import unready
+
+_ASSETS: Final = Path(fastapi_offline.__file__).parent / "static"
+_SCRIPT: Final = "swagger-ui-bundle.js"
+_STYLE: Final = "swagger-ui.css"
+_ASSET_CACHE: Final = {"Cache-Control": "public, max-age=86400"}
+
+_PAGE: Final = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Invoicing</title>
+<link rel="stylesheet" href="/docs/{_STYLE}">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/{_SCRIPT}"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_START: Final = """
+SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", validatorUrl: null});
+"""
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+)
+
+router = APIRouter(route_class=DirectRoute, tags=["Service"])
+
+
+@router.get("/health/live")
+async def get_liveness() -> Response:
+    """Whether the process can still do its work: no answer means restart it."""
+    return json_response({"ok": True, "checks": {}})
+
+
+@router.get("/health/ready")
+async def get_readiness(request: Request) -> Response:
+    """Whether Kafka and Postgres answer right now."""
+    checks = {name: pulse.is_up for name, pulse in request.app.state.pulses.items()}
+    return json_response(
+        {"ok": not unready(checks), "checks": checks}, 503 if unready(checks) else 200
+    )
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def get_openapi(request: Request) -> Response:
+    """The OpenAPI document of what is served here."""
+    return json_response(request.app.openapi(), headers=_ASSET_CACHE)
+
+
+@router.get("/docs", include_in_schema=False)
+async def get_page() -> Response:
+    """A page to read the OpenAPI document on and try calls out; needs nothing from elsewhere."""
+    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+
+@router.get(f"/docs/{_SCRIPT}", include_in_schema=False)
+async def get_script() -> Response:
+    """What the page runs on."""
+    return FileResponse(_ASSETS / _SCRIPT, headers=_ASSET_CACHE)
+
+
+@router.get(f"/docs/{_STYLE}", include_in_schema=False)
+async def get_style() -> Response:
+    """How the page looks."""
+    return FileResponse(_ASSETS / _STYLE, headers=_ASSET_CACHE)
+
+
+@router.get("/docs/start.js", include_in_schema=False)
+async def get_start() -> Response:
+    """How the page begins. Apart from it, so that no script within a page need be allowed."""
+    return Response(_START, media_type="text/javascript", headers=_ASSET_CACHE)

@@ -1,0 +1,152 @@
+"""All that is no success: a problem document (RFC 9457) with our `code` and `errors`."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from invoicing.contracts.replies import FieldError, RefusalCode
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """What is wrong with a request, beside the refusals that commands are answered with."""
+
+    MALFORMED_REQUEST = "malformed_request"
+    INVALID_QUERY = "invalid_query"
+    INVALID_CURSOR = "invalid_cursor"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 (a code)
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    FORBIDDEN_SELLER = "forbidden_seller"
+    FORBIDDEN_SOURCE = "forbidden_source"
+    NOT_FOUND = "not_found"
+    VERSION_NOT_FOUND = "version_not_found"
+    COMMAND_NOT_FOUND = "command_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
+    REQUEST_TIMEOUT = "request_timeout"
+    BODY_TOO_LARGE = "body_too_large"
+    URI_TOO_LONG = "uri_too_long"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    INTERNAL_ERROR = "internal_error"
+    UNAVAILABLE = "unavailable"
+
+
+STATUSES: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
+    {
+        ProblemCode.MALFORMED_REQUEST: HTTPStatus.BAD_REQUEST,
+        ProblemCode.INVALID_QUERY: HTTPStatus.BAD_REQUEST,
+        ProblemCode.INVALID_CURSOR: HTTPStatus.BAD_REQUEST,
+        ProblemCode.INVALID_TOKEN: HTTPStatus.UNAUTHORIZED,
+        ProblemCode.INSUFFICIENT_SCOPE: HTTPStatus.FORBIDDEN,
+        ProblemCode.FORBIDDEN_SELLER: HTTPStatus.FORBIDDEN,
+        ProblemCode.FORBIDDEN_SOURCE: HTTPStatus.FORBIDDEN,
+        ProblemCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ProblemCode.VERSION_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ProblemCode.COMMAND_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ProblemCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+        ProblemCode.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
+        ProblemCode.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+        ProblemCode.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        ProblemCode.URI_TOO_LONG: HTTPStatus.REQUEST_URI_TOO_LONG,
+        ProblemCode.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        ProblemCode.HEADERS_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ProblemCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+        ProblemCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+        ProblemCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        # A command's data is at fault, whatever the invoice is.
+        RefusalCode.INVALID_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.UNKNOWN_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.LIMIT_EXCEEDED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.CURRENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.AMOUNT_EXCEEDS_BALANCE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.UNKNOWN_PAYMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.UNKNOWN_SOURCE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.UNKNOWN_SELLER: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.UNKNOWN_ITEM: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.NO_RECIPIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.NEGATIVE_TOTAL: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RefusalCode.NO_ITEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
+        # The invoice, as it is, does not take it.
+        RefusalCode.INVOICE_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        RefusalCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+        RefusalCode.VERSION_CONFLICT: HTTPStatus.CONFLICT,
+        RefusalCode.INVOICE_ALREADY_EXISTS: HTTPStatus.CONFLICT,
+        RefusalCode.ILLEGAL_TRANSITION: HTTPStatus.CONFLICT,
+        RefusalCode.HAS_PAYMENTS: HTTPStatus.CONFLICT,
+        RefusalCode.NOTHING_TO_PAY: HTTPStatus.CONFLICT,
+        RefusalCode.NOTHING_TO_CREDIT: HTTPStatus.CONFLICT,
+        RefusalCode.PAYMENT_IN_PROGRESS: HTTPStatus.CONFLICT,
+        RefusalCode.DUPLICATE_PAYMENT: HTTPStatus.CONFLICT,
+        RefusalCode.DUPLICATE_REFUND: HTTPStatus.CONFLICT,
+        RefusalCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
+        RefusalCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
+    }
+)
+"""The one place that says which status a code has."""
+
+
+class ProblemDocument(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Names the kind of problem.", examples=["urn:invoicing:problem"])
+    title: str = Field(description="The status in words.", examples=["Conflict"])
+    status: int = Field(description="The HTTP status.", examples=[409])
+    detail: str = Field(description="What went wrong, for people.")
+    code: str = Field(description="What went wrong, for programs.", examples=["illegal_transition"])
+    errors: tuple[FieldError, ...] = Field(description="The fields to mend, where some are wrong.")
+    command_id: str | None = Field(None, description="The command that this is about.")
+    command_source: str | None = Field(None, description="The command's source.")
+    invoice_id: str | None = Field(None, description="The invoice that the command named.")
+    version: int | None = Field(None, description="The invoice's version.")
+    state: str | None = Field(None, description="The invoice's state.")
+    available_commands: tuple[str, ...] | None = Field(
+        None, description="What the invoice would accept now."
+    )
+
+
+class ProblemError(Exception):
+    """A request that ends here. FastAPI turns it into its problem document."""
+
+    def __init__(
+        self,
+        code: ProblemCode | RefusalCode,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+        self.about = about or {}
+
+    def response(self) -> Response:
+        """Its document, with the status that its code has."""
+        status = STATUSES[self.code]
+        document = {
+            "type": f"urn:invoicing:problem:{self.code}",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": self.detail,
+            "code": self.code,
+            "errors": [error.model_dump() for error in self.errors],
+            **self.about,
+        }
+        return Response(orjson.dumps(document), status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def invoice_not_found() -> ProblemError:
+    """The same for an invoice that does not exist and for one that the client may not see."""
+    return ProblemError(RefusalCode.INVOICE_NOT_FOUND, "There is no such invoice.")

@@ -1,0 +1,1 @@
+"""GET: invoices, lists, the feed, answers to commands."""

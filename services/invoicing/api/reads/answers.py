@@ -1,0 +1,58 @@
+"""Successes: bodies, entity tags, and what a client has seen already."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from invoicing.api.reads.views import View
+
+MEDIA_TYPE: Final = "application/json"
+# May be kept, but must be asked about each time: somebody else's command may have come.
+REVALIDATE: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+def json_response(
+    content: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Anything that orjson can write."""
+    return Response(orjson.dumps(content), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def raw_documents(documents: Iterable[str]) -> list[orjson.Fragment]:
+    """Documents to be written byte for byte as they are stored."""
+    return [orjson.Fragment(document) for document in documents]
+
+
+def entity_tag(version: int) -> str:
+    """An invoice's version as an entity tag (RFC 9110)."""
+    return f'"{version}"'
+
+
+def invoice_response(
+    view: View, version: int, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An invoice, tagged with its version."""
+    tagged = {"ETag": entity_tag(version), **REVALIDATE, **(headers or {})}
+    return json_response(view, status, tagged)
+
+
+def is_known(request: Request, version: int) -> bool:
+    """Whether the client says that it has this version already: If-None-Match."""
+    known = request.headers.get("if-none-match", "")
+    return known.strip() == "*" or str(version) in _ENTITY_TAG.findall(known)
+
+
+def not_modified(version: int) -> Response:
+    """The client has it."""
+    return Response(status_code=304, headers={"ETag": entity_tag(version), **REVALIDATE})
+
+
+def selected(view: View, fields: set[str]) -> View:
+    """The view with these fields only."""
+    return {name: value for name, value in view.items() if name in fields}

@@ -1,0 +1,30 @@
+"""What an invoice is shown with, where it is asked for: its history, what it would accept."""
+
+from collections.abc import Sequence
+
+from asyncpg.pool import PoolConnectionProxy
+
+from invoicing.api.reads.answers import raw_documents, selected
+from invoicing.api.reads.filters import Shown
+from invoicing.api.reads.queries import Found, histories
+from invoicing.api.reads.views import View
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.lifecycle import available_commands
+
+
+async def shown_views(
+    connection: PoolConnectionProxy, found: Sequence[Found], shown: Shown
+) -> list[View]:
+    """The invoices with what is asked to be shown of them, and beside them."""
+    views = [invoice.view for invoice in found]
+    if "available_commands" in shown.expansions:
+        for view, invoice in zip(views, found, strict=True):
+            accepting = Invoice.model_validate_json(invoice.snapshot)
+            view["available_commands"] = list(available_commands(accepting))
+    if "events" in shown.expansions:
+        told = await histories(connection, [view["invoice_id"] for view in views])
+        for view in views:
+            view["events"] = raw_documents(told[view["invoice_id"]][: view["version"]])
+    if shown.shown_fields:
+        return [selected(view, shown.shown_fields | shown.expansions) for view in views]
+    return views

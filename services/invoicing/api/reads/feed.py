@@ -1,0 +1,201 @@
+"""The feed: every event that a client may see, each once, none passed over."""
+
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from asyncpg import Record
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from invoicing.api.auth.access import Reader
+from invoicing.api.auth.tokens import Client
+from invoicing.api.http.metrics import EVENT_STREAMS
+from invoicing.api.http.problems import ProblemCode, ProblemError
+from invoicing.api.http.query import Query, parameters_of, read_query
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import json_response, raw_documents
+from invoicing.api.reads.database import Database
+from invoicing.api.reads.streams import Streams
+from invoicing.api.state import BackendOf
+from invoicing.contracts.events import EVENTS
+from invoicing.runtime.retry import set_or_passed
+
+# The last of the next so many settled events, whoever may see them.
+FIND_WINDOW: Final = """
+SELECT transaction_id::text, position, place FROM (
+    SELECT transaction_id, position, row_number() OVER () AS place FROM (
+        SELECT transaction_id, position FROM events
+        WHERE (transaction_id, position) > ($1::text::xid8, $2)
+          AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY transaction_id, position LIMIT $3
+    ) AS following
+) AS counted
+ORDER BY place DESC LIMIT 1
+"""
+
+READ_WINDOW: Final = """
+SELECT transaction_id::text, position, type, data FROM events
+WHERE (transaction_id, position) > ($1::text::xid8, $2)
+  AND (transaction_id, position) <= ($3::text::xid8, $4)
+  AND ($5::text[] IS NULL OR type = ANY($5))
+-- The column: the bare name is the text above, by which 10 comes before 9.
+ORDER BY events.transaction_id, position LIMIT $6
+"""
+
+# Else a client that may see few events among many would search them all, each time anew.
+WINDOW_EVENTS_MAX: Final = 20_000
+EVENTS_MAX: Final = 1_000
+POLL_INTERVAL_SECONDS: Final = 0.5
+KEEP_ALIVE_SECONDS: Final = 15.0
+RECONNECT_MS: Final = 1_000
+STREAM_MEDIA_TYPE: Final = "text/event-stream"
+
+CURSOR_PATTERN: Final = r"^[0-9]{1,19}-[0-9]{1,18}$"
+
+router = APIRouter(route_class=DirectRoute, tags=["Feed"])
+
+
+class FeedQuery(Query):
+    """Which part of the feed."""
+
+    after: str | None = Field(
+        None,
+        pattern=CURSOR_PATTERN,
+        description="The events after this cursor; by default from the first event on.",
+        examples=["742-1042"],
+    )
+    type: tuple[Literal[tuple(EVENTS)], ...] = Field(  # type: ignore[valid-type]
+        (), max_length=len(EVENTS), description="Events of these types only."
+    )
+    limit: int = Field(100, ge=1, le=EVENTS_MAX, description="How many at most in a page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An event's place in the feed."""
+
+    transaction_id: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}-{self.number}"
+
+
+BEGINNING: Final = Position("0", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Some events, how far was looked for them, and whether there is more beyond."""
+
+    rows: Sequence[Record]
+    end: Position
+    has_more: bool
+
+
+@router.get("/v1/events", openapi_extra={"parameters": parameters_of(FeedQuery)})
+async def get_events(
+    request: Request,
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[FeedQuery, Depends(read_query(FeedQuery))],
+) -> Response:
+    """A page of the feed; or, with `Accept: text/event-stream`, all of it from there on.
+
+    Events are byte for byte those on Kafka, and those of an invoice are in the order of their
+    versions. A page may hold few events or none although there are more: go on at `end_cursor`.
+    As a stream, each event's id is a cursor, so that `Last-Event-ID` continues where it was cut.
+    """
+    if STREAM_MEDIA_TYPE in request.headers.get("accept", ""):
+        after = _position(request.headers.get("last-event-id") or query.after)
+        lines = _lines(backend.database, backend.streams, client, query, after)
+        return _Stream(lines, backend.streams, client)
+    page = await _read(backend.database, client, query, _position(query.after))
+    return json_response(
+        {
+            "data": raw_documents(row["data"] for row in page.rows),
+            "has_more": page.has_more,
+            "end_cursor": str(page.end),
+        }
+    )
+
+
+async def _read(database: Database, client: Client, query: FeedQuery, after: Position) -> FeedPage:
+    window = await database.everything.fetchrow(
+        FIND_WINDOW, after.transaction_id, after.number, WINDOW_EVENTS_MAX
+    )
+    if window is None:
+        return FeedPage([], after, has_more=False)
+    end = _of(window)
+    async with database.reading(client) as connection:
+        rows = await connection.fetch(
+            READ_WINDOW,
+            after.transaction_id,
+            after.number,
+            end.transaction_id,
+            end.number,
+            list(query.type) or None,
+            query.limit + 1,
+        )
+    if len(rows) > query.limit:
+        shown = rows[: query.limit]
+        return FeedPage(shown, _of(shown[-1]), has_more=True)
+    return FeedPage(rows, end, has_more=window["place"] == WINDOW_EVENTS_MAX)
+
+
+class _Stream(StreamingResponse):
+    """A response that is counted while it lasts, and refused where there are too many."""
+
+    def __init__(self, lines: AsyncIterator[str], streams: Streams, client: Client) -> None:
+        super().__init__(lines, media_type=STREAM_MEDIA_TYPE)
+        self._streams = streams
+        self._client = client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it until the client is gone, its token is over, or the process ends."""
+        with self._streams.one_more(self._client.id), EVENT_STREAMS.track_inprogress():
+            await super().__call__(scope, receive, send)
+
+
+async def _lines(
+    database: Database, streams: Streams, client: Client, query: FeedQuery, after: Position
+) -> AsyncIterator[str]:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+    yield f"retry: {RECONNECT_MS}\n\n"
+    told_at = time.monotonic()
+    while not _is_over(client, streams):
+        page = await _read(database, client, query, after)
+        for row in page.rows:
+            # A document is one line: JSON escapes every line break.
+            yield f"id: {_of(row)}\nevent: {row['type']}\ndata: {row['data']}\n\n"
+        after = page.end
+        if page.rows:
+            told_at = time.monotonic()
+        elif time.monotonic() - told_at > KEEP_ALIVE_SECONDS:
+            yield f": still here\nid: {after}\n\n"
+            told_at = time.monotonic()
+        if not page.has_more:
+            await set_or_passed(streams.closing, POLL_INTERVAL_SECONDS)
+
+
+def _is_over(client: Client, streams: Streams) -> bool:
+    has_expired = client.expires_at is not None and time.time() >= client.expires_at
+    return has_expired or streams.closing.is_set()
+
+
+def _of(row: Record) -> Position:
+    return Position(row["transaction_id"], row["position"])
+
+
+def _position(cursor: str | None) -> Position:
+    if cursor is None:
+        return BEGINNING
+    if not re.fullmatch(CURSOR_PATTERN, cursor, re.ASCII):
+        raise ProblemError(ProblemCode.INVALID_CURSOR, "The cursor is not one of the feed.")
+    transaction_id, _, number = cursor.partition("-")
+    return Position(transaction_id, int(number))

@@ -1,0 +1,159 @@
+"""One invoice: as it is, as it was, its items, its history, and what changed."""
+
+from typing import Annotated, Final
+
+from asyncpg.pool import PoolConnectionProxy
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from invoicing.api.auth.access import Reader
+from invoicing.api.auth.tokens import Client
+from invoicing.api.http.problems import ProblemCode, ProblemError
+from invoicing.api.http.query import Query, parameters_of, read_query
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import (
+    entity_tag,
+    invoice_response,
+    is_known,
+    json_response,
+    not_modified,
+    raw_documents,
+)
+from invoicing.api.reads.expansion import shown_views
+from invoicing.api.reads.filters import Shown
+from invoicing.api.reads.queries import HISTORY_PAGE, Found, find_now, find_row, find_then
+from invoicing.api.reads.views import differences, items_of
+from invoicing.api.state import BackendOf
+from invoicing.contracts.types.texts import Instant
+
+VERSION_MAX: Final = 2**31 - 1
+
+router = APIRouter(route_class=DirectRoute, tags=["Invoices"])
+
+InvoiceId = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.", examples=["inv_1001"]),
+]
+
+
+class When(Query):
+    """As of which version or time; by default now."""
+
+    version: int | None = Field(
+        None, ge=1, le=VERSION_MAX, description="As it was after so many of its events."
+    )
+    as_of: Instant | None = Field(None, description="As it was then, RFC 3339.")
+
+
+class ShownWhen(When, Shown):
+    """Which fields of which version."""
+
+
+class Between(Query):
+    """Two versions to compare."""
+
+    before: int = Field(alias="from", ge=1, le=VERSION_MAX, description="The version before.")
+    after: int | None = Field(
+        None,
+        alias="to",
+        ge=1,
+        le=VERSION_MAX,
+        description="The version after; by default the newest.",
+    )
+
+
+class HistoryQuery(Query):
+    """Which part of a history."""
+
+    after: int = Field(0, ge=0, le=VERSION_MAX, description="The events after this version.")
+    limit: int = Field(100, ge=1, le=1_000, description="How many at most.")
+
+
+@router.get("/v1/invoices/{invoice_id}", openapi_extra={"parameters": parameters_of(ShownWhen)})
+async def get_invoice(
+    invoice_id: InvoiceId,
+    request: Request,
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[ShownWhen, Depends(read_query(ShownWhen))],
+) -> Response:
+    """One invoice, as it is or as it was."""
+    async with backend.database.reading(client) as connection:
+        found = await _find(connection, invoice_id, client, query)
+        if is_known(request, found.version):
+            return not_modified(found.version)
+        [view] = await shown_views(connection, [found], query)
+    return invoice_response(view, found.version)
+
+
+@router.get("/v1/invoices/{invoice_id}/items", openapi_extra={"parameters": parameters_of(When)})
+async def get_invoice_items(
+    invoice_id: InvoiceId,
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[When, Depends(read_query(When))],
+) -> Response:
+    """The lines of an invoice, as they are or as they were."""
+    async with backend.database.reading(client) as connection:
+        found = await _find(connection, invoice_id, client, query)
+    return json_response(
+        {"data": items_of(found.view)}, headers={"ETag": entity_tag(found.version)}
+    )
+
+
+@router.get(
+    "/v1/invoices/{invoice_id}/events", openapi_extra={"parameters": parameters_of(HistoryQuery)}
+)
+async def get_invoice_events(
+    invoice_id: InvoiceId,
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[HistoryQuery, Depends(read_query(HistoryQuery))],
+) -> Response:
+    """The history of an invoice, byte for byte as on Kafka; a deleted one has its history still."""
+    async with backend.database.reading(client) as connection:
+        await find_row(connection, invoice_id, client)
+        rows = await connection.fetch(HISTORY_PAGE, invoice_id, query.after, query.limit + 1)
+    shown = rows[: query.limit]
+    return json_response(
+        {
+            "data": raw_documents(row["data"] for row in shown),
+            "has_more": len(rows) > len(shown),
+            "end_cursor": str(shown[-1]["version"]) if shown else str(query.after),
+        }
+    )
+
+
+@router.get("/v1/invoices/{invoice_id}/diff", openapi_extra={"parameters": parameters_of(Between)})
+async def get_invoice_difference(
+    invoice_id: InvoiceId,
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[Between, Depends(read_query(Between))],
+) -> Response:
+    """What changed from one version to another, field by field."""
+    async with backend.database.reading(client) as connection:
+        row = await find_row(connection, invoice_id, client)
+        before = await find_then(connection, invoice_id, version=query.before)
+        after = await find_then(connection, invoice_id, version=query.after or row["version"])
+    changes = list(differences(before.view, after.view))
+    return json_response(
+        {
+            "invoice_id": invoice_id,
+            "from": before.version,
+            "to": after.version,
+            "changes": changes,
+        }
+    )
+
+
+async def _find(
+    connection: PoolConnectionProxy, invoice_id: str, client: Client, query: When
+) -> Found:
+    if query.version is None and query.as_of is None:
+        return await find_now(connection, invoice_id, client)
+    if query.version is not None and query.as_of is not None:
+        raise ProblemError(ProblemCode.INVALID_QUERY, "Give version or as_of, not both.")
+    await find_row(connection, invoice_id, client)
+    return await find_then(connection, invoice_id, version=query.version, as_of=query.as_of)

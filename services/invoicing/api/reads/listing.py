@@ -1,0 +1,135 @@
+"""Lists of invoices and of their items."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from invoicing.api.auth.access import Reader
+from invoicing.api.auth.tokens import Client
+from invoicing.api.http.query import parameters_of, read_query
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import json_response
+from invoicing.api.reads.cursors import Place, Sort, place_of, write_cursor
+from invoicing.api.reads.expansion import shown_views
+from invoicing.api.reads.filters import ItemListQuery, ListQuery
+from invoicing.api.reads.lists import page_from, read_page, starting_place
+from invoicing.api.reads.queries import found_in
+from invoicing.api.reads.views import View, items_of
+from invoicing.api.state import BackendOf
+
+INVOICES_AT_ONCE: Final = 10
+"""How many invoices are read at once for their lines; one may have a thousand."""
+
+router = APIRouter(route_class=DirectRoute, tags=["Lists"])
+
+
+@router.get("/v1/invoices", openapi_extra={"parameters": parameters_of(ListQuery)})
+async def list_invoices(
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[ListQuery, Depends(read_query(ListQuery))],
+) -> Response:
+    """A page of invoices, the newest first unless it is sorted otherwise."""
+    async with backend.database.reading(client) as connection:
+        page = await read_page(connection, client, query)
+        found = [found_in(row, query.today) for row in page.rows]
+        views = await shown_views(connection, found, query)
+    places = [place_of(row, query.sort_keys) for row in page.rows]
+    return _page(views, places, query.sort_keys, page.has_more, page.has_previous)
+
+
+@router.get("/v1/items", openapi_extra={"parameters": parameters_of(ItemListQuery)})
+async def list_items(
+    client: Reader,
+    backend: BackendOf,
+    query: Annotated[ItemListQuery, Depends(read_query(ItemListQuery))],
+) -> Response:
+    """A page of the lines of all invoices that the filters choose, in the invoices' order.
+
+    With `sku_id`, of their lines only those of this article.
+    """
+    async with backend.database.reading(client) as connection:
+        return await _items_page(connection, client, query)
+
+
+async def _items_page(
+    connection: PoolConnectionProxy, client: Client, query: ItemListQuery
+) -> Response:
+    start, backwards = await starting_place(connection, client, query)
+    lines = await _walk(connection, client, query, start, backwards)
+    is_cut, lines = len(lines) > query.limit, lines[: query.limit]
+    if backwards:
+        lines.reverse()
+    return _page(
+        [line for _, line in lines],
+        [place for place, _ in lines],
+        query.sort_keys,
+        has_more=backwards or is_cut,
+        has_previous=is_cut if backwards else start is not None,
+    )
+
+
+async def _walk(
+    connection: PoolConnectionProxy,
+    client: Client,
+    query: ItemListQuery,
+    start: Place | None,
+    backwards: bool,
+) -> list[tuple[Place, View]]:
+    """One line more than the page holds, or all that there are, beginning beside the start."""
+    lines: list[tuple[Place, View]] = []
+    at, is_over = start, False
+    while not is_over and len(lines) <= query.limit:
+        page = await page_from(
+            connection,
+            client,
+            query,
+            at,
+            backwards=backwards,
+            limit=INVOICES_AT_ONCE,
+            inclusive=at is start,
+        )
+        for row in reversed(page.rows) if backwards else page.rows:
+            lines += _lines(row, query, start, backwards)
+            at = place_of(row, query.sort_keys)
+        is_over = not (page.has_previous if backwards else page.has_more)
+    return lines[: query.limit + 1]
+
+
+def _lines(
+    row: Record, query: ItemListQuery, start: Place | None, backwards: bool
+) -> list[tuple[Place, View]]:
+    """A row's lines in the walk's direction; of the row that it starts in, those beyond.
+
+    A line's offset is its place among all lines of its invoice, whatever is asked for: a cursor
+    means the same beside any filter.
+    """
+    items = items_of(found_in(row, query.today).view)
+    places = [place_of(row, query.sort_keys, offset) for offset in range(len(items))]
+    lines = list(zip(places, items, strict=True))
+    if start is not None and row["id"] == start.id:
+        lines = lines[: start.offset] if backwards else lines[start.offset + 1 :]
+    if query.sku_id is not None:
+        lines = [(place, item) for place, item in lines if item.get("sku_id") == query.sku_id]
+    return lines[::-1] if backwards else lines
+
+
+def _page(
+    data: Sequence[View],
+    places: Sequence[Place],
+    sort: Sort,
+    has_more: bool,
+    has_previous: bool,
+) -> Response:
+    document: dict[str, Any] = {
+        "data": data,
+        "has_more": has_more,
+        "has_previous": has_previous,
+        "start_cursor": write_cursor(places[0], sort) if places else None,
+        "end_cursor": write_cursor(places[-1], sort) if places else None,
+    }
+    return json_response(document)

@@ -1,0 +1,106 @@
+"""What is asked of one invoice, of its history, and of the feed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from invoicing.api.auth.tokens import Client
+from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
+from invoicing.api.reads.views import View, view_of
+from invoicing.domain.status import ARCHIVED, on_day, status
+from invoicing.store.history import events_of, replay
+
+FIND_INVOICE: Final = """
+SELECT version, state, snapshot, standing, archived, due_date
+FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
+"""
+
+HISTORY_PAGE: Final = """
+SELECT version, data FROM events
+WHERE invoice_id = $1 AND version > $2
+ORDER BY version LIMIT $3
+"""
+
+HISTORIES: Final = """
+SELECT invoice_id, data FROM events WHERE invoice_id = ANY($1::text[]) ORDER BY invoice_id, version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An invoice as it is, or as it was."""
+
+    version: int
+    snapshot: str
+    status: str
+
+    @property
+    def view(self) -> View:
+        """What HTTP shows of it."""
+        return view_of(self.snapshot, self.status)
+
+
+async def find_row(connection: PoolConnectionProxy, invoice_id: str, client: Client) -> Record:
+    """The invoice's row, deleted or not. Raises `ProblemError` where the client sees none."""
+    row = await connection.fetchrow(FIND_INVOICE, invoice_id, client.seller_id)
+    if row is None:
+        raise invoice_not_found()
+    return row
+
+
+async def find_now(connection: PoolConnectionProxy, invoice_id: str, client: Client) -> Found:
+    """The invoice as it is now. Raises `ProblemError` where there is none, or none any more."""
+    row = await find_row(connection, invoice_id, client)
+    if row["state"] == "deleted":
+        raise invoice_not_found()
+    return found_in(row, today())
+
+
+async def find_then(
+    connection: PoolConnectionProxy,
+    invoice_id: str,
+    *,
+    version: int | None = None,
+    as_of: datetime | None = None,
+) -> Found:
+    """The invoice after `version` events, or at a time. Raises `ProblemError` where it was not."""
+    events = await events_of(connection, invoice_id, version=version, as_of=as_of)
+    if not events or (version is not None and events[-1].version < version):
+        raise ProblemError(
+            ProblemCode.VERSION_NOT_FOUND, "The invoice did not have that version, or was not yet."
+        )
+    invoice = replay(events)[-1]
+    on = as_of.date() if as_of else today()
+    return Found(invoice.version, invoice.model_dump_json(), status(invoice, on))
+
+
+def found_in(row: Record, on: date) -> Found:
+    """The invoice of a row, on a day."""
+    return Found(row["version"], row["snapshot"], _status(row, on))
+
+
+def _status(row: Record, on: date) -> str:
+    if row["archived"]:
+        return ARCHIVED
+    # A worker of an older release tells neither standing nor dates.
+    calm: str = row["standing"] or row["state"]
+    return calm if row["due_date"] is None else on_day(calm, row["due_date"], on)
+
+
+async def histories(
+    connection: PoolConnectionProxy, invoice_ids: Sequence[str]
+) -> dict[str, list[str]]:
+    """All events of these invoices, in order, as they were published."""
+    found: dict[str, list[str]] = {invoice_id: [] for invoice_id in invoice_ids}
+    for row in await connection.fetch(HISTORIES, list(invoice_ids)):
+        found[row["invoice_id"]].append(row["data"])
+    return found
+
+
+def today() -> date:
+    """The day, in UTC."""
+    return datetime.now(UTC).date()

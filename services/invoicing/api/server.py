@@ -1,0 +1,135 @@
+"""The API process: Postgres, Kafka and HTTP, from its start to its end."""
+
+import asyncio
+import ipaddress
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Final
+
+import structlog
+from prometheus_client import make_asgi_app
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from invoicing.api.app import create_app
+from invoicing.api.auth.clients import read_clients
+from invoicing.api.auth.keys import signing_key, token_keys
+from invoicing.api.auth.rates import Rates
+from invoicing.api.auth.tokens import Tokens
+from invoicing.api.docs.service_routes import get_liveness, get_readiness
+from invoicing.api.http.connections import GuardedConnection
+from invoicing.api.reads.database import Database, open_database
+from invoicing.api.reads.streams import Streams
+from invoicing.api.state import Backend
+from invoicing.api.writes.gateway import Gateway, open_gateway
+from invoicing.runtime.health import Pulse, kafka_ping, postgres_ping
+from invoicing.runtime.http import serving
+from invoicing.runtime.kafka import is_kafka_outage
+from invoicing.runtime.process import beating, patiently, stop_signal, until_stopped
+from invoicing.runtime.retry import Patience
+from invoicing.runtime.settings import Settings, WrongSettingError
+from invoicing.store.store import check_schema, is_outage
+
+LOCALHOST: Final = "localhost"
+GRACE_SECONDS: Final = 10
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Serve HTTP until SIGTERM or SIGINT.
+
+    Raises `WrongSettingError`; `GaveUpError` when an outage outlasts the start; `TopicsError` and
+    `SchemaError` when the topics or the database are not what they must be.
+    """
+    stopped = stop_signal()
+    tokens = check_access(settings)
+    pulses = {
+        "kafka": Pulse("kafka", kafka_ping(settings)),
+        "postgres": Pulse("postgres", postgres_ping(settings)),
+    }
+    watched = _watched(pulses)
+    async with (
+        serving(watched, settings.metrics_host, settings.metrics_port),
+        beating(pulses),
+        open_database(settings) as database,
+    ):
+        await until_stopped(stopped, _serve(settings, database, tokens, pulses))
+        log.info("api_stopped")
+
+
+def check_access(settings: Settings) -> Tokens | None:
+    """How tokens are verified; None where only this machine may ask. Raises `WrongSettingError`."""
+    keys = token_keys(settings)
+    if keys is not None:
+        return Tokens(settings, keys)
+    if not _is_loopback(settings.http_host):
+        raise WrongSettingError(
+            f"INVOICING_HTTP_HOST is {settings.http_host}, which others can reach, and nothing says"
+            " who may. Set INVOICING_TOKEN_JWKS_URL, _TOKEN_JWKS_FILE or _TOKEN_SIGNING_KEY, or"
+            " listen on 127.0.0.1."
+        )
+    return None
+
+
+async def _serve(
+    settings: Settings, database: Database, tokens: Tokens | None, pulses: dict[str, Pulse]
+) -> None:
+    await patiently(
+        Patience(settings.retry_limit_seconds, "Postgres"),
+        is_outage,
+        partial(check_schema, database.everything),
+    )
+    async with AsyncExitStack() as stack:
+        opening = partial(_open_gateway, stack, settings, database)
+        gateway = await patiently(
+            Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
+        )
+        backend = _backend(settings, database, gateway, tokens)
+        app = create_app(backend, pulses)
+        port = await stack.enter_async_context(
+            serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
+        )
+        stack.callback(backend.streams.closing.set)
+        stack.callback(gateway.closing.set)
+        log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
+        await asyncio.Event().wait()
+
+
+async def _open_gateway(stack: AsyncExitStack, settings: Settings, database: Database) -> Gateway:
+    return await stack.enter_async_context(open_gateway(settings, database.everything))
+
+
+def _backend(
+    settings: Settings, database: Database, gateway: Gateway, tokens: Tokens | None
+) -> Backend:
+    return Backend(
+        settings=settings,
+        database=database,
+        gateway=gateway,
+        rates=Rates(settings.http_requests_per_second_max),
+        streams=Streams(),
+        tokens=tokens,
+        signing_key=signing_key(settings),
+        clients=read_clients(settings.clients_file) if settings.clients_file else {},
+    )
+
+
+def _watched(pulses: dict[str, Pulse]) -> Starlette:
+    """What operators look at, on a port of its own."""
+    app = Starlette(
+        routes=[
+            Route("/health/live", lambda _request: get_liveness()),
+            Route("/health/ready", get_readiness),
+            Mount("/metrics", make_asgi_app()),
+        ]
+    )
+    app.state.pulses = pulses
+    return app
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == LOCALHOST or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""POST, PATCH, DELETE: a command is sent and its answer awaited."""

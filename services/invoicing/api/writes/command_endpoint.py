@@ -1,0 +1,288 @@
+"""A request to change something becomes a command; the command's answer, the response."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+from uuid import UUID, uuid4, uuid5
+
+import orjson
+from fastapi import Depends, Request
+from starlette.responses import Response
+
+from invoicing.api.auth.access import Writer
+from invoicing.api.auth.tokens import Client
+from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
+from invoicing.api.reads.answers import invoice_response, json_response
+from invoicing.api.reads.queries import find_row, find_then, found_in, today
+from invoicing.api.state import Backend, BackendOf
+from invoicing.api.writes.gateway import Answer, KafkaUnavailableError
+from invoicing.api.writes.preferences import expected_version, wait_seconds
+from invoicing.contracts import replies
+from invoicing.contracts.envelope import (
+    IDENTITY_CHARACTERS_MAX,
+    CommandEnvelope,
+    Unreadable,
+    UnreadableReason,
+    read_command,
+)
+from invoicing.contracts.replies import Refusal, RefusalCode
+
+RETRY_AFTER_SECONDS: Final = 1
+
+_NEW_INVOICES: Final = UUID("3f1c9f9d-2a67-5c0e-9b1b-6a4d7b6c9e55")
+_JSON_TYPES: Final = ("application/json", "application/cloudevents+json")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes one request's command, and gives the response."""
+
+    request: Request
+    client: Client
+    backend: Backend
+
+    async def data(self) -> dict[str, Any]:
+        """The request's body, as the data of a command. Raises `ProblemError`."""
+        value = await _json_body(self.request)
+        attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "subject": "-"}
+        headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
+        read = read_command(value, headers)
+        if isinstance(read, Unreadable):
+            raise _unreadable(read)
+        if not isinstance(read.data, dict):
+            raise ProblemError(ProblemCode.MALFORMED_REQUEST, "The body must be a JSON object.")
+        return read.data
+
+    async def create(self) -> Response:
+        """Make an invoice, under the id that is given or one that follows from the command's."""
+        data = await self.data()
+        command_id = self._command_id()
+        chosen = data.pop("invoice_id", None)
+        invoice_id = chosen if chosen is not None else _new_invoice_id(self.client, command_id)
+        if not self.client.sees_all:
+            data.setdefault("seller_id", self.client.seller_id)
+        return await self._perform("CreateInvoice", invoice_id, data, command_id, status=201)
+
+    async def carry_out(
+        self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
+    ) -> Response:
+        """Give the command that the body is the data of, with what the address adds to it."""
+        data = {**await self.data(), **(given or {})}
+        return await self._perform(command_type, invoice_id, data, self._command_id(), status=200)
+
+    async def remove(
+        self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
+    ) -> Response:
+        """The same without a body, on either side."""
+        data = dict(given or {})
+        return await self._perform(command_type, invoice_id, data, self._command_id(), status=204)
+
+    async def relay(self) -> Response:
+        """Give the command that the body is, envelope and all."""
+        value = _encoded(self._completed(await self.data()))
+        headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
+        answer = await self._ask(value, headers)
+        return answer if isinstance(answer, Response) else json_response(answer)
+
+    def _completed(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """What the envelope lacks, the headers and the token say. Raises `ProblemError`."""
+        told: list[tuple[str, str, object]] = [
+            ("Idempotency-Key", "id", self._idempotency_key()),
+            ("If-Match", "expectedversion", expected_version(self.request)),
+        ]
+        # CloudEvents: an attribute that is null is one that is not there.
+        completed = {name: value for name, value in envelope.items() if value is not None}
+        for header, attribute, value in told:
+            if value is not None and completed.setdefault(attribute, value) != value:
+                raise ProblemError(
+                    ProblemCode.MALFORMED_REQUEST,
+                    f"{header} and the envelope's {attribute} say different things.",
+                )
+        completed.setdefault("source", self.client.id)
+        return completed
+
+    async def _perform(
+        self,
+        command_type: str,
+        invoice_id: str,
+        data: Mapping[str, Any],
+        command_id: str,
+        *,
+        status: int,
+    ) -> Response:
+        value = self._envelope(command_type, invoice_id, data, command_id)
+        answer = await self._ask(value, [])
+        if isinstance(answer, Response):
+            return answer
+        if status == 204:
+            return Response(status_code=204)
+        return await self._invoice(answer, status)
+
+    def _envelope(
+        self, command_type: str, invoice_id: str, data: Mapping[str, Any], command_id: str
+    ) -> bytes:
+        envelope: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": command_id,
+            "source": self.client.id,
+            "type": command_type,
+            "subject": invoice_id,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        version = expected_version(self.request)
+        if version is not None:
+            envelope["expectedversion"] = version
+        if "traceparent" in self.request.headers:
+            envelope["traceparent"] = self.request.headers["traceparent"]
+        return _encoded(envelope)
+
+    async def _ask(
+        self, value: bytes, headers: list[tuple[str, bytes | None]]
+    ) -> Answer | Response:
+        """The command's answer if it was accepted. Raises `ProblemError` where it was not."""
+        command = read_command(value, headers)
+        if isinstance(command, Unreadable):
+            raise _unreadable(command)
+        await self._check_fence(command)
+        wait = wait_seconds(self.request)
+        try:
+            answer = await self.backend.gateway.ask(command, value, wait)
+        except KafkaUnavailableError:
+            raise _not_handed_over(command) from None
+        if answer is None:
+            return _still_to_come(command)
+        if isinstance(answer, Refusal):
+            raise _refused(answer.code, answer.message, command)
+        if answer["type"] == replies.REJECTED:
+            raise _rejected(answer["data"], self.client)
+        return answer
+
+    async def _check_fence(self, command: CommandEnvelope) -> None:
+        """What a client of one seller may not touch is to it as if it were not there."""
+        client = self.client
+        if client.sees_all:
+            return
+        if command.source != client.id:
+            raise ProblemError(
+                ProblemCode.FORBIDDEN_SOURCE, "The source of your commands is your client id."
+            )
+        if command.type != "CreateInvoice":
+            async with self.backend.database.reading(client) as connection:
+                await find_row(connection, command.subject, client)
+        elif _seller_of(command) != client.seller_id:
+            raise ProblemError(
+                ProblemCode.FORBIDDEN_SELLER, "You may make invoices of your own seller only."
+            )
+
+    async def _invoice(self, answer: Answer, status: int) -> Response:
+        """The invoice as the command left it, so that a repeat is told the same."""
+        invoice_id, version = answer["data"]["invoice_id"], answer["data"]["version"]
+        async with self.backend.database.reading(self.client) as connection:
+            row = await find_row(connection, invoice_id, self.client)
+            if row["version"] == version:
+                found = found_in(row, today())
+            else:
+                found = await find_then(connection, invoice_id, version=version)
+        location = {"Location": f"/v1/invoices/{invoice_id}"} if status == 201 else {}
+        return invoice_response(found.view, found.version, status, location)
+
+    def _command_id(self) -> str:
+        return self._idempotency_key() or uuid4().hex
+
+    def _idempotency_key(self) -> str | None:
+        key = self.request.headers.get("idempotency-key")
+        if key is not None and not (1 <= len(key) <= IDENTITY_CHARACTERS_MAX and key.isprintable()):
+            raise ProblemError(
+                ProblemCode.MALFORMED_REQUEST,
+                f"Idempotency-Key must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters.",
+            )
+        return key
+
+    def _trace_headers(self) -> list[tuple[str, bytes | None]]:
+        traceparent = self.request.headers.get("traceparent")
+        return [("traceparent", traceparent.encode())] if traceparent else []
+
+
+async def _desk(request: Request, client: Writer, backend: BackendOf) -> Desk:
+    return Desk(request, client, backend)
+
+
+DeskOf = Annotated[Desk, Depends(_desk)]
+
+
+async def _json_body(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", _JSON_TYPES[0]).partition(";")[0]
+    if media_type.strip().lower() not in _JSON_TYPES:
+        raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON.")
+    return await request.body()
+
+
+def _encoded(envelope: Mapping[str, Any]) -> bytes:
+    """As UTF-8: what fits in a request fits in a record, whatever script it is written in."""
+    try:
+        return orjson.dumps(envelope)
+    except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
+        return json.dumps(envelope).encode()
+
+
+def _new_invoice_id(client: Client, command_id: str) -> str:
+    """The same for the same command, so that asking again makes no second invoice."""
+    return "inv_" + uuid5(_NEW_INVOICES, f"{client.id}\n{command_id}").hex
+
+
+def _seller_of(command: CommandEnvelope) -> object:
+    """The seller that an invoice is to be made for."""
+    return command.data.get("seller_id", "default") if isinstance(command.data, dict) else None
+
+
+def _unreadable(unreadable: Unreadable) -> ProblemError:
+    if unreadable.reason is UnreadableReason.TOO_LARGE:
+        return ProblemError(ProblemCode.BODY_TOO_LARGE, unreadable.message)
+    return ProblemError(ProblemCode.MALFORMED_REQUEST, unreadable.message)
+
+
+def _identity(command: CommandEnvelope) -> dict[str, str]:
+    return {
+        "command_id": command.id,
+        "command_source": command.source,
+        "invoice_id": command.subject,
+    }
+
+
+def _address(command: CommandEnvelope) -> str:
+    source = quote(command.source, safe="")
+    return f"/v1/commands/{quote(command.id, safe='')}?source={source}"
+
+
+def _still_to_come(command: CommandEnvelope) -> Response:
+    headers = {"Location": _address(command), "Retry-After": str(RETRY_AFTER_SECONDS)}
+    return json_response({"status": "pending", **_identity(command)}, 202, headers)
+
+
+def _not_handed_over(command: CommandEnvelope) -> ProblemError:
+    return ProblemError(
+        ProblemCode.UNAVAILABLE,
+        "Kafka does not take the command right now. It may be taken still; ask again with the same"
+        " Idempotency-Key, and it is taken once.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Location": _address(command)},
+        about=_identity(command),
+    )
+
+
+def _refused(code: RefusalCode, message: str, command: CommandEnvelope) -> ProblemError:
+    return ProblemError(code, message, about=_identity(command))
+
+
+def _rejected(rejection: Mapping[str, Any], client: Client) -> ProblemError:
+    code = RefusalCode(rejection["code"])
+    if code is RefusalCode.INVOICE_NOT_FOUND:
+        return invoice_not_found()
+    about = {name: rejection[name] for name in ("command_id", "command_source", "invoice_id")}
+    # The id may be taken by another seller's invoice, of which no more may be told.
+    if client.sees_all or code is not RefusalCode.INVOICE_ALREADY_EXISTS:
+        about |= {name: rejection[name] for name in ("version", "state", "available_commands")}
+    errors = [replies.FieldError(**error) for error in rejection["errors"]]
+    return ProblemError(code, rejection["message"], errors, about=about)

@@ -1,0 +1,206 @@
+"""Commands to Kafka, and their answers back.
+
+The replies topic says when there is an answer; the table of answers says what it is. So an answer
+that was given long ago, or to somebody else's delivery of the same command, is found just as well.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from invoicing.api.http.metrics import COMMANDS_WAITING
+from invoicing.contracts.envelope import HEADERS, CommandEnvelope
+from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.runtime import tracing
+from invoicing.runtime.kafka import check_topics, client_options, existing_topics, producer_options
+from invoicing.runtime.postgres import Pool
+from invoicing.runtime.retry import describe, set_or_passed
+from invoicing.runtime.settings import Settings
+from invoicing.store.store import CommandKey
+
+SEND_SECONDS_MAX: Final = 5.0
+# Where the replies topic cannot be followed, answers are looked for this often.
+LOOK_INTERVAL_SECONDS: Final = 0.5
+FETCH_WAIT_MS_MAX: Final = 100
+RESTART_PAUSE_SECONDS: Final = 1.0
+
+FIND_ANSWER: Final = """
+SELECT answer, body_hash FROM commands WHERE source = $1 AND id = $2
+"""
+
+log = structlog.get_logger()
+
+Answer = dict[str, Any]
+"""An answer's whole CloudEvent."""
+
+
+class KafkaUnavailableError(Exception):
+    """The command could not be handed over. It may be taken all the same, once."""
+
+
+@dataclass
+class _Waiting:
+    """Those who wait for one command's answer."""
+
+    body_hash: bytes
+    answered: asyncio.Event
+    count: int = 0
+
+
+class Gateway:
+    """Hands commands over and waits for their answers."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, pool: Pool) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._pool = pool
+        self._waiting: dict[CommandKey, _Waiting] = {}
+        self.closing = asyncio.Event()
+        """Set where nobody can be let wait any longer: answers are late then, and not lost."""
+
+    async def ask(
+        self, command: CommandEnvelope, value: bytes, wait_seconds: float
+    ) -> Answer | Refusal | None:
+        """The command's answer; None where it takes longer than `wait_seconds`.
+
+        The same command again is answered as it was, and one that is on its way is not sent twice.
+        Raises `KafkaUnavailableError`.
+        """
+        key = (command.source, command.id)
+        stored = await self._find(command)
+        if stored is not None:
+            return stored
+        waiting = self._waiting.get(key)
+        if waiting is not None and waiting.body_hash != command.body_hash:
+            return _conflict()
+        is_first = waiting is None
+        waiting = self._waiting.setdefault(key, _Waiting(command.body_hash, asyncio.Event()))
+        waiting.count += 1
+        try:
+            if is_first:
+                with tracing.span("send command", "PRODUCER"):
+                    await self._send(command, value)
+            with COMMANDS_WAITING.track_inprogress(), tracing.span("await answer"):
+                return await self._answer(command, waiting.answered, wait_seconds)
+        finally:
+            waiting.count -= 1
+            if waiting.count == 0:
+                self._waiting.pop(key, None)
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Take a record of the replies topic."""
+        if not self._waiting:
+            return
+        data = orjson.loads(record.value)["data"]
+        waiting = self._waiting.get((data["command_source"], data["command_id"]))
+        if waiting is not None:
+            waiting.answered.set()
+
+    async def _send(self, command: CommandEnvelope, value: bytes) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await self._producer.send_and_wait(
+                    self._topic, value, key=command.subject.encode(), headers=_headers(command)
+                )
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("command_not_sent", error=describe(error))
+            raise KafkaUnavailableError from error
+
+    async def _answer(
+        self, command: CommandEnvelope, answered: asyncio.Event, wait_seconds: float
+    ) -> Answer | Refusal | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                while not self.closing.is_set():
+                    await set_or_passed(answered, LOOK_INTERVAL_SECONDS)
+                    stored = await self._find(command)
+                    if stored is not None:
+                        return stored
+                    # What was told of may be a conflict's answer, which is not stored.
+                    answered.clear()
+        return None
+
+    async def _find(self, command: CommandEnvelope) -> Answer | Refusal | None:
+        row = await self._pool.fetchrow(FIND_ANSWER, command.source, command.id)
+        if row is None:
+            return None
+        if row["body_hash"] != command.body_hash:
+            return _conflict()
+        answer: Answer = orjson.loads(row["answer"])
+        return answer
+
+
+def _headers(command: CommandEnvelope) -> list[tuple[str, bytes]]:
+    """The record's. A trace that came with the request alone is not in the record's value."""
+    if command.traceparent is None:
+        return list(HEADERS)
+    return [*HEADERS, ("traceparent", command.traceparent.encode())]
+
+
+def _conflict() -> Refusal:
+    return Refusal(
+        RefusalCode.IDEMPOTENCY_CONFLICT,
+        "This source has sent another command under this id. Every command needs its own.",
+    )
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]:
+    """A gateway that hears of every answer from now on. Raises `TopicsError`, `KafkaError`."""
+    partitions = await existing_topics(settings)
+    check_topics(settings, partitions)
+    producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
+    await producer.start()
+    gateway = Gateway(producer, settings.topic_commands, pool)
+    consumer = await _consumer(settings, partitions[settings.topic_replies])
+    following = asyncio.create_task(_follow(consumer, gateway))
+    try:
+        yield gateway
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+        await consumer.stop()
+        await _stop(producer)
+
+
+async def _consumer(settings: Settings, partitions: int) -> AIOKafkaConsumer:
+    """A consumer that stands at the end of the replies topic, as it is now."""
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="latest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
+    )
+    await consumer.start()
+    places = [TopicPartition(settings.topic_replies, number) for number in range(partitions)]
+    consumer.assign(places)
+    for place, offset in (await consumer.end_offsets(places)).items():
+        consumer.seek(place, offset)
+    return consumer
+
+
+async def _follow(consumer: AIOKafkaConsumer, gateway: Gateway) -> None:
+    while True:
+        try:
+            async for record in consumer:
+                gateway.take(record)
+        except Exception as error:  # noqa: BLE001 (answers are found without it, only later)
+            log.warning("replies_not_followed", error=describe(error))
+            await asyncio.sleep(RESTART_PAUSE_SECONDS)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    # It flushes first, and would wait for a broker that is away.
+    try:
+        async with asyncio.timeout(SEND_SECONDS_MAX):
+            await producer.stop()
+    except TimeoutError:
+        log.warning("producer_not_flushed")

@@ -1,0 +1,100 @@
+"""Calls that change an invoice: each is one command."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.invoices import InvoiceId
+from invoicing.api.writes.command_endpoint import DeskOf
+
+router = APIRouter(route_class=DirectRoute, tags=["Changes"])
+
+SourceId = Annotated[
+    str, Path(min_length=1, max_length=500, description="The source.", examples=["src_1"])
+]
+
+ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "open": "OpenInvoice",
+        "unpost": "UnpostInvoice",
+        "void": "VoidInvoice",
+        "cancel": "CancelInvoice",
+        "reverse": "ReverseInvoice",
+        "write-off": "WriteOffInvoice",
+        "pay": "PayInvoice",
+        "archive": "ArchiveInvoice",
+        "restore": "RestoreInvoice",
+        "send": "SendInvoice",
+        "payments": "RecordPayment",
+        "refunds": "RefundPayment",
+        "credit-notes": "IssueCreditNote",
+    }
+)
+"""By the last part of the address: the command that the body is the data of."""
+
+
+@router.post("/v1/invoices")
+async def create_invoice(desk: DeskOf) -> Response:
+    """Make an invoice, and open it unless it is to stay a draft."""
+    return await desk.create()
+
+
+@router.patch("/v1/invoices/{invoice_id}")
+async def update_invoice(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+    """Set the fields that are given and leave the others; once open, only texts."""
+    return await desk.carry_out("UpdateInvoice", invoice_id)
+
+
+@router.post("/v1/invoices/{invoice_id}")
+async def update_invoice_by_post(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+    """The same as PATCH."""
+    return await desk.carry_out("UpdateInvoice", invoice_id)
+
+
+@router.delete("/v1/invoices/{invoice_id}")
+async def delete_invoice(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+    """Remove a draft that never had a number."""
+    return await desk.remove("DeleteInvoice", invoice_id)
+
+
+@router.post("/v1/invoices/{invoice_id}/sources/{source_id}")
+async def attach_source(invoice_id: InvoiceId, source_id: SourceId, desk: DeskOf) -> Response:
+    """Attach a means of payment."""
+    return await desk.carry_out("AttachSource", invoice_id, {"source_id": source_id})
+
+
+@router.delete("/v1/invoices/{invoice_id}/sources/{source_id}")
+async def detach_source(invoice_id: InvoiceId, source_id: SourceId, desk: DeskOf) -> Response:
+    """Detach a means of payment."""
+    return await desk.remove("DetachSource", invoice_id, {"source_id": source_id})
+
+
+@router.post("/v1/commands")
+async def give_command(desk: DeskOf) -> Response:
+    """Give any command as a CloudEvent; gives its answer.
+
+    What the envelope lacks, the request says: `id` the Idempotency-Key, `expectedversion` If-Match,
+    `source` your client id. A header that says something else than the envelope is refused.
+    """
+    return await desk.relay()
+
+
+def _add_action(name: str, command_type: str) -> None:
+    async def act(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+        return await desk.carry_out(command_type, invoice_id)
+
+    operation = command_type[0].lower() + command_type[1:]
+    router.add_api_route(
+        f"/v1/invoices/{{invoice_id}}/{name}",
+        act,
+        methods=["POST"],
+        operation_id=operation,
+    )
+
+
+for _name, _command_type in ACTIONS.items():
+    _add_action(_name, _command_type)

@@ -1,0 +1,1 @@
+"""The wire: commands, events, replies, and the envelope that carries them."""

@@ -1,0 +1,252 @@
+"""What can be asked of an invoice: the `data` of every command, and how it is read."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+
+from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, Particulars, Shape
+from invoicing.contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.contracts.types.details import Details
+from invoicing.contracts.types.money import Currency, GivenPositiveMoney
+from invoicing.contracts.types.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
+from invoicing.contracts.validation.cross_field import credit_faults, particulars_faults
+from invoicing.contracts.validation.error_messages import invalid, refusal_of
+from invoicing.contracts.validation.scale import excess_decimals
+
+
+class CommandData(Shape):
+    """The `data` of a command; the class is named as the command's type."""
+
+    def faults(self) -> Iterator[FieldError]:
+        """What is wrong between fields that are each right by themselves."""
+        yield from ()
+
+
+class Reasoned(CommandData):
+    """A command that needs no more than to be given; it may say why."""
+
+    reason: LongText | None = Field(None, description="Why, in words.")
+
+
+class CreateInvoice(Particulars, CommandData):
+    """Make an invoice, and open it unless it is to stay a draft."""
+
+    customer_id: Identifier = Field(description="The customer.", examples=["cus_42"])
+    currency: Currency = Field(description="ISO 4217 code of all amounts.", examples=["USD"])
+    state: Literal["open", "draft"] = Field("open", description="What it is to be at once.")
+    seller_id: Identifier = Field("default", description="The seller, who numbers it.")
+
+    def faults(self) -> Iterator[FieldError]:
+        yield from particulars_faults(self)
+        yield from excess_decimals(self, self.currency)
+
+
+class UpdateInvoice(Particulars, CommandData):
+    """Set the fields that are given and leave the others; once open, only texts."""
+
+    customer_id: Identifier = Field("", description="The customer.")
+
+    def faults(self) -> Iterator[FieldError]:
+        yield from particulars_faults(self)
+
+
+class DeleteInvoice(CommandData):
+    """Remove a draft that never had a number."""
+
+
+class OpenInvoice(CommandData):
+    """Give a draft its number and make it payable."""
+
+
+class UnpostInvoice(Reasoned):
+    """Make a draft again of an open invoice that nothing was applied to; it keeps its number."""
+
+
+class VoidInvoice(Reasoned):
+    """Declare an issued invoice void; it keeps its number."""
+
+
+class CancelInvoice(Reasoned):
+    """Give up a draft."""
+
+
+class ReverseInvoice(Reasoned):
+    """Undo an open invoice by a credit note for the whole of it."""
+
+
+class WriteOffInvoice(Reasoned):
+    """Give up what is still due. The clock sends it when the collection period has passed."""
+
+
+class PayInvoice(CommandData):
+    """Ask for a charge of an attached source."""
+
+    source_id: Identifier | None = Field(
+        None, description="What to charge; by default the source attached last."
+    )
+    amount: GivenPositiveMoney | None = Field(
+        None, description="In the invoice's currency; by default what is due.", examples=["50.00"]
+    )
+
+
+class RecordPayment(CommandData):
+    """Say that money has arrived, or with `settled` false that it is on its way."""
+
+    payment_id: Identifier = Field(description="Unique in the invoice.", examples=["pay_1"])
+    amount: GivenPositiveMoney = Field(description="In `currency`.", examples=["214.25"])
+    currency: Currency = Field(description="ISO 4217 code; must be the invoice's.")
+    received_at: Instant | None = Field(None, description="When it arrived, RFC 3339.")
+    method: Text | None = Field(None, description="How it was paid.", examples=["wire_transfer"])
+    source_id: Identifier | None = Field(None, description="The source it came from.")
+    settled: Flag = Field(True, description="Whether it is final; else it is in flight.")
+
+    def faults(self) -> Iterator[FieldError]:
+        yield from excess_decimals(self, self.currency)
+
+
+class SettlePayment(CommandData):
+    """Say that a payment in flight is final."""
+
+    payment_id: Identifier = Field(description="The payment in flight.")
+
+
+class RecordPaymentFailure(CommandData):
+    """Say that a payment in flight has failed."""
+
+    payment_id: Identifier = Field(description="The payment in flight.")
+    code: Identifier = Field(description="Why, for programs.", examples=["card_declined"])
+    message: LongText | None = Field(None, description="Why, for people.")
+    next_attempt_at: Instant | None = Field(
+        None, description="When it will be tried again, RFC 3339; none: not by itself."
+    )
+
+
+class RefundPayment(CommandData):
+    """Say that money of a settled payment was given back."""
+
+    payment_id: Identifier = Field(description="The payment.")
+    refund_id: Identifier = Field(description="Unique in the invoice.", examples=["ref_1"])
+    amount: GivenPositiveMoney = Field(
+        description="In the invoice's currency; at most what is left of the payment."
+    )
+    reason: LongText | None = Field(None, description="Why, in words.")
+
+
+class IssueCreditNote(CommandData):
+    """Credit an amount, or lines, of an issued invoice."""
+
+    credit_note_id: Identifier = Field(description="Unique in the invoice.", examples=["cn_1"])
+    amount: GivenPositiveMoney | None = Field(
+        None, description="With tax, in the invoice's currency; or `items`."
+    )
+    items: tuple[CreditItem, ...] = Field(
+        (), max_length=ITEMS_MAX, description="The lines to credit, instead of `amount`."
+    )
+    shipping: Flag = Field(
+        False, description="Whether to credit what is left of shipping, with its tax, too."
+    )
+    reason: LongText | None = Field(None, description="Why, in words.")
+
+    def faults(self) -> Iterator[FieldError]:
+        yield from credit_faults(self.amount, self.items, shipping=self.shipping)
+
+
+class AttachSource(CommandData):
+    """Attach a means of payment."""
+
+    source_id: Identifier = Field(description="The source.", examples=["src_1"])
+    type: Identifier = Field(description="What kind it is.", examples=["creditCard"])
+    details: Details | None = Field(
+        None,
+        description="What is to be shown of it; never a full card number.",
+        examples=[{"lastFourDigits": "1111", "brand": "Visa"}],
+    )
+
+
+class DetachSource(CommandData):
+    """Detach a means of payment."""
+
+    source_id: Identifier = Field(description="The source.")
+
+
+class ArchiveInvoice(CommandData):
+    """Put the invoice out of sight. A flag beside the state."""
+
+
+class RestoreInvoice(CommandData):
+    """Take the invoice out of the archive."""
+
+
+class SendInvoice(CommandData):
+    """Ask for the invoice to be sent by e-mail."""
+
+    to: Email | None = Field(None, description="Recipient; by default the invoice's `email`.")
+    message: LongText | None = Field(None, description="What to write with it.")
+
+
+class RecordInvoiceSent(CommandData):
+    """Say that it was sent."""
+
+    send_id: Identifier = Field(description="The sending.")
+    to: Email = Field(description="Recipient.", examples=["ada@example.com"])
+
+
+class RecordInvoiceSendFailure(CommandData):
+    """Say that it could not be sent."""
+
+    send_id: Identifier = Field(description="The sending.")
+    code: Identifier = Field(description="Why, for programs.", examples=["mailbox_unknown"])
+    message: LongText | None = Field(None, description="Why, for people.")
+
+
+class MarkInvoiceOverdue(CommandData):
+    """Say that its due date has passed. The clock sends it."""
+
+    as_of: Day = Field(description="The day that the clock shows.", examples=["2026-12-21"])
+
+
+COMMANDS: Final[Mapping[str, type[CommandData]]] = MappingProxyType(
+    {
+        command.__name__: command
+        for command in (
+            CreateInvoice,
+            UpdateInvoice,
+            DeleteInvoice,
+            OpenInvoice,
+            UnpostInvoice,
+            VoidInvoice,
+            CancelInvoice,
+            ReverseInvoice,
+            WriteOffInvoice,
+            PayInvoice,
+            RecordPayment,
+            SettlePayment,
+            RecordPaymentFailure,
+            RefundPayment,
+            IssueCreditNote,
+            AttachSource,
+            DetachSource,
+            ArchiveInvoice,
+            RestoreInvoice,
+            SendInvoice,
+            RecordInvoiceSent,
+            RecordInvoiceSendFailure,
+            MarkInvoiceOverdue,
+        )
+    }
+)
+
+
+def read_data(command_type: str, data: object) -> CommandData | Refusal:
+    """Read parsed JSON as the data of a command. Never raises, whatever it is given."""
+    command = COMMANDS.get(command_type)
+    if command is None:
+        return Refusal(RefusalCode.UNKNOWN_COMMAND, "There is no command of this type.")
+    try:
+        read = command.model_validate(data, extra="forbid")
+    except ValidationError as error:
+        return refusal_of(error)
+    faults = tuple(read.faults())
+    return invalid(faults) if faults else read

@@ -1,0 +1,90 @@
+"""A document put away until somebody looks at it."""
+
+from datetime import date
+
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from invoicing.contracts.invoice import Document
+
+
+class ExcerptItem(BaseModel):
+    """Of a line, what lists ask for."""
+
+    sku_id: str | None = None
+
+
+class Excerpt(BaseModel):
+    """The little of a document that states, numbers and lists are made from, under its names."""
+
+    currency: str
+    document_date: date
+    due_date: date
+    live_mode: bool = True
+    source_id: str | None = None
+    upstream_id: str | None = None
+    application_id: str | None = None
+    order_id: str | None = None
+    items: tuple[ExcerptItem, ...]
+    metadata: dict[str, str] | None = None
+
+
+class Filed:
+    """A document, or its JSON: the one is made from the other when it is wanted.
+
+    Most commands look at an invoice's amounts only. To read and write its lines for every payment
+    would cost more than to decide it. A field of this type is read and written as the document.
+    """
+
+    __slots__ = ("_document", "_excerpt", "_json")
+
+    def __init__(self, filed: Document | str) -> None:
+        self._document = None if isinstance(filed, str) else filed
+        self._json = filed if isinstance(filed, str) else None
+        self._excerpt: Excerpt | None = None
+
+    @property
+    def document(self) -> Document:
+        """The document."""
+        if self._document is None:
+            self._document = Document.model_validate_json(self.json_text)
+        return self._document
+
+    @property
+    def excerpt(self) -> Document | Excerpt:
+        """The document where it has been read, else as much as can be had for a quarter of that."""
+        if self._document is not None:
+            return self._document
+        if self._excerpt is None:
+            self._excerpt = Excerpt.model_validate_json(self.json_text)
+        return self._excerpt
+
+    @property
+    def json_text(self) -> str:
+        """The document's JSON, made once for all events and states that show it."""
+        if self._json is None:
+            self._json = self.document.model_dump_json()
+        return self._json
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or (isinstance(other, Filed) and other.json_text == self.json_text)
+
+    def __hash__(self) -> int:
+        return hash(self.json_text)
+
+    def __repr__(self) -> str:
+        return f"Filed({self.json_text!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        document = handler(Document)
+        told = core_schema.no_info_after_validator_function(cls, document)
+        return core_schema.json_or_python_schema(
+            told,
+            core_schema.union_schema([core_schema.is_instance_schema(cls), told]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda filed: filed.document, return_schema=document
+            ),
+        )

@@ -1,0 +1,100 @@
+"""A command's answer: accepted, or rejected with a reason that a program can act on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from invoicing.contracts.invoice import Shape
+
+ACCEPTED: Final = "command.accepted"
+REJECTED: Final = "command.rejected"
+
+ERRORS_MAX: Final = 100
+FIELD_CHARACTERS_MAX: Final = 200
+
+
+class RefusalCode(StrEnum):
+    """Why a command was rejected. A code keeps its meaning for ever."""
+
+    INVALID_COMMAND = "invalid_command"
+    UNKNOWN_COMMAND = "unknown_command"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    VERSION_CONFLICT = "version_conflict"
+    INVOICE_NOT_FOUND = "invoice_not_found"
+    INVOICE_ALREADY_EXISTS = "invoice_already_exists"
+    ILLEGAL_TRANSITION = "illegal_transition"
+    HAS_PAYMENTS = "has_payments"
+    NOTHING_TO_PAY = "nothing_to_pay"
+    NOTHING_TO_CREDIT = "nothing_to_credit"
+    PAYMENT_IN_PROGRESS = "payment_in_progress"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    AMOUNT_EXCEEDS_BALANCE = "amount_exceeds_balance"
+    DUPLICATE_PAYMENT = "duplicate_payment"
+    DUPLICATE_REFUND = "duplicate_refund"
+    DUPLICATE_CREDIT_NOTE = "duplicate_credit_note"
+    UNKNOWN_PAYMENT = "unknown_payment"
+    UNKNOWN_SOURCE = "unknown_source"
+    UNKNOWN_SELLER = "unknown_seller"
+    UNKNOWN_ITEM = "unknown_item"
+    NO_RECIPIENT = "no_recipient"
+    NEGATIVE_TOTAL = "negative_total"
+    NO_ITEMS = "no_items"
+    NOT_PAST_DUE = "not_past_due"
+    LIMIT_EXCEEDED = "limit_exceeded"
+
+
+class FieldError(BaseModel):
+    """One field that must be mended, and how. The reason never repeats the value that was sent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str = Field(
+        description="The field's path inside data, its parts joined by dots.",
+        examples=["items.0.unit_price"],
+    )
+    reason: str = Field(
+        description="What is wanted of it.", examples=["must be a decimal string such as 100.00"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rejected command: the code is for programs, the message for people."""
+
+    code: RefusalCode
+    message: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class Answer(Shape):
+    """The `data` of `command.accepted`, and what every answer says."""
+
+    command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
+    command_source: str = Field(description="The command's source.", examples=["/orders"])
+    command_type: str = Field(description="The command's type.", examples=["CreateInvoice"])
+    invoice_id: str = Field(
+        description="The invoice that the command named.", examples=["inv_1001"]
+    )
+    version: int | None = Field(
+        description="The invoice's version after the command; null when there is no invoice."
+    )
+    state: str | None = Field(
+        description="The invoice's state after the command; null when there is no invoice."
+    )
+    events: tuple[str, ...] = Field(
+        description="The names of the events it caused, in order; empty when nothing changed.",
+        examples=[["invoice.created", "invoice.opened"]],
+    )
+
+
+class Rejection(Answer):
+    """The `data` of `command.rejected`: the answer, and why nothing changed."""
+
+    code: RefusalCode = Field(description="Why it was rejected, for programs.")
+    message: str = Field(description="Why it was rejected, for people.")
+    errors: tuple[FieldError, ...] = Field(
+        description="The fields to mend, where fields are at fault."
+    )
+    available_commands: tuple[str, ...] = Field(description="What the invoice would accept now.")

@@ -1,0 +1,1 @@
+"""Field types that several messages share: money, texts, free-form details."""

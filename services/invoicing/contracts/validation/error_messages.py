@@ -1,0 +1,130 @@
+"""What is wrong with a command's data, in words that are safe to send back.
+
+Neither a path nor a reason repeats a value; a path is bounded and printable, whatever a field is
+called.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from invoicing.contracts.replies import (
+    ERRORS_MAX,
+    FIELD_CHARACTERS_MAX,
+    FieldError,
+    Refusal,
+    RefusalCode,
+)
+from invoicing.contracts.types.details import KINDS_OF_DETAIL
+from invoicing.contracts.types.money import (
+    MONEY_PATTERN,
+    PERCENTAGE_PATTERN,
+    QUANTITY_PATTERN,
+    RATE_PATTERN,
+    SIGNED_MONEY_PATTERN,
+)
+from invoicing.contracts.types.texts import (
+    COUNTRY_PATTERN,
+    DAY_PATTERN,
+    EMAIL_PATTERN,
+    INSTANT_PATTERN,
+    LOCALE_PATTERN,
+    TEXT_PATTERN,
+)
+
+# pydantic's names for what is too much of a good thing; of numbers, only money has a `lt`.
+_LIMITS: Final = {"string_too_long", "too_long", "less_than"}
+
+_AS_THE_SCHEMA_SAYS: Final = "must be written as the schema says"
+_A_DAY: Final = "must be a day of the calendar, as YYYY-MM-DD"
+_A_TIME: Final = "must be a time with its offset, such as 2026-11-20T10:00:00Z"
+_AN_OBJECT: Final = "must be an object"
+_A_WHOLE_NUMBER: Final = "must be a whole number"
+
+_REASONS: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this command",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a string",
+    "string_unicode": "must be text without lone surrogates",
+    "too_long": "must have at most {max_length} entries",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "bool_type": "must be true or false",
+    "int_type": _A_WHOLE_NUMBER,
+    "int_from_float": _A_WHOLE_NUMBER,
+    "tuple_type": "must be an array",
+    "dict_type": _AN_OBJECT,
+    "model_type": _AN_OBJECT,
+    "model_attributes_type": _AN_OBJECT,
+    "literal_error": "must be {expected}",
+    "date_parsing": _A_DAY,
+    "date_from_datetime_parsing": _A_DAY,
+    "datetime_parsing": _A_TIME,
+    "datetime_from_date_parsing": _A_TIME,
+}
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    MONEY_PATTERN: "must be a plain decimal such as 100.00, with at most 4 decimals",
+    SIGNED_MONEY_PATTERN: "must be a plain decimal such as -100.00, with at most 4 decimals",
+    QUANTITY_PATTERN: "must be a plain decimal such as 1.5, with at most 15 digits and 12 decimals",
+    RATE_PATTERN: "must be a plain decimal below 10 such as 0.2, with at most 12 decimals",
+    PERCENTAGE_PATTERN: "must be a plain decimal from 0 to 100, with at most 12 decimals",
+    TEXT_PATTERN: "must not hold NUL",
+    EMAIL_PATTERN: "must be an e-mail address",
+    LOCALE_PATTERN: "must be a language tag such as en-US",
+    COUNTRY_PATTERN: "must be two letters of ISO 3166-1, such as AT",
+    DAY_PATTERN: _A_DAY,
+    INSTANT_PATTERN: _A_TIME,
+}
+
+# The longest list of values that is worth reading in a reason.
+_VALUES_CHARACTERS_MAX: Final = 120
+
+
+def invalid(errors: Sequence[FieldError]) -> Refusal:
+    """The refusal of data that is not as its schema says."""
+    return Refusal(
+        RefusalCode.INVALID_COMMAND,
+        "The command's data is not valid; errors say where.",
+        tuple(errors[:ERRORS_MAX]),
+    )
+
+
+def refusal_of(error: ValidationError) -> Refusal:
+    """What pydantic found, in our words: over a limit where all of it is that, else invalid."""
+    details = error.errors(include_url=False, include_input=False)
+    errors = tuple(
+        FieldError(field=_path(detail["loc"]), reason=_reason(detail))
+        for detail in details[:ERRORS_MAX]
+    )
+    if not all(map(_is_over_limit, details)):
+        return invalid(errors)
+    return Refusal(
+        RefusalCode.LIMIT_EXCEEDED, "The command's data is over a limit; errors say which.", errors
+    )
+
+
+def _is_over_limit(detail: ErrorDetails) -> bool:
+    # Below 0, the limit of money is a `gt`; that of what must be above 0 is none.
+    return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
+
+
+def _path(location: Iterable[int | str]) -> str:
+    parts = (str(part) for part in location if part not in KINDS_OF_DETAIL)
+    path = ".".join(parts)[:FIELD_CHARACTERS_MAX]
+    return "".join(character if character.isprintable() else "?" for character in path)
+
+
+def _reason(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(context["pattern"], _AS_THE_SCHEMA_SAYS)
+    if len(str(context.get("expected", ""))) > _VALUES_CHARACTERS_MAX:
+        return "must be one of the values that the schema lists"
+    return _REASONS.get(detail["type"], _AS_THE_SCHEMA_SAYS).format_map(context)

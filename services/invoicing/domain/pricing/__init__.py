@@ -1,0 +1,1 @@
+"""Arithmetic: lines, discounts, tax, rounding."""

@@ -1,0 +1,1 @@
+"""What operators run: verify, recover, rebuild, redrive."""

@@ -1,0 +1,105 @@
+"""The current state, made anew from the events, beside live workers.
+
+The events are replayed window by window into a shadow of the tables that hold the state. What
+happens meanwhile is caught up with, last of all under a lock that keeps writers out for a moment;
+then the rows that differ are swapped in that one transaction. The tables themselves stay, and with
+them their grants, indexes, policies and the views on them.
+
+A window is one transaction: whoever is killed leaves it undone, and the next run goes on there.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from invoicing.maintenance.rebuild.helpers import helping
+from invoicing.maintenance.rebuild.replay import catch_up, replay_all
+from invoicing.maintenance.rebuild.shadow import (
+    DROP_SHADOW,
+    POLL_INTERVAL_SECONDS,
+    SHADOW,
+    RebuildError,
+    ShadowIncompleteError,
+    connect,
+    plan,
+    positions_done,
+)
+from invoicing.maintenance.rebuild.swap import compare, swap
+from invoicing.store.store import MIGRATE_FIRST, SchemaError
+
+PROCESSES_MAX: Final = 8
+# Two rebuilds at once would swap each other's rows: any number that nobody else takes.
+REBUILD_LOCK: Final = 7_203_114_589_122_338
+
+COUNTS: Final = f"""
+SELECT (SELECT count(*) FROM {SHADOW}.invoices) AS invoices,
+       (SELECT coalesce(sum(events), 0)::bigint FROM {SHADOW}.windows) AS events
+"""  # noqa: S608 (a constant of ours)
+
+Progress = Callable[[int, int], None]
+"""Told how many events' positions are gone through, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild came to. `differed` invoices had another state than their events."""
+
+    invoices: int
+    events: int
+    differed: int
+    resumed: bool
+
+
+async def rebuild(dsn: str, progress: Progress, processes: int | None = None) -> Rebuilt:
+    """Make the current state anew. The DSN's user must own the tables.
+
+    Raises `SchemaError`, `RebuildError`, and `ReplayError` where an event cannot be replayed.
+    """
+    processes = processes or min(os.cpu_count() or 1, PROCESSES_MAX)
+    async with _alone(dsn) as connection:
+        resumed = await plan(connection)
+        await _replay(connection, dsn, progress, processes)
+        await catch_up(connection)
+        try:
+            await compare(connection, dsn, processes)
+            differed = await swap(connection)
+        except ShadowIncompleteError:
+            await connection.execute(DROP_SHADOW)
+            raise
+        (counts,) = await connection.fetch(COUNTS)
+        await connection.execute(DROP_SHADOW)
+    return Rebuilt(counts["invoices"], counts["events"], differed, resumed)
+
+
+@asynccontextmanager
+async def _alone(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(dsn)
+    try:
+        if await connection.fetchval("SELECT to_regclass('invoice_labels')") is None:
+            raise SchemaError(MIGRATE_FIRST)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILD_LOCK):
+            raise RebuildError("Another rebuild is running.")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _replay(
+    connection: asyncpg.Connection, dsn: str, progress: Progress, processes: int
+) -> None:
+    with helping(dsn, processes - 1):
+        replaying = asyncio.create_task(replay_all(dsn))
+        try:
+            while not replaying.done():
+                await asyncio.wait({replaying}, timeout=POLL_INTERVAL_SECONDS)
+                progress(*await positions_done(connection))
+            await replaying
+        finally:
+            replaying.cancel()
+            # Cancelled a second time, as by `asyncio.run` at its end, asyncpg waits for ever.
+            await asyncio.wait({replaying})

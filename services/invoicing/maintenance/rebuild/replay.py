@@ -1,0 +1,105 @@
+"""Events replayed into the shadow: window by window, then whatever has come since."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import asyncpg
+
+from invoicing.maintenance.rebuild.shadow import (
+    IS_ANY_LEFT,
+    POLL_INTERVAL_SECONDS,
+    SHADOW,
+    TAKE_WINDOW,
+    WINDOW_IS_DONE,
+    caught_up_to,
+    connect,
+    settled_position,
+)
+from invoicing.runtime.garbage import rarely_collected
+from invoicing.store.history import folded
+from invoicing.store.states import stored_invoice
+from invoicing.store.store import StoredInvoice, copy_states, save_states
+
+STATES_AT_ONCE: Final = 2_000
+FEW_INVOICES: Final = 500
+# Beside busy workers there is always something more; what is left then is left for the lock.
+CATCH_UP_ROUNDS_MAX: Final = 20
+
+CREATED_WITHIN: Final = """
+SELECT invoice_id FROM events WHERE position BETWEEN $1 AND $2 AND version = 1
+"""
+
+CHANGED_SINCE: Final = """
+SELECT DISTINCT invoice_id FROM events WHERE position > $1
+"""
+
+
+async def replay_all(dsn: str) -> None:
+    """Replay windows until all are done, whoever has taken them."""
+    connection = await connect(dsn)
+    try:
+        await replay_free_windows(connection)
+        # Others are at these: they will be done, or free again.
+        while await connection.fetchval(IS_ANY_LEFT):
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            await replay_free_windows(connection)
+    finally:
+        await connection.close()
+
+
+async def replay_free_windows(connection: asyncpg.Connection) -> None:
+    """Replay windows until there is none left that nobody has taken."""
+    with rarely_collected():
+        while await replay_window(connection):
+            pass
+
+
+async def replay_window(connection: asyncpg.Connection) -> bool:
+    """Replay the next window that nobody has taken, in one transaction; False if there is none."""
+    async with connection.transaction():
+        window = await connection.fetchrow(TAKE_WINDOW)
+        if window is None:
+            return False
+        created = [row["invoice_id"] for row in await connection.fetch(CREATED_WITHIN, *window)]
+        events = 0
+        async for states in _states(connection, created):
+            await copy_states(connection, states, SHADOW)
+            events += sum(state.version for state in states)
+        await connection.execute(WINDOW_IS_DONE, window["first_position"], events)
+    return True
+
+
+async def catch_up(connection: asyncpg.Connection) -> None:
+    """Replay what has changed since, until a round has little left to do."""
+    for _ in range(CATCH_UP_ROUNDS_MAX):
+        since = await caught_up_to(connection)
+        position = await settled_position(connection)
+        changed = await replay_changed(connection, since)
+        await connection.execute(f"UPDATE {SHADOW}.progress SET caught_up_to = $1", position)  # noqa: S608
+        if len(changed) < FEW_INVOICES:
+            return
+
+
+async def replay_changed(connection: asyncpg.Connection, position: int) -> list[str]:
+    """Replay the invoices with events after the position; returns their ids."""
+    changed = [row["invoice_id"] for row in await connection.fetch(CHANGED_SINCE, position)]
+    async with connection.transaction():
+        schema = await connection.fetchval("SELECT current_schema()")
+        async for states in _states(connection, changed):
+            await connection.execute(f'SET LOCAL search_path = {SHADOW}, "{schema}"')
+            await save_states(connection, states)
+            await connection.execute(f'SET LOCAL search_path = "{schema}"')
+    return changed
+
+
+async def _states(
+    connection: asyncpg.Connection, invoice_ids: list[str]
+) -> AsyncIterator[list[StoredInvoice]]:
+    states: list[StoredInvoice] = []
+    async for invoice in folded(connection, invoice_ids):
+        states.append(stored_invoice(invoice, is_told_whole=True))
+        if len(states) == STATES_AT_ONCE:
+            yield states
+            states = []
+    yield states

@@ -1,0 +1,17 @@
+"""Nobody else is at work."""
+
+from invoicing.runtime.kafka import group_members
+from invoicing.runtime.settings import Settings
+
+
+class RecoveryError(Exception):
+    """The recovery cannot be done. Nothing was changed by it; the message says what to do."""
+
+
+async def check_quiet(settings: Settings) -> None:
+    """Raises `RecoveryError` while workers run: they would decide by what is about to change."""
+    if members := await group_members(settings, settings.consumer_group):
+        raise RecoveryError(
+            f"{members} workers of group {settings.consumer_group} are running. Stop all of them"
+            " first; one that was killed is out of the group after its session timeout."
+        )

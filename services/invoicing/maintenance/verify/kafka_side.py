@@ -1,0 +1,140 @@
+"""The topics, written to the spill by digests."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from invoicing.contracts.envelope import Unreadable, read_command
+from invoicing.maintenance.topics import Ends, Extent, read_topic, reading_committed
+from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
+from invoicing.maintenance.verify.spill import Spill
+from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.settings import Settings
+from invoicing.store.store import Position
+
+DIGEST_BYTES: Final = 16
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """What each topic still held."""
+
+    commands: Extent
+    events: Extent
+    answers: Extent
+    dead_letters: Extent
+
+
+def digest(value: bytes) -> bytes:
+    """What stands for a value in the spill."""
+    return hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
+
+
+async def spill_topics(
+    settings: Settings,
+    homes: int,
+    ends: Ends,
+    spill: Spill,
+    report: Report,
+    progress: Progress,
+) -> Extents:
+    """Read all four topics up to these ends. Raises `UnfinishedTransactionError`.
+
+    `homes` are among how many lanes invoices are at home.
+    """
+    async with reading_committed(settings) as consumer:
+        reading = _Reading(consumer, ends, spill, report, progress)
+        return Extents(
+            events=await reading.topic(settings.topic_events, "published_events", _event_row),
+            answers=await reading.topic(
+                settings.topic_replies, "published_answers", _published_answer_row
+            ),
+            dead_letters=await reading.topic(
+                settings.topic_dead_letter,
+                "dead_letters",
+                partial(_dead_letter_row, topic_commands=settings.topic_commands),
+            ),
+            commands=await reading.topic(
+                settings.topic_commands, "records", partial(_record_row, homes=homes)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    consumer: AIOKafkaConsumer
+    ends: Ends
+    spill: Spill
+    report: Report
+    progress: Progress
+
+    async def topic(self, topic: str, table: str, row: Callable[[ConsumerRecord], Row]) -> Extent:
+        extent = Extent()
+        async for records in read_topic(self.consumer, topic, self.ends, extent):
+            self.spill.add(table, self._rows(records, row))
+            self.progress(topic, extent.records, extent.length)
+        return extent
+
+    def _rows(
+        self, records: Sequence[ConsumerRecord], row: Callable[[ConsumerRecord], Row]
+    ) -> Iterator[Row]:
+        for record in records:
+            try:
+                yield row(record)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                self.report(_unreadable(record, error))
+
+
+def _unreadable(record: ConsumerRecord, error: Exception) -> Finding:
+    position = Position(record.topic, record.partition, record.offset)
+    return Finding(
+        FindingKind.MESSAGE_UNREADABLE,
+        None,
+        f"a message of this service at {position}",
+        type(error).__name__,
+    )
+
+
+def _event_row(record: ConsumerRecord) -> Row:
+    event = orjson.loads(record.value)
+    return (
+        str(event["subject"]), int(event["version"]), digest(record.value),
+        record.key == event["subject"].encode(), record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _published_answer_row(record: ConsumerRecord) -> Row:
+    answer = orjson.loads(record.value)
+    data = answer["data"]
+    return (
+        str(data["command_source"]), str(data["command_id"]), str(data["invoice_id"]),
+        data.get("code"), digest(record.value), record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _record_row(record: ConsumerRecord, homes: int) -> Row:
+    command = read_command(record.value, record.headers)
+    value = digest(record.value or b"")
+    if isinstance(command, Unreadable):
+        return (None, None, None, None, value, True, record.partition, record.offset)
+    at_home = partition_of(command.subject.encode(), homes) == record.partition
+    return (
+        command.source, command.id, command.subject, command.body_hash, value, at_home,
+        record.partition, record.offset,
+    )  # fmt: skip
+
+
+def _dead_letter_row(record: ConsumerRecord, topic_commands: str) -> Row:
+    # A record that was sent again from here and failed again tells of both; the last is its own.
+    told = {name: value for name, value in record.headers if value is not None}
+    stood = (int(told["dl_partition"]), int(told["dl_offset"]))
+    # Under another topic's name, a position says nothing about the records of this one.
+    of_record = stood if told["dl_topic"] == topic_commands.encode() else (None, None)
+    return (*of_record, digest(record.value or b""), record.partition, record.offset)

@@ -1,0 +1,168 @@
+"""An invoice and its history as people read them, on 80 columns."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from rich import box
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from invoicing.contracts.invoice import Address, Document, Party, SellerParty, WorkedItem
+from invoicing.domain.invoice import Invoice
+from invoicing.ops.support.formatting import changes, clock, plain, short_type
+from invoicing.store.store import StoredEvent
+
+COLUMNS: Final = 80
+
+
+def history_table(events: Sequence[StoredEvent]) -> Table:
+    """An invoice's events, a row each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Version", justify="right")
+    table.add_column("Time (UTC)", no_wrap=True)
+    table.add_column("Event", no_wrap=True)
+    table.add_column("What changed")
+    said: dict[str, Any] = {}
+    for event in events:
+        data = orjson.loads(event.document)["data"]
+        table.add_row(
+            str(event.version),
+            clock(event.recorded_at),
+            short_type(event.type),
+            Text("\n".join(changes(said, data))),
+        )
+        said |= data
+    return table
+
+
+def invoice_panel(invoice: Invoice) -> Panel:
+    """An invoice on one page: who, what, how much, and what is still due."""
+    return Panel(
+        Group(_parties(invoice), "", _items(invoice.document), "", _amounts(invoice)),
+        title=Text(f"{invoice.invoice_number or 'no number'} - {invoice.state}", style="bold"),
+        title_align="left",
+        subtitle=Text(f"{invoice.invoice_id}, version {invoice.version}"),
+        subtitle_align="right",
+        width=COLUMNS,
+        padding=(1, 2),
+    )
+
+
+def _parties(invoice: Invoice) -> Table:
+    document = invoice.document
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    grid.add_row("Seller", Text(plain(_seller(document.seller))))
+    grid.add_row("Customer", Text(plain(_customer(document))))
+    grid.add_row("Dated", f"{document.document_date}, due {document.due_date}")
+    if document.memo:
+        grid.add_row("Memo", Text(plain(document.memo)))
+    if invoice.archived:
+        grid.add_row("Archived", "yes")
+    grid.add_row("Recorded", f"{clock(invoice.updated_at)} UTC")
+    return grid
+
+
+def _seller(seller: SellerParty) -> str:
+    return ", ".join(filter(None, [seller.name or seller.id, *_lines(seller.address)]))
+
+
+def _customer(document: Document) -> str:
+    party = document.bill_to or Party()
+    names = [document.customer_id, party.organization, party.name]
+    return ", ".join(filter(None, [*names, *_lines(party.address)]))
+
+
+def _lines(address: Address | None) -> list[str | None]:
+    if address is None:
+        return []
+    return [
+        address.line1,
+        address.line2,
+        address.postal_code,
+        address.city,
+        address.state,
+        address.country,
+    ]
+
+
+def _items(document: Document) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table.add_column("Item")
+    for heading in ("Quantity", "Price", "Discount", "Tax", "Total"):
+        table.add_column(heading, justify="right")
+    for item in document.items:
+        table.add_row(
+            Text(plain(item.description or item.sku_id or item.id)),
+            item.quantity,
+            item.unit_price or str(item.amount),
+            _unless_zero(item.discount_amount),
+            _tax(item),
+            str(item.total),
+        )
+    return table
+
+
+def _tax(item: WorkedItem) -> str:
+    rate = item.tax.rate if item.tax else None
+    return str(item.tax_amount) if rate is None else f"{item.tax_amount} ({percent(rate)})"
+
+
+def percent(rate: str) -> str:
+    """A rate as people say it: 0.07125 is 7.125 %."""
+    digits = f"{Decimal(rate) * 100:f}"
+    return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}%"
+
+
+def _unless_zero(amount: Decimal) -> str:
+    return str(amount) if amount else ""
+
+
+def _amounts(invoice: Invoice) -> Table:
+    """What adds up to the total on the left, what is left of it on the right."""
+    sides = Table.grid(padding=(0, 4), expand=True)
+    sides.add_row(_sums(_parts_of_total(invoice.document)), _sums(_parts_of_balance(invoice)))
+    return sides
+
+
+def _sums(rows: Iterator[tuple[str, Decimal]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(justify="right", no_wrap=True)
+    for name, amount in rows:
+        grid.add_row(Text(name), f"{amount:f}")
+    return grid
+
+
+def _parts_of_total(document: Document) -> Iterator[tuple[str, Decimal]]:
+    yield "Subtotal", document.subtotal
+    optional = {
+        "Discount": -document.total_discount,
+        "Fees": document.total_fees,
+        "Duties": document.total_duties,
+        "Importer tax": document.total_importer_tax,
+        "Shipping": document.total_shipping,
+    }
+    yield from ((name, amount) for name, amount in optional.items() if amount)
+    included = ", included" if document.tax_inclusive else ""
+    for group in document.tax_groups:
+        rate = percent(group.rate) if group.rate is not None else plain(group.category)
+        yield f"Tax {rate} on {group.net:f}{included}", group.tax
+    yield f"Total {document.currency}", document.total
+
+
+def _parts_of_balance(invoice: Invoice) -> Iterator[tuple[str, Decimal]]:
+    yield "Paid", invoice.amount_paid
+    optional = {
+        "Refunded": invoice.amount_refunded,
+        "Credited": invoice.amount_credited,
+        "Written off": invoice.amount_written_off,
+        "Overpaid": invoice.amount_overpaid,
+    }
+    yield from ((name, amount) for name, amount in optional.items() if amount)
+    yield f"Due {invoice.currency}", invoice.amount_due

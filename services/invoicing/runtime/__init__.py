@@ -1,0 +1,1 @@
+"""What every process needs and no room owns: settings, logs, clients, health."""

@@ -1,0 +1,1 @@
+"""Postgres: events, answers and current state, written in one transaction."""

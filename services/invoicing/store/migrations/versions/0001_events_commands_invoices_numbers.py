@@ -1,0 +1,12 @@
+"""Events, commands, invoices and number series, with the roles that may touch them."""
+
+from invoicing.store.migrations.script import run_beside
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_beside(__file__)

@@ -1,0 +1,12 @@
+"""What lists filter and sort by, and readers that see one seller only."""
+
+from invoicing.store.migrations.script import run_beside
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_beside(__file__)

@@ -1,0 +1,12 @@
+"""How far each lane has come, as the database knows it."""
+
+from invoicing.store.migrations.script import run_beside
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_beside(__file__)

@@ -1,0 +1,1 @@
+"""One revision each, with its SQL in a file beside it."""

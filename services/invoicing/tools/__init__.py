@@ -1,0 +1,1 @@
+"""For development and trying out: demo, bench, schema generator. Not in the image."""

@@ -1,0 +1,64 @@
+"""`invoicing bench`: how fast, beside something else that runs in the same minutes."""
+
+import asyncio
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import orjson
+import typer
+
+from invoicing.ops.support.console import out, print_line, print_note
+from invoicing.ops.support.failures import BenchError, reaching_kafka, reaching_postgres
+from invoicing.ops.support.interruption import interrupted_once
+from invoicing.runtime.settings import read_settings
+from invoicing.tools.bench.figures import Row
+from invoicing.tools.bench.page import FIGURES, PAGE, write
+from invoicing.tools.bench.scale import QUICK, STANDARD
+from invoicing.tools.bench.table import table_of
+
+
+def bench(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROW", help="Ask this question alone. May be given again."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Less of everything: for a look, not for a judgement.")
+    ] = False,
+    directory: Annotated[
+        Path, typer.Option("--output", metavar="DIRECTORY", help="Where the page and the JSON go.")
+    ] = Path("bench-results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure the service beside its opponents, in turns, and tell the ratios.
+
+    Needs a real Kafka and a Postgres whose user may create databases: it makes topics and databases
+    of its own there, and removes them. Other work on the machine weighs on both sides of a ratio,
+    but leaves it less certain. Needs the packages of `invoicing[bench]`.
+    """
+    if find_spec("psutil") is None or find_spec("eventsourcing") is None:
+        raise BenchError("Packages are missing. Install them with: pip install 'invoicing[bench]'")
+    # Imported here, for no container has what it imports.
+    from invoicing.tools.bench.run import asked, run
+
+    began = perf_counter()
+
+    def tell(words: str) -> None:
+        print_note(f"{perf_counter() - began:4.0f} s  {words}")
+
+    rows: list[Row] = []
+
+    def keep(row: Row) -> None:
+        rows.append(row)
+        write(rows, directory)  # each time, so that whoever stops it has what was measured so far
+        if not as_json:
+            out.print(table_of(row))
+
+    with interrupted_once(), reaching_kafka(), reaching_postgres():
+        scale = QUICK if quick else STANDARD
+        asyncio.run(run(read_settings(), asked(only, quick), scale, tell, keep))
+    if as_json:
+        print_line(orjson.dumps(rows).decode())
+    print_note(f"Written: {directory / PAGE} and {directory / FIGURES}")

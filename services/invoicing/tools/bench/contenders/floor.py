@@ -1,0 +1,204 @@
+"""The floor: the same consuming, COPY, publishing and committing as the worker's, with no logic.
+
+    python -m invoicing.tools.bench.contenders.floor < SHAPE
+
+Nothing is decoded, loaded or decided. The record's key is taken for the invoice, and each command
+becomes as many rows and bytes as the service wrote for the same commands on average, which SHAPE
+tells as JSON. They are stored in the same tables and published as the service does it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import cycle
+from typing import Any, Final
+
+import asyncpg
+import orjson
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from invoicing.contracts.envelope import HEADERS
+from invoicing.domain.list_index import Listing
+from invoicing.runtime.garbage import rarely_collected
+from invoicing.runtime.kafka import client_options, producer_options
+from invoicing.runtime.settings import Settings, read_settings
+from invoicing.store.store import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice, save_states
+from invoicing.worker.publisher import BATCH_BYTES_MAX
+
+FETCH_RECORDS_MAX: Final = 5_000
+QUEUE_BATCHES_MAX: Final = 8
+VERSIONS_A_COMMAND: Final = 10
+"""So far apart are the versions of two commands, for none may come twice."""
+
+Records = Sequence[ConsumerRecord]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the service wrote for the same load, on average, and some of the texts that it wrote."""
+
+    events_a_command: float
+    answers_a_command: float
+    states_a_command: float
+    labels_a_command: float
+    events: list[str]
+    answers: list[str]
+    snapshots: list[str]
+
+
+async def main(settings: Settings, shape: Shape) -> None:
+    """Consume until somebody ends the process."""
+    pool = await asyncpg.create_pool(settings.dsn, max_size=10)
+    consumer = AIOKafkaConsumer(
+        settings.topic_commands,
+        **client_options(settings),
+        group_id=settings.consumer_group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+        session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+    )
+    await consumer.start()
+    with rarely_collected():
+        await _consume(settings, shape, pool, consumer)
+
+
+async def _consume(
+    settings: Settings, shape: Shape, pool: asyncpg.Pool, consumer: AIOKafkaConsumer
+) -> None:
+    queues: dict[TopicPartition, asyncio.Queue[Records]] = {}
+    async with asyncio.TaskGroup() as lanes:
+        while True:
+            fetched = await consumer.getmany(timeout_ms=100, max_records=FETCH_RECORDS_MAX)
+            for partition, records in fetched.items():
+                if partition not in queues:
+                    queues[partition] = asyncio.Queue(QUEUE_BATCHES_MAX)
+                    lanes.create_task(_lane(settings, shape, pool, partition, queues[partition]))
+                for start in range(0, len(records), settings.batch_records_max):
+                    await queues[partition].put(records[start : start + settings.batch_records_max])
+
+
+async def _lane(
+    settings: Settings,
+    shape: Shape,
+    pool: asyncpg.Pool,
+    partition: TopicPartition,
+    queue: asyncio.Queue[Records],
+) -> None:
+    producer = AIOKafkaProducer(
+        **producer_options(settings),
+        transactional_id=f"{settings.consumer_group}-{partition.partition}",
+        max_batch_size=BATCH_BYTES_MAX,
+    )
+    await producer.start()
+    while True:
+        records = await queue.get()
+        await _store(pool, shape, records)
+        await _publish(producer, settings, shape, partition, records)
+
+
+async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
+    now = datetime.now(UTC)
+    events, answers = cycle(shape.events), cycle(shape.answers)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.copy_records_to_table(
+            "events",
+            records=(
+                (
+                    *(_id(record), _version(record, n), "invoice.opened", next(events)),
+                    *("/bench", "c", now),
+                )
+                for record, n in _spread(records, shape.events_a_command)
+            ),
+            columns=EVENT_COLUMNS,
+        )
+        await connection.copy_records_to_table(
+            "commands",
+            records=(
+                (
+                    *("/bench", f"{_id(record)}/{record.offset}", _id(record), b"h" * 32),
+                    *(next(answers), 1, 2, record.topic, record.partition, record.offset, now),
+                )
+                for record, _ in _spread(records, shape.answers_a_command)
+            ),
+            columns=COMMAND_COLUMNS,
+        )
+        await save_states(connection, list(_states(shape, records, now)))
+
+
+async def _publish(
+    producer: AIOKafkaProducer,
+    settings: Settings,
+    shape: Shape,
+    partition: TopicPartition,
+    records: Records,
+) -> None:
+    await producer.begin_transaction()
+    waiting: list[Any] = []
+    for topic, texts, share in (
+        (settings.topic_events, shape.events, shape.events_a_command),
+        (settings.topic_replies, shape.answers, 1.0),
+    ):
+        keys = [record.key for record, _ in _spread(records, share)]
+        waiting += [
+            await producer.send_batch(batch, topic, partition=partition.partition)
+            for batch in _batches(producer, keys, texts)
+        ]
+    await asyncio.gather(*waiting)
+    await producer.send_offsets_to_transaction(
+        {partition: records[-1].offset + 1}, settings.consumer_group
+    )
+    await producer.commit_transaction()
+
+
+def _batches(
+    producer: AIOKafkaProducer, keys: Sequence[bytes], texts: Sequence[str]
+) -> Iterator[Any]:
+    batch = producer.create_batch()
+    for key, text in zip(keys, cycle(texts), strict=False):
+        value = text.encode()
+        fields = {"key": key, "value": value, "timestamp": None, "headers": list(HEADERS)}
+        if batch.append(**fields) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(**fields)
+    yield batch
+
+
+def _spread(records: Records, share: float) -> Iterator[tuple[ConsumerRecord, int]]:
+    """Each record as often as its part of the share comes to, and for the how manieth time."""
+    for place, record in enumerate(records):
+        for n in range(int((place + 1) * share) - int(place * share)):
+            yield record, n
+
+
+def _id(record: ConsumerRecord) -> str:
+    return str(record.key.decode())
+
+
+def _version(record: ConsumerRecord, n: int) -> int:
+    return int(record.offset) * VERSIONS_A_COMMAND + n + 1
+
+
+def _states(shape: Shape, records: Records, now: datetime) -> Iterator[StoredInvoice]:
+    """As many of the invoices that the batch names as the service changed, and labelled anew."""
+    ids = list(dict.fromkeys(map(_id, records)))[: round(len(records) * shape.states_a_command)]
+    labelled = round(len(records) * shape.labels_a_command)
+    snapshots, day, amount = cycle(shape.snapshots), now.date(), Decimal("321.38")
+    listing = Listing(day, day, live_mode=True, labels=("currency=USD",))
+    for place, id_ in enumerate(ids):
+        yield StoredInvoice(
+            id=id_, version=2, state="open", standing="upcoming", archived=False,
+            seller_id="default", customer_id="cus_42", number=id_, total=amount, amount_due=amount,
+            attempt_count=0, document=next(snapshots), created_at=now, updated_at=now,
+            listing=listing if place < labelled else None,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    uvloop.run(main(read_settings(), Shape(**orjson.loads(sys.stdin.buffer.read()))))

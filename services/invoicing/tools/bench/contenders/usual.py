@@ -1,0 +1,144 @@
+"""The usual design: a FastStream handler for each message, one transaction a command, then publish.
+
+    python -m invoicing.tools.bench.contenders.usual
+
+Written as FastStream's documentation has it, around the same domain, and tuned as a competent user
+would: one consumer for each partition, a pool of connections, uvloop, no log line a message. It
+promises less than the service: a crash between the transaction and the publishing loses events.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import asyncpg
+import uvloop
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from invoicing.contracts.envelope import HEADERS
+from invoicing.domain.numbering import format_number
+from invoicing.domain.sellers import Sellers
+from invoicing.runtime.kafka import security
+from invoicing.runtime.postgres import open_pool
+from invoicing.runtime.settings import Settings, read_settings
+from invoicing.store.store import (
+    COMMAND_COLUMNS,
+    EVENT_COLUMNS,
+    WRITER_ROLE,
+    Appendix,
+    Position,
+    Store,
+    StoredAnswer,
+    StoredEvent,
+    save_states,
+)
+from invoicing.worker.batch import BatchHandler, Publication, Record
+
+WORKERS_MAX: Final = 8
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    names = ", ".join(f'"{column}"' for column in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 (our own words only)
+
+
+INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
+INSERT_ANSWER: Final = _insert("commands", COMMAND_COLUMNS)
+
+
+class InsertingStore(Store):
+    """Writes one command's rows with INSERT: for so few, COPY only costs another round trip."""
+
+    async def append(self, appendix: Appendix) -> None:
+        """Write it all in one transaction."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
+            if appendix.events:
+                await connection.executemany(INSERT_EVENT, map(_event_row, appendix.events))
+            if appendix.answers:
+                await connection.executemany(INSERT_ANSWER, map(_answer_row, appendix.answers))
+            await save_states(connection, appendix.invoices.values())
+
+
+def _event_row(event: StoredEvent) -> tuple[object, ...]:
+    return (
+        event.invoice_id, event.version, event.type, event.document,
+        *event.command_key, event.recorded_at,
+    )  # fmt: skip
+
+
+def _answer_row(answer: StoredAnswer) -> tuple[object, ...]:
+    at = answer.position
+    return (
+        *answer.command_key, answer.invoice_id, answer.body_hash, answer.document,
+        *(answer.versions or (None, None)), at.topic, at.partition, at.offset, answer.recorded_at,
+    )  # fmt: skip
+
+
+def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
+    """The broker with its one subscriber."""
+    sellers = Sellers()
+    numbered = partial(format_number, sellers=sellers)
+    store = InsertingStore(pool, numbered, settings.consumer_group)
+    handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        security=security(settings),
+        acks="all",
+        enable_idempotence=True,
+        logger=None,
+    )
+
+    @broker.subscriber(
+        settings.topic_commands,
+        group_id=settings.consumer_group,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        max_workers=WORKERS_MAX,
+        session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+        decoder=_as_it_is,
+    )
+    async def handle(message: KafkaMessage) -> None:
+        publication = await handler.handle([_record(message)], lambda _: True)
+        await _publish(publication)
+
+    async def _publish(publication: Publication) -> None:
+        headers = {name: value.decode() for name, value in HEADERS}
+        for stored, topic in (
+            (publication.events, settings.topic_events),
+            (publication.answers, settings.topic_replies),
+        ):
+            await asyncio.gather(
+                *(
+                    broker.publish(
+                        row.document.encode(), topic, key=row.invoice_id.encode(), headers=headers
+                    )
+                    for row in stored
+                )
+            )
+
+    return broker
+
+
+async def _as_it_is(message: KafkaMessage) -> bytes:
+    return bytes(message.body)
+
+
+def _record(message: KafkaMessage) -> Record:
+    record = message.raw_message
+    assert not isinstance(record, tuple)
+    position = Position(record.topic, record.partition, record.offset)
+    return Record(position, record.key, record.value, record.headers, record.timestamp)
+
+
+async def main(settings: Settings) -> None:
+    """Consume until somebody ends the process."""
+    pool = await open_pool(settings, WRITER_ROLE)
+    await FastStream(create_broker(settings, pool), logger=None).run()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(read_settings()))

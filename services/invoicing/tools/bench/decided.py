@@ -1,0 +1,46 @@
+"""What the service would store for commands, decided in memory: for measuring a store alone."""
+
+import asyncio
+from collections.abc import Sequence
+from copy import deepcopy
+from datetime import UTC, datetime
+
+from invoicing.domain.sellers import Sellers
+from invoicing.ops.support.command_file import ReadyCommand
+from invoicing.store.memory import MemoryStore
+from invoicing.store.store import Appendix, Position
+from invoicing.worker.batch import BatchHandler, Record
+
+
+def decided(commands: Sequence[ReadyCommand], batch: int) -> list[Appendix]:
+    """What each batch of so many commands adds, with placeholders where its numbers will be."""
+    store = _KeepingStore(Sellers())
+    handler = BatchHandler(store, Sellers(), lambda: datetime.now(UTC))
+    records = recorded(commands)
+
+    async def handle_all() -> None:
+        for start in range(0, len(records), batch):
+            await handler.handle(records[start : start + batch], lambda _: True)
+
+    asyncio.run(handle_all())
+    return store.appendices
+
+
+def recorded(commands: Sequence[ReadyCommand]) -> list[Record]:
+    """The commands as records of a topic that is nowhere."""
+    return [
+        Record(Position("bench", 0, offset), command.invoice_id.encode(), command.value, (), 0)
+        for offset, command in enumerate(commands)
+    ]
+
+
+class _KeepingStore(MemoryStore):
+    """Keeps what is appended as it was given, too."""
+
+    def __init__(self, sellers: Sellers) -> None:
+        super().__init__(sellers)
+        self.appendices: list[Appendix] = []
+
+    async def append(self, appendix: Appendix) -> None:
+        self.appendices.append(deepcopy(appendix))
+        await super().append(appendix)

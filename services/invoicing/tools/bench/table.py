@@ -1,0 +1,55 @@
+"""The figures as a table in a terminal."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from invoicing.tools.bench.figures import Row, Series
+
+
+def table_of(row: Row) -> RenderableType:
+    """A row's contenders with median and spread, then its ratios with their aims."""
+    parts: list[RenderableType] = [Text(row.title, style="bold"), _series(row)]
+    if row.ratios:
+        parts.append(_ratios(row))
+    parts += [Text(note, style="dim") for note in row.notes]
+    return Group(*parts, "")
+
+
+def number(value: float) -> str:
+    """A figure with as many digits as mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def spread(series: Series) -> str:
+    """The smallest and the largest sample."""
+    return f"{number(min(series.samples))} to {number(max(series.samples))}"
+
+
+def _series(row: Row) -> Table:
+    table = _table("", "Median", "Spread", "")
+    for series in row.series:
+        wide = spread(series) if len(series.samples) > 1 else ""
+        table.add_row(Text(series.name), number(series.median), wide, series.unit)
+    return table
+
+
+def _ratios(row: Row) -> Table:
+    table = _table("Ratio", "Median", "Spread", "Aim")
+    for ratio in row.ratios:
+        colour = "green" if ratio.is_met else "red"
+        table.add_row(
+            ratio.name,
+            Text(f"{ratio.median:.2f}", style=colour),
+            f"{min(ratio.samples):.2f} to {max(ratio.samples):.2f}",
+            ratio.told_aim,
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place in (1, 2) else "left")
+    return table

@@ -1,0 +1,147 @@
+"""The topics as AsyncAPI 3.0: what stands in each, who writes it, under which key.
+
+https://www.asyncapi.com/docs/reference/specification/v3.0.0 and its Kafka bindings, 0.5.0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from invoicing.contracts.envelope import CONTENT_TYPE, UnreadableReason
+from invoicing.runtime.settings import Settings
+from invoicing.tools.schemas.messages import Kind, Message
+
+_BINDING_VERSION: Final = "0.5.0"
+_MEDIA_TYPE: Final = CONTENT_TYPE.decode().partition(";")[0]
+_DEAD_LETTER: Final = "deadLetter"
+
+_INFO: Final = (
+    "Commands in on one topic; what happened, and an answer to every command, out on two others."
+    " Topics have their default names here. The record's key is the invoice's id everywhere;"
+    " commands and events have the same number of partitions, and an invoice's events go to the"
+    " partition that its commands belong to. Read with isolation.level=read_committed, each event"
+    " is there once, in the order of `version`. Values are CloudEvents 1.0 in structured JSON mode;"
+    " commands are taken in binary mode (`ce_` headers) too."
+)
+
+_DEAD_LETTER_HEADERS: Final = {
+    "dl_reason": {
+        "type": "string",
+        "enum": [reason.value for reason in UnreadableReason],
+        "description": "Why, for programs.",
+    },
+    "dl_message": {"type": "string", "description": "Why, for people; without its content."},
+    "dl_topic": {"type": "string", "description": "The topic that it came on."},
+    "dl_partition": {"type": "string", "pattern": "^[0-9]+$", "description": "Its partition."},
+    "dl_offset": {"type": "string", "pattern": "^[0-9]+$", "description": "Its offset."},
+    "dl_failed_at": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When it was set aside, in UTC.",
+    },
+}
+
+
+def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
+    """The whole document; payloads are the schema files beside it."""
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:invoicing",
+        "info": {"title": "Invoicing", "version": version("invoicing"), "description": _INFO},
+        "defaultContentType": _MEDIA_TYPE,
+        "channels": {
+            "commands": _channel(
+                "topic_commands", "Commands, from any producer.", _of(messages, "command")
+            ),
+            "events": _channel(
+                "topic_events", "What happened to each invoice.", _of(messages, "event")
+            ),
+            "replies": _channel(
+                "topic_replies", "One answer to every command.", _of(messages, "answer")
+            ),
+            "deadLetters": _channel(
+                "topic_dead_letter",
+                "Records of the commands topic that cannot be read, byte for byte.",
+                [_DEAD_LETTER],
+            ),
+        },
+        "operations": {
+            "receiveCommands": {
+                **_operation("receive", "commands", "Takes commands, each once."),
+                "reply": {"channel": {"$ref": "#/channels/replies"}},
+            },
+            "sendEvents": _operation("send", "events", "Tells what commands led to."),
+            "sendReplies": _operation("send", "replies", "Accepts or rejects each command."),
+            "sendDeadLetters": _operation("send", "deadLetters", "Sets aside what is no command."),
+        },
+        "components": {
+            "messages": {message.type: _message(message) for message in messages}
+            | {_DEAD_LETTER: _dead_letter()}
+        },
+    }
+
+
+def _of(messages: Iterable[Message], kind: Kind) -> list[str]:
+    return [message.type for message in messages if message.kind == kind]
+
+
+def _channel(setting: str, description: str, names: Iterable[str]) -> dict[str, Any]:
+    topic = Settings.model_fields[setting].default
+    return {
+        "address": topic,
+        "description": description,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": _kafka(
+            topic=topic, partitions=Settings.model_fields["topic_partitions"].default
+        ),
+    }
+
+
+def _operation(action: str, channel: str, summary: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "name": message.type,
+        "title": message.type,
+        "summary": message.schema["description"],
+        "contentType": _MEDIA_TYPE,
+        "correlationId": {"location": "$message.payload#/correlationid"},
+        "payload": {"$ref": f"./{message.path}"},
+        "bindings": _kafka(key={"type": "string", "description": "The invoice's id: `subject`."}),
+        "examples": [{"payload": example} for example in message.examples],
+    }
+
+
+def _dead_letter() -> dict[str, Any]:
+    example = {
+        "dl_reason": UnreadableReason.NOT_JSON.value,
+        "dl_message": "The record is not JSON: Expecting value at 0.",
+        "dl_topic": Settings.model_fields["topic_commands"].default,
+        "dl_partition": "3",
+        "dl_offset": "1042",
+        "dl_failed_at": "2026-11-20T10:00:00.000000Z",
+    }
+    return {
+        "name": _DEAD_LETTER,
+        "title": "A record that cannot be read",
+        "summary": "Key, value and headers as they came; the reason in headers of its own.",
+        "contentType": "application/octet-stream",
+        "headers": {
+            "type": "object",
+            "properties": _DEAD_LETTER_HEADERS,
+            "required": list(_DEAD_LETTER_HEADERS),
+        },
+        "payload": {"description": "Any bytes, or none at all (a tombstone)."},
+        "bindings": _kafka(key={"description": "As it came, or none."}),
+        "examples": [{"headers": example, "payload": "no command"}],
+    }
+
+
+def _kafka(**binding: Any) -> Mapping[str, Any]:
+    return {"kafka": {**binding, "bindingVersion": _BINDING_VERSION}}

@@ -1,0 +1,75 @@
+"""The files that are written from the models, and what of them is out of date."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from invoicing.api.app import bare_app
+from invoicing.api.docs.examples import RESPONSES
+from invoicing.api.docs.openapi import describe
+from invoicing.tools.schemas import http_examples, lifecycle_page
+from invoicing.tools.schemas.asyncapi import asyncapi
+from invoicing.tools.schemas.messages import messages
+from invoicing.tools.schemas.story import play
+
+LIFECYCLE_PAGE = Path("docs/lifecycle.md")
+_SCHEMAS = Path("schemas")
+_EXAMPLES = Path("services/invoicing/api/docs/examples.json")
+_OURS = ("commands/*.json", "events/*.json", "answers/*.json")
+
+
+def write(root: Path) -> None:
+    """Bring the files under `root` up to date."""
+    wanted = _wanted(root)
+    for path in _written_before(root) - wanted.keys():
+        (root / path).unlink()
+    for path, text in wanted.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+
+
+def out_of_date(root: Path) -> list[Path]:
+    """The files under `root` that say something else than the models, in order."""
+    wanted = _wanted(root)
+    stale = {path for path, text in wanted.items() if _read(root / path) != text}
+    return sorted(stale | (_written_before(root) - wanted.keys()))
+
+
+def _wanted(root: Path) -> Mapping[Path, str]:
+    described = list(messages(play()))
+    made = http_examples.made()
+    files = {_SCHEMAS / message.path: _as_json(message.schema) for message in described}
+    return files | {
+        _SCHEMAS / "asyncapi.yaml": _as_yaml(asyncapi(described)),
+        _SCHEMAS / "openapi.yaml": _as_yaml(describe(bare_app(), {**RESPONSES, **made})),
+        _EXAMPLES: _as_json(made),
+        LIFECYCLE_PAGE: lifecycle_page.renewed(_read(root / LIFECYCLE_PAGE)),
+    }
+
+
+def _written_before(root: Path) -> set[Path]:
+    schemas = root / _SCHEMAS
+    return {path.relative_to(root) for pattern in _OURS for path in schemas.glob(pattern)}
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _as_json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_yaml(document: Mapping[str, Any]) -> str:
+    return yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: what stands twice is written twice."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Never point elsewhere."""
+        return True

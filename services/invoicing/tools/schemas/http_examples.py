@@ -1,0 +1,57 @@
+"""What HTTP answers, made by the service itself of the invoice that `createInvoice` takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from invoicing.api.docs.examples import REQUESTS
+from invoicing.api.reads.cursors import Place, write_cursor
+from invoicing.api.reads.feed import Position
+from invoicing.api.reads.filters import DEFAULT_SORT
+from invoicing.api.reads.views import View, differences, items_of, view_of
+from invoicing.domain.status import status
+from invoicing.store.history import replay
+from invoicing.tools.schemas.story import BEGIN, play
+
+_SUBJECT: Final = "inv_1001"
+
+
+def made() -> Mapping[str, Any]:
+    """The answers, by the name of their model."""
+    draft = {**REQUESTS["createInvoice"], "state": "draft"}
+    played = play([("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})])
+    before, invoice = (
+        view_of(state.model_dump_json(), status(state, BEGIN.date()))
+        for state in replay(played.events)
+    )
+    return {
+        "InvoiceView": invoice,
+        "InvoicePage": _page([invoice], invoice),
+        "ItemPage": _page(items_of(invoice), invoice),
+        "InvoiceItems": {"data": items_of(invoice)},
+        "EventPage": {
+            "data": [orjson.loads(played.events[-1].document)],
+            "has_more": False,
+            "end_cursor": str(Position("742", 2)),
+        },
+        "Difference": {
+            "invoice_id": _SUBJECT,
+            "from": before["version"],
+            "to": invoice["version"],
+            "changes": list(differences(before, invoice)),
+        },
+        "AnswerDocument": orjson.loads(played.answers[-1].document),
+    }
+
+
+def _page(data: Sequence[View], invoice: View) -> dict[str, Any]:
+    """A page that has all there is, of one invoice or its lines."""
+    cursor = write_cursor(Place((BEGIN,), invoice["invoice_id"]), DEFAULT_SORT)
+    return {
+        "data": data,
+        "has_more": False,
+        "has_previous": False,
+        "start_cursor": cursor,
+        "end_cursor": cursor,
+    }

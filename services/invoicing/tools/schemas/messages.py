@@ -1,0 +1,214 @@
+"""Every message of the wire as a JSON Schema: the CloudEvent with its data, and an example."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, Literal
+
+import orjson
+
+from invoicing.contracts import replies
+from invoicing.contracts.commands import COMMANDS, CommandData, UpdateInvoice
+from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX, SOURCE
+from invoicing.contracts.events import EVENTS
+from invoicing.contracts.replies import Answer, Rejection
+from invoicing.tools.schemas.shapes import Schema, closed, shape_of
+from invoicing.tools.schemas.story import Played
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Kind = Literal["command", "event", "answer"]
+
+_INTEGER_MAX: Final = 2**31 - 1
+"""CloudEvents: an Integer attribute has 32 bits."""
+
+_IDENTITY: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": IDENTITY_CHARACTERS_MAX,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+}
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_SUBJECT: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9_-]{1,64}$",
+    "description": "The invoice's id; also the record's key.",
+}
+_TRACEPARENT: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+    "description": "W3C Trace Context; copied to all that follows.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One type of message."""
+
+    kind: Kind
+    type: str
+    schema: Schema
+    examples: Sequence[Any]
+
+    @property
+    def path(self) -> str:
+        """Where its schema stands, under `schemas/`."""
+        return f"{self.kind}s/{self.type}.json"
+
+
+def schema_id(message_type: str, version: int) -> str:
+    """The `$id` of a schema, which the `dataschema` of what we publish names."""
+    return f"urn:invoicing:schema:{message_type}:{version}"
+
+
+def messages(played: Played) -> Iterator[Message]:
+    """All commands, events and answers, with examples from a story that was played."""
+    examples = _examples(played)
+    for name, command in COMMANDS.items():
+        yield _message("command", name, 1, command_data(command), examples)
+    for name, event in EVENTS.items():
+        data = shape_of(event, "serialization")
+        yield _message("event", name, event.schema_version, data, examples)
+    for name, answer in ((replies.ACCEPTED, Answer), (replies.REJECTED, Rejection)):
+        yield _message("answer", name, 1, shape_of(answer, "serialization"), examples)
+
+
+def command_data(command: type[CommandData]) -> Schema:
+    """The schema of a command's data: what it does not name is refused."""
+    schema: Schema = closed(shape_of(command, "validation"))
+    if issubclass(command, UpdateInvoice):
+        # What is left out stays as it is, so a default would say something wrong.
+        schema["properties"] = {
+            name: {key: part for key, part in field.items() if key != "default"}
+            for name, field in schema["properties"].items()
+        }
+    return schema
+
+
+def _message(
+    kind: Kind, type_: str, version: int, data: Schema, examples: Mapping[str, Sequence[Any]]
+) -> Message:
+    definitions = data.pop("$defs")
+    description = data.pop("description")
+    title = data.pop("title")
+    envelope = _ENVELOPES[kind](type_, schema_id(type_, version))
+    required = [name for name in _REQUIRED[kind] if name != "data" or _needs_data(kind, data)]
+    schema = {
+        "$schema": DIALECT,
+        "$id": schema_id(type_, version),
+        "title": title if kind != "answer" else type_,
+        "description": description,
+        "type": "object",
+        "properties": {**envelope, "data": data},
+        "required": required,
+        "examples": examples[type_],
+        "$defs": dict(sorted(definitions.items())),
+    }
+    return Message(kind, type_, schema, examples[type_])
+
+
+def _needs_data(kind: Kind, data: Schema) -> bool:
+    return kind != "command" or "required" in data
+
+
+def _command_envelope(type_: str, schema: str) -> Schema:
+    return {
+        "specversion": {"const": "1.0", "description": "CloudEvents' version."},
+        "id": _IDENTITY
+        | {
+            "description": "With `source` the command's identity: the same again gets the same"
+            " answer, and nothing happens twice. Printable characters."
+        },
+        "source": _IDENTITY | {"description": "Who sends it. Printable characters."},
+        "type": {"const": type_},
+        "subject": _SUBJECT,
+        "time": _TIME
+        | {"description": "When it was given, RFC 3339 with offset; by default the record's time."},
+        "datacontenttype": {
+            "type": "string",
+            "pattern": r"^[\w.+-]+/([\w.-]+\+)?[Jj][Ss][Oo][Nn]\s*(;.*)?$",
+            "default": "application/json",
+            "description": "A JSON media type.",
+        },
+        "dataschema": {"type": "string", "description": f"Not looked at; {schema} is meant."},
+        "expectedversion": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": _INTEGER_MAX,
+            "description": "Where it is not the invoice's version, the command is rejected with"
+            " version_conflict; 0 is an invoice that does not exist.",
+        },
+        "correlationid": _IDENTITY | {"description": "Copied to all that follows."},
+        "traceparent": _TRACEPARENT,
+        "data_base64": False,
+    }
+
+
+def _published_envelope(type_: str, schema: str) -> Schema:
+    return {
+        "specversion": {"const": "1.0", "description": "CloudEvents' version."},
+        "id": {"type": "string", "format": "uuid", "description": "The same at every delivery."},
+        "source": {"const": SOURCE},
+        "type": {"const": type_},
+        "subject": _SUBJECT,
+        "time": _TIME | {"description": "When it was recorded, in UTC, to the microsecond."},
+        "datacontenttype": {"const": "application/json"},
+        "dataschema": {"const": schema, "description": "This schema, with its version."},
+        "causationid": _IDENTITY | {"description": "The command's `id`."},
+        "correlationid": _IDENTITY | {"description": "The command's, where it had one."},
+        "traceparent": _TRACEPARENT,
+    }
+
+
+def _event_envelope(type_: str, schema: str) -> Schema:
+    return _published_envelope(type_, schema) | {
+        "causationsource": _IDENTITY | {"description": "The command's `source`."},
+        "version": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": _INTEGER_MAX,
+            "description": "The invoice's version after the event: 1, 2, 3, ... without a gap.",
+        },
+    }
+
+
+_ENVELOPES: Final = {
+    "command": _command_envelope,
+    "event": _event_envelope,
+    "answer": _published_envelope,
+}
+_PUBLISHED: Final = (
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "causationid",
+)
+_REQUIRED: Final[Mapping[Kind, Sequence[str]]] = {
+    "command": ("specversion", "id", "source", "type", "subject", "data"),
+    "event": (*_PUBLISHED, "causationsource", "version", "data"),
+    "answer": (*_PUBLISHED, "data"),
+}
+
+
+def _examples(played: Played) -> dict[str, list[Any]]:
+    """The first of each type; of rejections, the first of each code."""
+    events = (stored.document for stored in played.events)
+    answers = (stored.document for stored in played.answers)
+    published = map(orjson.loads, chain(events, answers))
+    first: dict[tuple[str, str | None], Any] = {}
+    for message in (*played.commands, *published):
+        first.setdefault((message["type"], _refusal_code(message)), message)
+    examples: dict[str, list[Any]] = {}
+    for (type_, _), message in first.items():
+        examples.setdefault(type_, []).append(message)
+    return examples
+
+
+def _refusal_code(message: Mapping[str, Any]) -> str | None:
+    is_rejection = message["type"] == replies.REJECTED
+    return message["data"]["code"] if is_rejection else None

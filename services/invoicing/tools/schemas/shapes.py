@@ -1,0 +1,136 @@
+"""The JSON Schema of a model (2020-12), as people write one: named scalars, no noise."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from invoicing.contracts.types import money, texts
+
+Mode = Literal["validation", "serialization"]
+Schema = dict[str, Any]
+
+_NUMBER: Final = "A decimal string, never a JSON number; no exponent, no plus sign, no blanks."
+
+
+class Scalar(NamedTuple):
+    """What a plain value means; `rules` say more than the model's own schema can."""
+
+    type: Any
+    description: str
+    rules: Mapping[str, str] = MappingProxyType({})
+
+
+SCALARS: Final[Mapping[str, Scalar]] = {
+    "Currency": Scalar(
+        money.Currency,
+        "An ISO 4217 code that money can be given in. Its decimals are the scale of its amounts:"
+        " 2 for USD, 0 for JPY, 3 for KWD, 4 for CLF.",
+    ),
+    "Money": Scalar(
+        money.Money,
+        "An amount, always with all the decimals of the invoice's currency:"
+        f" 214.25 USD, 1500 JPY, 3.889 KWD. {_NUMBER}",
+    ),
+    "GivenMoney": Scalar(
+        money.GivenMoney,
+        "An amount below 10^15, with at most the decimals of its currency:"
+        f" 200, 200.0 or 200.00 USD. {_NUMBER}",
+        {"pattern": r"^0*[0-9]{1,15}(\.[0-9]{1,4})?$"},
+    ),
+    "GivenSignedMoney": Scalar(
+        money.GivenSignedMoney,
+        "An amount between -10^15 and 10^15, with at most the decimals of its currency:"
+        f" -5.5 USD. {_NUMBER}",
+        {"pattern": r"^-?0*[0-9]{1,15}(\.[0-9]{1,4})?$"},
+    ),
+    "ExactNumber": Scalar(
+        money.Quantity,
+        f"A quantity, or the price of one, with up to 12 decimals; may be below 0. {_NUMBER}",
+    ),
+    "Rate": Scalar(money.Rate, f"A share of 1, with up to 12 decimals: 0.2 is 20 %. {_NUMBER}"),
+    "Percentage": Scalar(money.Percentage, f"From 0 to 100, with up to 12 decimals. {_NUMBER}"),
+    "Day": Scalar(
+        texts.Day,
+        f"YYYY-MM-DD (RFC 3339, full-date), from {texts.EARLIEST_DATE} to {texts.LATEST_DATE}.",
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+    ),
+    "Instant": Scalar(
+        texts.Instant,
+        "A time with its offset (RFC 3339, date-time), kept to the microsecond; ours are in UTC.",
+        {
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+            r"(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+        },
+    ),
+    "Days": Scalar(texts.Days, "A number of calendar days."),
+    "Metadata": Scalar(
+        texts.Metadata, "The sender's own texts by name; they come back as they were."
+    ),
+}
+"""What means the same wherever it stands: said once in each file, with its unit."""
+
+_ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples"})
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """A field's name says as much."""
+        return False
+
+
+def shape_of(model: type[BaseModel], mode: Mode) -> Schema:
+    """The schema of a model's JSON; its definitions stand in `$defs`."""
+    schema = model.model_json_schema(mode=mode, schema_generator=_WithoutTitles)
+    named: set[str] = set()
+    shape: Schema = _named(schema, mode, named)
+    definitions = shape.setdefault("$defs", {})
+    for name in named:
+        scalar = SCALARS[name]
+        told = {**scalar.rules, "description": scalar.description}
+        definitions[name] = _own_schema(name, mode) | told
+    return shape
+
+
+def closed(schema: Any) -> Any:
+    """The same, but no object in it may have a field that is not named."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: closed(part) for name, part in schema.items()}
+    return parts | {"additionalProperties": False} if parts.get("type") == "object" else parts
+
+
+def _named(schema: Any, mode: Mode, named: set[str]) -> Any:
+    """The same, with a reference for each scalar; `named` gets the names that were used."""
+    if isinstance(schema, list):
+        return [_named(part, mode, named) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = _name_of(schema, mode)
+    if name is not None:
+        named.add(name)
+        notes = {key: part for key, part in schema.items() if key in _ANNOTATIONS}
+        return {"$ref": f"#/$defs/{name}"} | _without_null(notes)
+    return _without_null({key: _named(part, mode, named) for key, part in schema.items()})
+
+
+def _without_null(schema: Schema) -> Schema:
+    """That a field may be left out is told by `required`; null would mean something else."""
+    if schema.get("default", ...) is None:
+        return {key: part for key, part in schema.items() if key != "default"}
+    return schema
+
+
+def _name_of(schema: Schema, mode: Mode) -> str | None:
+    rules = {key: part for key, part in schema.items() if key not in _ANNOTATIONS}
+    return next((name for name in SCALARS if rules == _own_schema(name, mode)), None)
+
+
+@cache
+def _own_schema(name: str, mode: Mode) -> Schema:
+    return TypeAdapter(SCALARS[name].type).json_schema(mode=mode)

@@ -1,0 +1,233 @@
+"""A story that knows every command, event and answer: where all examples are taken from.
+
+Only the commands are written down. Events and answers are what the service itself makes of them.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import orjson
+
+from invoicing.contracts.envelope import rfc3339
+from invoicing.domain.sellers import read_sellers
+from invoicing.store.memory import MemoryStore
+from invoicing.store.store import Position, StoredAnswer, StoredEvent, StoredInvoice
+from invoicing.worker.batch import BatchHandler, Record
+
+BEGIN: Final = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+SOURCE: Final = "/orders"
+SELLERS: Final = """
+[sellers.default]
+name = "Acme Cloud Inc."
+address = { line1 = "1 Market Street", city = "Portland", state = "OR", country = "US" }
+tax_ids = [{ type = "us_ein", value = "12-3456789" }]
+payment_terms_days = 30
+"""
+
+Step = tuple[str, str, dict[str, Any]]
+
+_ADA: Final = {
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "phone": "+1 503 555 0100",
+    "organization": "Analytical Engines Ltd.",
+    "address": {
+        "line1": "12 St James's Square",
+        "city": "London",
+        "postal_code": "SW1Y 4JH",
+        "country": "GB",
+    },
+}
+
+_WHOLE: Final[dict[str, Any]] = {
+    "customer_id": "cus_42",
+    "currency": "USD",
+    "due_date": "2026-12-20",
+    "items": [
+        {
+            "sku_id": "sku_pro",
+            "description": "Pro plan",
+            "quantity": "2",
+            "unit_price": "100.00",
+            "discount": {"percent_off": "10", "amount_off": "5.00"},
+            "tax": {"rate": "0.07125"},
+            "subscription": {
+                "subscription_id": "sub_7",
+                "plan_id": "plan_pro",
+                "auto_renewal": True,
+                "start_time": "2026-11-01T00:00:00Z",
+                "end_time": "2026-12-01T00:00:00Z",
+            },
+        },
+        {
+            "sku_id": "sku_phone",
+            "description": "Desk telephone",
+            "unit_price": "49.90",
+            "tax": {"amount": "3.56", "category": "hardware"},
+            "fees": [{"type": "recycling", "per_unit_amount": "0.50"}],
+            "duties": {"amount": "2.00"},
+            "importer_tax": {"amount": "1.20"},
+        },
+    ],
+    "discount": {"amount_off": "10.00"},
+    "shipping": {"amount": "4.90", "tax": {"rate": "0.07125"}},
+    "email": "ada@example.com",
+    "memo": "Thank you for your order.",
+    "locale": "en-GB",
+    "customer_type": "business",
+    "charge_type": "customer_initiated",
+    "bill_to": _ADA,
+    "ship_to": _ADA,
+    "tax_identifiers": [{"type": "gb_vat", "value": "GB123456789", "state": "pending"}],
+    "metadata": {"campaign": "autumn"},
+    "upstream_id": "up_1001",
+    "order_id": "ord_77",
+}
+_SMALL: Final[dict[str, Any]] = {
+    "customer_id": "cus_43",
+    "currency": "EUR",
+    "items": [{"description": "Consulting, hours", "quantity": "1.5", "unit_price": "80"}],
+}
+_PAYMENT: Final = {"payment_id": "pay_1", "amount": "100.00", "currency": "USD"}
+
+STORY: Final[Sequence[Step]] = (
+    ("CreateInvoice", "inv_1001", _WHOLE),
+    ("SendInvoice", "inv_1001", {"message": "Your invoice for November."}),
+    ("RecordInvoiceSent", "inv_1001", {"send_id": "inv_1001-3", "to": "ada@example.com"}),
+    (
+        "AttachSource",
+        "inv_1001",
+        {
+            "source_id": "src_1",
+            "type": "creditCard",
+            "details": {"brand": "Visa", "lastFourDigits": "1111", "expirationYear": 2029},
+        },
+    ),
+    ("PayInvoice", "inv_1001", {"source_id": "src_1", "amount": "50.00"}),
+    (
+        "RecordPaymentFailure",
+        "inv_1001",
+        {
+            "payment_id": "inv_1001-6",
+            "code": "card_declined",
+            "message": "The bank declined the charge.",
+            "next_attempt_at": "2026-11-23T10:00:00Z",
+        },
+    ),
+    ("MarkInvoiceOverdue", "inv_1001", {"as_of": "2026-12-21"}),
+    (
+        "RecordPayment",
+        "inv_1001",
+        {**_PAYMENT, "received_at": "2026-11-20T09:58:00Z", "method": "wire_transfer"},
+    ),
+    (
+        "RecordPayment",
+        "inv_1001",
+        {"payment_id": "pay_2", "amount": "150.00", "currency": "USD", "settled": False},
+    ),
+    ("SettlePayment", "inv_1001", {"payment_id": "pay_2"}),
+    (
+        "RefundPayment",
+        "inv_1001",
+        {
+            "payment_id": "pay_2",
+            "refund_id": "ref_1",
+            "amount": "0.50",
+            "reason": "Paid too much.",
+        },
+    ),
+    ("ArchiveInvoice", "inv_1001", {}),
+    ("RestoreInvoice", "inv_1001", {}),
+    ("CreateInvoice", "inv_1002", {**_SMALL, "state": "draft"}),
+    (
+        "UpdateInvoice",
+        "inv_1002",
+        {"memo": "For your workshop in November.", "payment_terms_days": 14},
+    ),
+    ("OpenInvoice", "inv_1002", {}),
+    ("UnpostInvoice", "inv_1002", {"reason": "The hours were wrong."}),
+    ("AttachSource", "inv_1002", {"source_id": "src_2", "type": "wireTransfer"}),
+    ("DetachSource", "inv_1002", {"source_id": "src_2"}),
+    ("CancelInvoice", "inv_1002", {"reason": "The workshop did not take place."}),
+    ("CreateInvoice", "inv_1003", {**_SMALL, "state": "draft"}),
+    ("DeleteInvoice", "inv_1003", {}),
+    ("CreateInvoice", "inv_1004", _SMALL),
+    ("VoidInvoice", "inv_1004", {"reason": "Made twice."}),
+    ("VoidInvoice", "inv_1004", {"reason": "Made twice."}),
+    ("CreateInvoice", "inv_1005", _SMALL),
+    (
+        "IssueCreditNote",
+        "inv_1005",
+        {
+            "credit_note_id": "cn_1",
+            "items": [{"id": "1", "quantity": "0.5"}],
+            "reason": "Half an hour less.",
+        },
+    ),
+    ("RecordInvoiceSendFailure", "inv_1005", {"send_id": "mail_9", "code": "mailbox_unknown"}),
+    ("WriteOffInvoice", "inv_1005", {"reason": "The collection period has passed."}),
+    ("CreateInvoice", "inv_1006", _SMALL),
+    ("ReverseInvoice", "inv_1006", {"reason": "Delivered to somebody else."}),
+    ("CreateInvoice", "inv_1007", {"customer_id": "cus_44", "currency": "EUR", "total": "9"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The story after it was told: each command, and what the service stored because of it."""
+
+    commands: Sequence[dict[str, Any]]
+    events: Sequence[StoredEvent]
+    answers: Sequence[StoredAnswer]
+    invoices: Sequence[StoredInvoice]
+
+
+def play(story: Sequence[Step] = STORY) -> Played:
+    """Let the service handle the story, one command a minute. The same again comes out the same."""
+    return asyncio.run(_play(story))
+
+
+async def _play(story: Sequence[Step]) -> Played:
+    sellers = read_sellers(SELLERS)
+    store = MemoryStore(sellers)
+    minutes = _minutes()
+    handler = BatchHandler(store, sellers, lambda: next(minutes))
+    commands = [_command(place, step) for place, step in enumerate(story)]
+    for offset, command in enumerate(commands):
+        await handler.handle([_record(offset, command)], lambda _invoice_id: True)
+    return Played(
+        commands, store.events, list(store.answers.values()), list(store.invoices.values())
+    )
+
+
+def _minutes() -> Iterator[datetime]:
+    return (BEGIN + timedelta(minutes=minute) for minute in count())
+
+
+def _command(place: int, step: Step) -> dict[str, Any]:
+    command_type, invoice_id, data = step
+    return {
+        "specversion": "1.0",
+        "id": f"order-77-{place + 1}",
+        "source": SOURCE,
+        "type": command_type,
+        "subject": invoice_id,
+        "time": rfc3339(BEGIN + timedelta(minutes=place)),
+        "datacontenttype": "application/json",
+        "correlationid": "order-77",
+        "data": data,
+    }
+
+
+def _record(offset: int, command: dict[str, Any]) -> Record:
+    return Record(
+        position=Position("invoices.commands", 0, offset),
+        key=command["subject"].encode(),
+        value=orjson.dumps(command),
+        headers=(),
+        timestamp_ms=int(BEGIN.timestamp() * 1000),
+    )

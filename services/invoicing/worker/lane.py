@@ -1,0 +1,310 @@
+"""A lane: one partition of the commands topic, handled by one owner, one batch at a time.
+
+Opening it goes in an order that matters. First the lane's producer starts, which shuts out the
+last owner and settles the transaction that it may have left open; only then is the committed
+offset true; and every record below it is skipped, since the consumer may have fetched it before.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import perf_counter, time_ns
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+
+from invoicing.runtime import metrics, tracing
+from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.retry import GaveUpError, Patience, describe
+from invoicing.runtime.settings import Settings
+from invoicing.runtime.stages import stage
+from invoicing.store.store import DatabaseBehindError, passes
+from invoicing.worker.batch import BatchHandler, Publication, Record
+from invoicing.worker.offsets import KafkaBehindError, LaneMarks, resume_at
+from invoicing.worker.publisher import Publisher
+
+OPEN_SECONDS_MAX: Final = 20.0
+PUBLISH_SECONDS_MAX: Final = 30.0
+CLOSE_SECONDS_MAX: Final = 3.0
+BACKLOG_BATCHES_MAX: Final = 4
+BACKLOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+log = structlog.get_logger()
+
+NewPublisher = Callable[[Settings, TopicPartition, AIOKafkaConsumer], Publisher]
+
+
+class Lane:
+    """Handles its partition's records from when `run` starts until `stop`."""
+
+    def __init__(
+        self,
+        topic_partition: TopicPartition,
+        consumer: AIOKafkaConsumer,
+        handler: BatchHandler,
+        settings: Settings,
+        new_publisher: NewPublisher = Publisher.connecting,
+    ) -> None:
+        self.topic_partition = topic_partition
+        self.is_open = False
+        self.progressed_at = perf_counter()
+        self._consumer = consumer
+        self._handler = handler
+        self._settings = settings
+        self._new_publisher = new_publisher
+        self._backlog: deque[Record] = deque()
+        self._backlog_bytes = 0
+        self._in_hand: Sequence[Record] = ()
+        self._let_go: Record | None = None
+        self._next_offset = 0
+        self._handled = 0
+        self._homes = 0
+        self._interruption: Exception | None = None
+        self._just_sought = False
+        self._paused = False
+        self._stopping = False
+        self._woken = asyncio.Event()
+        self._outage = Patience(settings.retry_limit_seconds, f"Lane {self._name}")
+
+    @property
+    def _name(self) -> str:
+        return f"{self.topic_partition.topic}-{self.topic_partition.partition}"
+
+    @property
+    def oldest_record(self) -> Record | None:
+        """The first record that came and is not handled yet, though the lane may have let it go."""
+        if self._in_hand:
+            return self._in_hand[0]
+        return self._backlog[0] if self._backlog else self._let_go
+
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take records that the consumer fetched. What is not for now is fetched again later."""
+        if self._stopping or not records:
+            return
+        if not self.is_open:
+            self._let_go = self.oldest_record or records[0]
+            return
+        just_sought, self._just_sought = self._just_sought, False
+        if just_sought and records[0].position.offset != self._next_offset:
+            # They may have been fetched before the seek and leave a gap. What comes after this
+            # second seek cannot have been: the consumer hands over one batch at a time.
+            self._seek(self._next_offset)
+            return
+        if records[0].position.offset < self._next_offset:
+            self.interrupt(self._log_was_cut(records[0].position.offset))
+            return
+        if self.oldest_record is None:
+            self.progressed_at = perf_counter()
+        self._backlog.extend(records)
+        self._backlog_bytes += sum(record.size for record in records)
+        self._next_offset = records[-1].position.offset + 1
+        self._hold_back()
+        self._woken.set()
+
+    def fetch_again(self) -> None:
+        """What the consumer had of this lane's records is lost: have it fetched anew."""
+        if self.is_open:
+            self._just_sought = True
+            self._seek(self._next_offset)
+
+    def interrupt(self, error: Exception) -> None:
+        """Open the lane anew as soon as what is here is handled: what follows cannot be read."""
+        if self._is_assigned():
+            self._consumer.pause(self.topic_partition)
+        if self.is_open:
+            self._interruption = error
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Open the lane and handle what is offered, until stopped; after a failure, open it anew.
+
+        Raises `GaveUpError` when an outage outlasts the limit, and at once where the database has
+        forgotten something: it will not remember, and the other lanes would give numbers again.
+        """
+        while not self._stopping:
+            publisher = self._new_publisher(self._settings, self.topic_partition, self._consumer)
+            try:
+                await self._open(publisher)
+                await self._work(publisher)
+            except GaveUpError:
+                raise
+            except DatabaseBehindError as error:
+                raise GaveUpError(str(error)) from error
+            except (ProducerFenced, InvalidProducerEpoch) as error:
+                await self._rest_after(error)
+            except Exception as error:  # noqa: BLE001 (aiokafka fails in many ways; all end alike)
+                metrics.RETRIES.labels(cause=type(error).__name__).inc()
+                log.warning("lane_interrupted", lane=self._name, error=describe(error))
+                await self._outage.after(error)
+            finally:
+                self._close()
+                await publisher.stop(CLOSE_SECONDS_MAX)
+
+    def stop(self) -> None:
+        """Let the batch in hand finish and take no other. `run` returns then."""
+        self._stopping = True
+        self._woken.set()
+
+    async def _open(self, publisher: Publisher) -> None:
+        began = perf_counter()
+        async with asyncio.timeout(OPEN_SECONDS_MAX):
+            await publisher.start()
+            offset = await self._committed_offset(publisher)
+            self._homes = await self._handler.homes(self.topic_partition.topic)
+        if self._stopping:
+            return
+        if self._let_go is not None and self._let_go.position.offset < offset:
+            self._let_go = None  # somebody has handled it meanwhile
+        self._next_offset = offset
+        self.is_open = True
+        self._just_sought = True
+        self._seek(offset)
+        self._resume()
+        seconds = round(perf_counter() - began, 3)
+        log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
+
+    async def _committed_offset(self, publisher: Publisher) -> int:
+        """Where to go on. Raises `KafkaBehindError` or `DatabaseBehindError`."""
+        lane = self.topic_partition
+        begins = await self._consumer.beginning_offsets([lane])
+        committed = await publisher.committed_offset()
+        stored = await self._handler.next_offset(lane.topic, lane.partition)
+        # Asked last: the log was never shorter than what was handled of it.
+        ends = await self._consumer.end_offsets([lane])
+        offset = resume_at(self._name, LaneMarks(begins[lane], ends[lane], committed, stored))
+        if committed is None:
+            await publisher.note_beginning()
+        self._handled = committed or 0
+        return offset
+
+    async def _work(self, publisher: Publisher) -> None:
+        while not self._stopping:
+            records = self._in_hand = self._take()
+            if not records:
+                if self._interruption is not None:
+                    raise self._interruption
+                self._woken.clear()
+                await self._woken.wait()
+                continue
+            with tracing.span("handle batch", "CONSUMER", attributes=self._whereabouts(records)):
+                await self._handle_and_publish(records, publisher)
+            self._in_hand, self._let_go = (), None
+            self.progressed_at = perf_counter()
+            self._outage.restored()
+
+    async def _handle_and_publish(self, records: Sequence[Record], publisher: Publisher) -> None:
+        began_ns = time_ns()
+        publication = await self._handle(records)
+        with stage("publish"):
+            async with asyncio.timeout(PUBLISH_SECONDS_MAX):
+                await publisher.publish(publication, records[-1].position.offset + 1, self._homes)
+        _count(publication, len(records))
+        for command in publication.traced:
+            command.tell(began_ns)
+
+    def _whereabouts(self, records: Sequence[Record]) -> tracing.Attributes:
+        """https://opentelemetry.io/docs/specs/semconv/messaging/"""
+        return {
+            "messaging.system": "kafka",
+            "messaging.destination.name": self.topic_partition.topic,
+            "messaging.destination.partition.id": str(self.topic_partition.partition),
+            "messaging.batch.message_count": len(records),
+            "messaging.kafka.offset": records[0].position.offset,
+        }
+
+    async def _handle(self, records: Sequence[Record]) -> Publication:
+        """Decide and store, again and again while Postgres is away."""
+        outage = Patience(self._settings.retry_limit_seconds, "Postgres")
+        while True:
+            try:
+                publication = await self._handler.handle(records, self._is_home, self._handled)
+            except Exception as error:
+                if not passes(error):
+                    raise
+                metrics.RETRIES.labels(cause=type(error).__name__).inc()
+                log.warning("store_interrupted", lane=self._name, error=describe(error))
+                await outage.after(error)
+            else:
+                self._handled = records[-1].position.offset + 1
+                return publication
+
+    def _is_home(self, invoice_id: str) -> bool:
+        own: int = self.topic_partition.partition
+        return partition_of(invoice_id.encode(), self._homes) == own
+
+    async def _rest_after(self, error: Exception) -> None:
+        """Somebody else runs this lane. Group membership will take it from us within a session."""
+        metrics.FENCED.inc()
+        log.warning("lane_fenced", lane=self._name, error=type(error).__name__)
+        self._close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.session_timeout_seconds):
+                while not self._stopping:
+                    self._woken.clear()
+                    await self._woken.wait()
+
+    def _take(self) -> list[Record]:
+        records = [
+            self._backlog.popleft()
+            for _ in range(min(len(self._backlog), self._settings.batch_records_max))
+        ]
+        self._backlog_bytes -= sum(record.size for record in records)
+        if self._paused and self._interruption is None and not self._is_full(share=0.5):
+            self._resume()
+        return records
+
+    def _is_full(self, share: float = 1.0) -> bool:
+        records_max = self._settings.batch_records_max * BACKLOG_BATCHES_MAX
+        return (
+            len(self._backlog) > records_max * share
+            or self._backlog_bytes > BACKLOG_BYTES_MAX * share
+        )
+
+    def _hold_back(self) -> None:
+        if self._is_full() and not self._paused:
+            self._paused = True
+            self._consumer.pause(self.topic_partition)
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._is_assigned():
+            self._consumer.resume(self.topic_partition)
+
+    def _seek(self, offset: int) -> None:
+        if self._is_assigned():
+            self._consumer.seek(self.topic_partition, offset)
+
+    def _is_assigned(self) -> bool:
+        return self.topic_partition in self._consumer.assignment()
+
+    def _log_was_cut(self, offset: int) -> KafkaBehindError:
+        # Where the consumer's place is gone from the log, it begins at the log's beginning. That
+        # would lie after the place if records had gone by age.
+        return KafkaBehindError(
+            f"{self._name} was read up to {self._next_offset}, but its log goes on at {offset}: it"
+            " has lost records, or the topic was made anew."
+        )
+
+    def _close(self) -> None:
+        # Whoever looks how old the work is must not see none because it has to be fetched again.
+        self._let_go = self.oldest_record
+        self.is_open = False
+        self._interruption = None
+        self._in_hand = ()
+        self._backlog.clear()
+        self._backlog_bytes = 0
+
+
+def _count(publication: Publication, records: int) -> None:
+    metrics.RECORDS.inc(records)
+    metrics.BATCH_RECORDS.observe(records)
+    metrics.FORWARDS.inc(len(publication.forwards))
+    for outcome, number in publication.outcomes.items():
+        metrics.ANSWERS.labels(outcome=outcome).inc(number)
+    for type_, number in Counter(event.type for event in publication.events).items():
+        metrics.EVENTS.labels(type=type_).inc(number)
+    for dead_letter in publication.dead_letters:
+        metrics.DEAD_LETTERS.labels(reason=dead_letter.unreadable.reason).inc()

@@ -1,0 +1,241 @@
+"""What a batch leads to, published: one Kafka transaction with the consumed offset in it.
+
+`KAFKA_TRANSACTIONS=off` trades "once" for "at least once", for brokers that have no transactions:
+the acknowledgements first, then the offset. That is all the difference between
+`_publish_in_transaction` and `_publish_then_commit`.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
+
+from invoicing.contracts.envelope import HEADERS, rfc3339
+from invoicing.runtime.kafka import committed_offsets, partition_of, producer_options
+from invoicing.runtime.settings import Settings
+from invoicing.worker.batch import DeadLetter, Forward, Publication
+
+# Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
+BATCH_BYTES_MAX: Final = 1_040_000
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+REQUEST_TIMEOUT_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it is published."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp_ms: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As aiokafka takes it."""
+        return {
+            "key": self.key,
+            "value": self.value,
+            "timestamp": self.timestamp_ms,
+            "headers": list(self.headers),
+        }
+
+
+class Publisher:
+    """A lane's own producer. `start` shuts out whoever ran the lane before."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lane: TopicPartition,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+    ) -> None:
+        self._settings = settings
+        self._lane = lane
+        self._consumer = consumer
+        self._producer = producer
+        self._publish = (
+            self._publish_in_transaction if settings.is_transactional else self._publish_then_commit
+        )
+
+    @classmethod
+    def connecting(
+        cls, settings: Settings, lane: TopicPartition, consumer: AIOKafkaConsumer
+    ) -> Self:
+        """A publisher for the lane, with a producer of its own."""
+        producer = AIOKafkaProducer(
+            **producer_options(settings),
+            max_batch_size=BATCH_BYTES_MAX,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            **_mode(settings, lane),
+        )
+        return cls(settings, lane, consumer, producer)
+
+    async def start(self) -> None:
+        """Connect; with transactions, abort or complete what the lane's last owner left open."""
+        await self._producer.start()
+
+    async def committed_offset(self) -> int | None:
+        """Where the lane goes on; None where nobody has handled it. True only after `start`."""
+        committed = await committed_offsets(
+            self._settings, self._settings.consumer_group, [self._lane]
+        )
+        return int(committed[self._lane].offset) if self._lane in committed else None
+
+    async def note_beginning(self) -> None:
+        """Commit that nothing is handled yet: later, a group without an offset has lost it.
+
+        By the group's own membership, which refuses whoever is no longer the lane's owner.
+        """
+        await self._consumer.commit({self._lane: 0})
+
+    async def stop(self, seconds_max: float) -> None:
+        """Let go of the connections. What was not committed, the next owner aborts."""
+        # There is nobody left whom its failure would concern.
+        with suppress(Exception):
+            try:
+                async with asyncio.timeout(seconds_max):
+                    await self._producer.stop()
+            except BaseException:
+                # It would flush first, and waits for a broker that is away; so may its connections.
+                with suppress(Exception):
+                    async with asyncio.timeout(seconds_max):
+                        await self._producer.client.close()
+                raise
+
+    async def publish(self, publication: Publication, next_offset: int, homes: int) -> None:
+        """Publish it all, and with it that the lane goes on at `next_offset`.
+
+        An invoice's events, like its commands, keep to one of the first `homes` partitions.
+        """
+        partitions = await self._partition_counts(homes)
+        messages = list(self._messages(publication, partitions))
+        await self._publish(messages, next_offset)
+
+    async def _publish_in_transaction(self, messages: Sequence[Message], next_offset: int) -> None:
+        producer = self._producer
+        await producer.begin_transaction()
+        await self._send(messages)
+        await producer.send_offsets_to_transaction(
+            {self._lane: next_offset}, self._settings.consumer_group
+        )
+        await producer.commit_transaction()
+
+    async def _publish_then_commit(self, messages: Sequence[Message], next_offset: int) -> None:
+        await self._send(messages)
+        await self._consumer.commit({self._lane: next_offset})
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        """Send in batches made here: twice as fast as one by one, and in order."""
+        by_partition: dict[tuple[str, int], list[Message]] = {}
+        for message in messages:
+            by_partition.setdefault((message.topic, message.partition), []).append(message)
+        acknowledgements = [
+            await self._producer.send_batch(batch, topic, partition=partition)
+            for (topic, partition), group in by_partition.items()
+            for batch in self._batches(group)
+        ]
+        await asyncio.gather(*acknowledgements)
+
+    def _batches(self, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
+        batch = None
+        for message in messages:
+            if batch is None or batch.append(**message.fields) is None:
+                if batch is not None:
+                    yield batch
+                batch = self._batch_that_begins_with(message)
+        if batch is not None:
+            yield batch
+
+    def _batch_that_begins_with(self, message: Message) -> BatchBuilder:
+        """A batch that may take more messages; one that is large by itself is compressed, alone.
+
+        Brokers limit what a batch is compressed to, so that a record which came may be of any size.
+        Of the codecs, zstd alone sees back as far as it takes to be no worse than the producer's.
+        """
+        batch = self._producer.create_batch()
+        batch.append(**message.fields)
+        if batch.size() > BATCH_BYTES_MAX:
+            batch = BatchBuilder(
+                BATCH_BYTES_MAX,
+                DefaultRecordBatch.CODEC_ZSTD,
+                is_transactional=self._settings.is_transactional,
+            )
+            batch.append(**message.fields)
+        return batch
+
+    async def _partition_counts(self, homes: int) -> dict[str, int]:
+        settings = self._settings
+        unordered = (settings.topic_replies, settings.topic_dead_letter)
+        return {
+            settings.topic_commands: homes,
+            settings.topic_events: homes,
+            # From the client's own metadata; asked of a broker only once.
+            **{topic: len(await self._producer.partitions_for(topic)) for topic in unordered},
+        }
+
+    def _messages(self, publication: Publication, partitions: dict[str, int]) -> Iterator[Message]:
+        settings = self._settings
+        for stored, topic in (
+            (publication.events, settings.topic_events),
+            (publication.answers, settings.topic_replies),
+        ):
+            for row in stored:
+                key = row.invoice_id.encode()
+                yield Message(
+                    topic, partition_of(key, partitions[topic]), key, row.document.encode(), HEADERS
+                )
+        for forward in publication.forwards:
+            yield _forwarded(forward, settings.topic_commands, partitions)
+        for dead_letter in publication.dead_letters:
+            yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
+
+
+def _mode(settings: Settings, lane: TopicPartition) -> dict[str, Any]:
+    if not settings.is_transactional:
+        return {"enable_idempotence": True}
+    return {
+        "transactional_id": f"{settings.consumer_group}-{lane.topic}-{lane.partition}",
+        "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+    }
+
+
+def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:
+    key, record = forward.invoice_id.encode(), forward.record
+    return Message(
+        topic,
+        partition_of(key, partitions[topic]),
+        key,
+        record.value,
+        record.headers,
+        record.timestamp_ms if record.has_timestamp else None,
+    )
+
+
+def _set_aside(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
+    record, position = dead_letter.record, dead_letter.record.position
+    told = {
+        "dl_reason": dead_letter.unreadable.reason,
+        "dl_message": dead_letter.unreadable.message,
+        "dl_topic": position.topic,
+        "dl_partition": str(position.partition),
+        "dl_offset": str(position.offset),
+        "dl_failed_at": rfc3339(dead_letter.failed_at),
+    }
+    return Message(
+        topic,
+        partition_of(record.key, partitions[topic])
+        if record.key
+        else position.partition % partitions[topic],
+        record.key,
+        record.value,
+        (*record.headers, *((name, text.encode()) for name, text in told.items())),
+    )

@@ -1,0 +1,170 @@
+"""The rows of Alternative Payments."""
+
+from collections.abc import Mapping, Sequence
+
+from tests.parity.case import (
+    A_TEXT,
+    A_TIME,
+    READ_ONLY,
+    Case,
+    done,
+    given,
+    listed,
+    not_given,
+    refused,
+    shown,
+)
+from tests.parity.lives import INVOICE, LATER, SHELF
+
+TABLE: Mapping[str, Sequence[Case]] = {
+    "Alternative Payments: operations": (
+        listed("List, GET /invoices", "ids=inv_paid", "paid"),
+        given("Create, POST /invoices", {}, {"state": "open", "total": "214.25"}),
+        shown("Get, GET /invoices/{id}", {"invoice_id": "inv_paid", "status": "paid"}, "paid"),
+        done("Archive, DELETE /invoices/{id}", "upcoming", "POST /archive", {"archived": True}),
+        done(
+            "Restore, POST /invoices/{id}/restore", "archived", "POST /restore", {"archived": False}
+        ),
+    ),
+    "Alternative Payments: list parameters and page": (
+        Case("limit (default 100)", "GET /v1/invoices?limit=100", {"has_more": False}),
+        Case("limit (default 100)", f"GET /v1/invoices?application_id={SHELF}", {"data.#": 10}),
+        Case("limit (default 100)", "GET /v1/invoices?limit=101", {"code": "invalid_query"}, 400),
+        listed(
+            "after, before",
+            "ids=inv_free&ids=inv_euro&sort=total.asc&after={end_cursor}",
+            "euro",
+            first="/v1/invoices?ids=inv_free&ids=inv_euro&sort=total.asc&limit=1",
+        ),
+        listed(
+            "after, before",
+            "ids=inv_free&ids=inv_euro&sort=total.asc&before={end_cursor}",
+            "free",
+            first="/v1/invoices?ids=inv_free&ids=inv_euro&sort=total.asc",
+        ),
+        listed(
+            "created_at_start, created_at_end",
+            "ids=inv_paid&created_at[gte]={created_at}&created_at[lte]={created_at}",
+            "paid",
+            first="/v1/invoices/inv_paid",
+        ),
+        listed(
+            "created_at_start, created_at_end",
+            "ids=inv_paid&created_at[gt]={created_at}",
+            first="/v1/invoices/inv_paid",
+        ),
+        listed(
+            "due_date_start, due_date_end",
+            f"application_id={SHELF}&due_date[gte]=2020-01-31&due_date[lt]=2020-02-01"
+            "&status=overdue&ids=inv_overdue",
+            "overdue",
+        ),
+        listed("customer_id", "customer_id=cus_7", "euro"),
+        listed(
+            "invoice_number",
+            "seller_id={seller_id}&invoice_number={invoice_number}",
+            "paid",
+            first="/v1/invoices/inv_paid",
+        ),
+        listed("status", f"application_id={SHELF}&status=received", "received"),
+        Case(
+            "data[], start_cursor, end_cursor",
+            "GET /v1/invoices?limit=2",
+            {"data.#": 2, "start_cursor": A_TEXT, "end_cursor": A_TEXT},
+        ),
+        Case(
+            "has_next_page, has_previous_page",
+            "GET /v1/invoices?limit=2",
+            {"has_more": True, "has_previous": False},
+        ),
+    ),
+    "Alternative Payments: the invoice": (
+        shown("id", {"invoice_id": "inv_complete"}),
+        shown("created_at", {"created_at": A_TIME}),
+        shown("currency", {"currency": "USD"}),
+        shown("customer_id", {"customer_id": "cus_1"}),
+        shown("due_date", {"due_date": LATER}),
+        shown("invoice_number", {"invoice_number": A_TEXT}),
+        shown("invoice_number", {"invoice_number": None}, "draft"),
+        shown("last_notification_at", {"last_notification_at": A_TIME}, "sent"),
+        shown("last_notification_at", {"last_notification_at": None}),
+        shown("line_items[].amount", {"items.0.amount": "200.00", "items.1.amount": "50.00"}),
+        shown("line_items[].description", {"items.0.description": "Pro plan"}),
+        shown("line_items[].quantity (integer)", {"items.0.quantity": "2"}),
+        shown("memo", {"memo": "Thank you"}),
+        shown("status", {"status": "upcoming"}),
+        shown("sub_total", {"subtotal": "250.00"}),
+        shown("total", {"total": "214.25"}, "upcoming"),
+    ),
+    "Alternative Payments: create": (
+        given("customer_id", {"customer_id": "cus_9"}),
+        not_given("customer_id", {"customer_id": None}, "customer_id"),
+        given("due_date, default today", {"due_date": "2099-01-01"}),
+        given(
+            "due_date, default today",
+            {"document_date": "2026-11-20", "due_date": None},
+            {"due_date": "2026-11-20"},
+        ),
+        given("exclude_from_autopay, default false", {"exclude_from_autopay": True}),
+        given("exclude_from_autopay, default false", {}, {"exclude_from_autopay": False}),
+        given("line_items[]", {"items": [{"amount": "5"}]}, {"items.0.amount": "5.00"}),
+    ),
+    "Alternative Payments: access and errors": (
+        Case(
+            "Scopes invoices:read, invoices:write",
+            "POST /v1/invoices",
+            {"code": "insufficient_scope"},
+            403,
+            body=INVOICE,
+            scopes=READ_ONLY,
+        ),
+        Case("Scopes invoices:read, invoices:write", "GET /v1/invoices", scopes=READ_ONLY),
+        Case(
+            "code, message",
+            "POST /v1/invoices/{invoice_id}/void",
+            {"code": "illegal_transition", "detail": A_TEXT, "title": "Conflict"},
+            409,
+            life="void",
+        ),
+        Case(
+            "validation_errors",
+            "POST /v1/invoices",
+            {"errors.0.field": "items.0.unit_price", "errors.0.reason": A_TEXT},
+            422,
+            body={**INVOICE, "items": [{"unit_price": "a lot"}]},
+        ),
+        Case("400", "GET /v1/invoices?limit=none", {"code": "invalid_query"}, 400),
+        Case("404", "GET /v1/invoices/inv_unknown", {"code": "invoice_not_found"}, 404),
+        not_given("422 on create", {"currency": "XXX"}, "currency"),
+        Case(
+            "422 on create",
+            "POST /v1/invoices",
+            {"code": "no_items"},
+            422,
+            body={**INVOICE, "items": []},
+        ),
+        Case(
+            "422 on create",
+            "POST /v1/invoices",
+            {"code": "negative_total"},
+            422,
+            body={**INVOICE, "items": [{"amount": "-1"}]},
+        ),
+    ),
+    "Alternative Payments: statuses": (
+        shown("UPCOMING", {"status": "upcoming"}, "upcoming"),
+        listed("UPCOMING", "ids=inv_upcoming&ids=inv_overdue&status=upcoming", "upcoming"),
+        shown("OVERDUE", {"status": "overdue"}, "overdue"),
+        shown("OVERDUE", {"status": "overdue", "overdue_as_of": "2020-02-01"}, "noticed"),
+        shown("OVERDUE", {"status": "overdue"}, "upcoming", ask="?as_of=2100-01-01T00:00:00Z"),
+        listed("OVERDUE", "ids=inv_upcoming&ids=inv_overdue&status=overdue", "overdue"),
+        listed("OVERDUE", "ids=inv_upcoming&status=overdue&as_of=2100-01-01T00:00:00Z", "upcoming"),
+        shown("RECEIVED", {"status": "received"}, "received"),
+        listed("RECEIVED", "ids=inv_received&ids=inv_paid&status=received", "received"),
+        shown("PAID", {"status": "paid", "state": "paid"}, "paid"),
+        listed("PAID", "ids=inv_received&ids=inv_paid&status=paid", "paid"),
+        shown("ARCHIVED", {"status": "archived", "state": "open"}, "archived"),
+        listed("ARCHIVED", "ids=inv_archived&ids=inv_paid&status=archived", "archived"),
+        refused("ARCHIVED", "deleted", "POST /archive", "invoice_not_found", status=404),
+    ),
+}

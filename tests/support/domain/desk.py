@@ -1,0 +1,136 @@
+"""An invoice in memory: commands are read and decided on it, and what always holds is checked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from invoicing.contracts.commands import read_data
+from invoicing.contracts.events import EVENTS, EventData
+from invoicing.contracts.replies import Refusal
+from invoicing.domain.decide import decide
+from invoicing.domain.decision import Accepted, Command, Context
+from invoicing.domain.evolve import evolve
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.numbering import NumberRequest
+from invoicing.domain.sellers import Sellers
+
+MORNING = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+def an_item(**fields: Any) -> dict[str, Any]:
+    """A line of 100.00 without tax, but for these fields."""
+    return {"unit_price": "100.00"} | fields if "amount" not in fields else fields
+
+
+@dataclass
+class Desk:
+    """Where one invoice is worked on. `invoice` is what it has come to, None before it is made."""
+
+    sellers: Sellers = field(default_factory=Sellers)
+    invoice: Invoice | None = None
+    history: list[tuple[EventData, datetime]] = field(default_factory=list)
+    numbers: list[NumberRequest] = field(default_factory=list)
+    placeholders: Any = field(default_factory=lambda: map("number-{}".format, count(1)))
+    now: datetime = MORNING
+
+    def send(
+        self, command_type: str, /, expected_version: int | None = None, **data: Any
+    ) -> Accepted | Refusal:
+        """Decide a command, and keep what it led to."""
+        return self.send_data(command_type, data, expected_version)
+
+    def send_data(
+        self, command_type: str, data: object, expected_version: int | None = None
+    ) -> Accepted | Refusal:
+        """The same, with whatever JSON a producer might send."""
+        self.now += timedelta(minutes=1)
+        read = read_data(command_type, data)
+        if isinstance(read, Refusal):
+            return read
+        command = Command("inv_1", command_type, read, self.now, expected_version)
+        context = Context(self.now, self.sellers, next(self.placeholders))
+        decided = decide(self.invoice, command, context)
+        if decide(self.invoice, command, context) != decided:
+            raise AssertionError("deciding is not deterministic")
+        if isinstance(decided, Accepted):
+            self._keep(decided)
+        return decided
+
+    def accept(self, command_type: str, /, **data: Any) -> Invoice:
+        """Send a command that must be accepted; gives the invoice after it."""
+        decided = self.send(command_type, **data)
+        assert isinstance(decided, Accepted), f"{command_type} was refused: {decided}"
+        return self.current
+
+    def refuse(self, command_type: str, /, **data: Any) -> Refusal:
+        """Send a command that must be refused; gives the refusal."""
+        before = self.invoice
+        decided = self.send(command_type, **data)
+        assert isinstance(decided, Refusal), f"{command_type} was accepted: {decided}"
+        assert self.invoice is before
+        return decided
+
+    @property
+    def current(self) -> Invoice:
+        """The invoice, which must exist."""
+        assert self.invoice is not None
+        return self.invoice
+
+    @property
+    def event_types(self) -> list[str]:
+        """The names of all events, in order."""
+        return [event.type for event, _ in self.history]
+
+    def _keep(self, decided: Accepted) -> None:
+        self.invoice = decided.invoice
+        self.numbers += decided.numbers
+        self.history += [(stored(event), self.now) for event in decided.events]
+        assert len(decided.numbers) <= 1
+        assert replay(self.history) == self.invoice
+        assert_summary_holds(self.current)
+        snapshot = self.current.model_dump_json()
+        again = Invoice.model_validate_json(snapshot)
+        assert again == self.invoice
+        assert again.model_dump_json() == snapshot
+
+
+def stored(event: EventData) -> EventData:
+    """The event as a reader has it who knows less and more than the writer."""
+    document = json.loads(event.model_dump_json())
+    again = EVENTS[event.type].model_validate({"a_field_of_tomorrow": 1, **document})
+    assert again == event
+    assert again.model_dump_json() == event.model_dump_json()
+    return again
+
+
+def replay(history: Sequence[tuple[EventData, datetime]]) -> Invoice | None:
+    """What stored events add up to."""
+    invoice = None
+    for event, recorded_at in history:
+        invoice = evolve(invoice, event, recorded_at)
+    return invoice
+
+
+def assert_summary_holds(invoice: Invoice) -> None:
+    """Every amount of the summary follows from payments, credit notes and the document."""
+    settled = [payment for payment in invoice.payments.values() if payment.state == "settled"]
+    refunds = [refund for payment in settled for refund in payment.refunds]
+    assert invoice.total == invoice.document.total
+    assert invoice.amount_paid == sum(payment.amount for payment in settled)
+    assert invoice.amount_refunded == sum(refund.amount for refund in refunds)
+    assert invoice.amount_credited == sum(note.amount for note in invoice.credit_notes)
+    remaining = (
+        invoice.total
+        - invoice.amount_credited
+        - invoice.amount_paid
+        + invoice.amount_refunded
+        - invoice.amount_written_off
+    )
+    assert invoice.amount_due - invoice.amount_overpaid == remaining
+    assert invoice.amount_due >= 0
+    assert invoice.amount_overpaid >= 0
+    assert not (invoice.amount_due and invoice.amount_overpaid)
+    assert invoice.amount_written_off >= 0

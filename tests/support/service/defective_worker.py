@@ -1,0 +1,18 @@
+"""A worker whose deciding always fails, as a defect would make it.
+
+python -m tests.support.service.defective_worker worker
+"""
+
+from typing import Any
+
+from invoicing.ops.main import main
+from invoicing.worker import batch
+
+
+def decide(*_: Any) -> Any:
+    raise ZeroDivisionError("a defect")
+
+
+if __name__ == "__main__":
+    batch.decide = decide
+    main()

@@ -1,0 +1,93 @@
+"""Bugs that a worker may have, to see that they are seen: `BUG=<name>` for the faulty worker."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from invoicing.domain.numbering import NumberRequest
+from invoicing.store.store import Appendix, Loaded, Store
+from invoicing.worker import lane, publisher
+from invoicing.worker.batch import Publication, Record
+from invoicing.worker.lane import Lane
+from invoicing.worker.offsets import LaneMarks
+from invoicing.worker.publisher import Publisher
+
+
+def commit_the_offset_first() -> None:
+    handle = Lane._handle
+
+    async def committed_first(self: Lane, records: Sequence[Record]) -> Publication:
+        await self._consumer.commit({self.topic_partition: records[-1].position.offset + 1})
+        return await handle(self, records)
+
+    Lane._handle = committed_first  # type: ignore[method-assign]
+
+
+def remember_no_offset() -> None:
+    def from_the_beginning(_lane: str, marks: LaneMarks) -> int:
+        return marks.begin
+
+    lane.resume_at = from_the_beginning
+
+
+def remember_no_answer() -> None:
+    load = Store.load
+
+    async def without_answers(*arguments: Any) -> Loaded:
+        return Loaded((await load(*arguments)).snapshots, {}, {})
+
+    Store.load = without_answers  # type: ignore[method-assign]
+
+
+def publish_before_the_commit() -> None:
+    append, appending = Store.append, set[asyncio.Task[None]]()
+
+    async def later(self: Store, appendix: Appendix) -> None:
+        async def appended() -> None:
+            await asyncio.sleep(60)  # the bug: by then all is published
+            await append(self, appendix)
+
+        appending.add(asyncio.create_task(appended()))
+
+    Store.append = later  # type: ignore[method-assign]
+
+
+def swap_two_events() -> None:
+    _tamper_with(lambda publication: publication.events.reverse())
+
+
+def drop_an_answer() -> None:
+    _tamper_with(lambda publication: publication.answers.pop())
+
+
+def fence_nobody() -> None:
+    mode = publisher._mode
+
+    def of_its_own(*arguments: Any) -> dict[str, Any]:
+        return mode(*arguments) | {"transactional_id": uuid.uuid4().hex}
+
+    publisher._mode = of_its_own
+
+
+def take_a_number_twice() -> None:
+    take = Store._take_numbers
+
+    async def the_same(
+        self: Store, connection: Any, requests: Sequence[NumberRequest]
+    ) -> Mapping[str, str]:
+        numbers = await take(self, connection, requests)
+        series = {request.placeholder: request.series for request in requests}
+        return {placeholder: self._format_number(series[placeholder], 1) for placeholder in numbers}
+
+    Store._take_numbers = the_same  # type: ignore[method-assign,assignment]
+
+
+def _tamper_with(tamper: Callable[[Publication], object]) -> None:
+    publish = Publisher.publish
+
+    async def tampered(self: Publisher, publication: Publication, *arguments: Any) -> None:
+        tamper(publication)
+        await publish(self, publication, *arguments)
+
+    Publisher.publish = tampered  # type: ignore[method-assign]

@@ -1,0 +1,89 @@
+"""The OpenAPI document is whole: every call has its examples, which are right, and its errors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from invoicing.api.app import bare_app
+from invoicing.api.docs.calls import BODIES
+from invoicing.api.docs.examples import REQUESTS, RESPONSES
+from invoicing.contracts.commands import COMMANDS, read_data
+from invoicing.contracts.replies import Refusal
+from invoicing.tools.schemas.http_examples import made
+
+DOCUMENT = bare_app().openapi()
+OPERATIONS = {
+    operation["operationId"]: operation
+    for calls in DOCUMENT["paths"].values()
+    for operation in calls.values()
+}
+ERRORS = ("400", "404", "406", "429", "500", "503")
+
+COMMAND_BODIES = [name for name, body in BODIES.items() if body.__name__ in COMMANDS]
+
+every_operation = pytest.mark.parametrize("name", OPERATIONS)
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of the document, or what it refers to."""
+    while "$ref" in part:
+        found: Any = DOCUMENT
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        part = found
+    return part
+
+
+def examples(content: dict[str, Any]) -> list[Any]:
+    """The examples of one media type."""
+    named = [resolved(example)["value"] for example in content.get("examples", {}).values()]
+    return [*named, *([content["example"]] if "example" in content else [])]
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is sent and answered as JSON or a form, by where it stands."""
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"request {media_type}", content
+    for status, response in operation["responses"].items():
+        for media_type, content in resolved(response).get("content", {}).items():
+            if media_type != "text/event-stream":
+                yield f"{status} {media_type}", content
+
+
+@every_operation
+def test_all_that_a_call_takes_and_gives_has_examples_that_are_valid(name: str) -> None:
+    for place, content in contents(OPERATIONS[name]):
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        validator = Draft202012Validator(schema)
+        shown = examples(content)
+        assert shown, place
+        assert [error.message for one in shown for error in validator.iter_errors(one)] == [], place
+
+
+@every_operation
+def test_every_example_of_a_parameter_is_valid(name: str) -> None:
+    for parameter in OPERATIONS[name]["parameters"]:
+        schema = parameter["schema"]
+        shown = [*examples(parameter), *schema.get("examples", ())]
+        validator = Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+        assert [error.message for one in shown for error in validator.iter_errors(one)] == []
+
+
+@every_operation
+def test_every_call_tells_its_errors(name: str) -> None:
+    assert OPERATIONS[name]["responses"].keys() >= set(ERRORS)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, body in BODIES.items() if body.__name__ in COMMANDS]
+)
+def test_every_example_of_a_body_is_taken(name: str) -> None:
+    read = read_data(BODIES[name].__name__, REQUESTS[name])
+
+    assert not isinstance(read, Refusal)
+
+
+def test_the_examples_of_answers_are_what_the_service_answers() -> None:
+    assert {model: RESPONSES[model] for model in made()} == made()

@@ -1,0 +1,53 @@
+"""An invoice's page, as text."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from invoicing.domain.invoice import Invoice
+from invoicing.ops.support.panels import invoice_panel
+from tests.support.domain.desk import Desk
+
+
+def an_invoice(**fields: Any) -> Invoice:
+    data = {"customer_id": "cus_42", "currency": "USD", "items": [{"unit_price": "100.00"}]}
+    return Desk().accept("CreateInvoice", **(data | fields))
+
+
+def page(invoice: Invoice, columns: int = 80) -> str:
+    console = Console(file=StringIO(), width=columns)
+    with console.capture() as captured:
+        console.print(invoice_panel(invoice))
+    return captured.get()
+
+
+def test_a_page_tells_all_that_the_total_is_made_of() -> None:
+    invoice = an_invoice(
+        items=[{"unit_price": "100.00", "tax": {"rate": "0.2"}, "duties": {"amount": "3.00"}}],
+        discount={"percent_off": "10"},
+        shipping={"amount": "4.90"},
+    )
+
+    words = page(invoice).split()
+
+    for amount in ("100.00", "-10.00", "18.00", "3.00", "4.90", "115.90"):
+        assert amount in words
+
+
+def test_a_page_does_not_tell_what_is_nought() -> None:
+    told = page(an_invoice())
+
+    assert [word for word in ("Duties", "Shipping", "Refunded") if word in told] == []
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_page_has_80_columns_however_wide_the_terminal(columns: int) -> None:
+    assert {len(line) for line in page(an_invoice(), columns).splitlines()} == {80}
+
+
+def test_a_page_shows_a_customers_text_as_it_is_but_for_control_characters() -> None:
+    invoice = an_invoice(memo="[red]Grüße[/red] \x1b[2J")
+
+    assert "[red]Grüße[/red] ?[2J" in page(invoice)

@@ -1,0 +1,52 @@
+"""Where a lane goes on, and when it must not."""
+
+import pytest
+
+from invoicing.store.store import DatabaseBehindError
+from invoicing.worker.offsets import KafkaBehindError, LaneMarks, check_databases_lanes, resume_at
+
+LANE = "commands-3"
+
+
+@pytest.mark.parametrize(
+    ("marks", "offset"),
+    [
+        (LaneMarks(begin=0, end=0, committed=None, stored=0), 0),
+        (LaneMarks(begin=5, end=9, committed=None, stored=0), 5),
+        (
+            LaneMarks(begin=0, end=9, committed=0, stored=4),
+            0,
+        ),  # a crash before the first publication
+        (LaneMarks(begin=0, end=9, committed=4, stored=7), 4),  # a crash between the two commits
+        (LaneMarks(begin=0, end=9, committed=9, stored=9), 9),
+        (LaneMarks(begin=5, end=9, committed=2, stored=2), 5),  # gone by age
+    ],
+)
+def test_a_lane_goes_on_at_what_was_committed(marks: LaneMarks, offset: int) -> None:
+    assert resume_at(LANE, marks) == offset
+
+
+@pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        (LaneMarks(begin=0, end=9, committed=20, stored=20), "handled up to 20.*ends at 9"),
+        (LaneMarks(begin=0, end=9, committed=None, stored=20), "handled up to 20.*ends at 9"),
+        (LaneMarks(begin=0, end=9, committed=7, stored=20), "handled up to 20.*ends at 9"),
+        (LaneMarks(begin=0, end=9, committed=None, stored=4), "the group's offset is gone"),
+    ],
+)
+def test_a_kafka_that_lost_something_stops_the_lane(marks: LaneMarks, told: str) -> None:
+    with pytest.raises(KafkaBehindError, match=told):
+        resume_at(LANE, marks)
+
+
+def test_a_database_that_lost_something_stops_the_lane() -> None:
+    with pytest.raises(DatabaseBehindError, match="knows only of what stands below 4"):
+        resume_at(LANE, LaneMarks(begin=0, end=9, committed=7, stored=4))
+
+
+def test_a_database_that_lost_something_of_one_lane_stops_all() -> None:
+    check_databases_lanes("commands", {0: 7, 1: 3}, {0: 7, 1: 4, 2: 9})
+
+    with pytest.raises(DatabaseBehindError, match="commands-1"):
+        check_databases_lanes("commands", {0: 7, 1: 3}, {0: 7})
