@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from invoicing.contracts.envelope import UnreadableReason
+from invoicing.contracts.envelope import DeadLetterReason
 from tests.support.service.commands import create_invoice, invoice_id, void_invoice
 from tests.support.service.http import running_api
 from tests.support.service.service import Service, Worker
@@ -62,7 +62,7 @@ async def test_an_idle_worker_owns_all_lanes_and_lags_in_none(service: Service) 
     assert told(worker, "invoicing_lanes_open") == {"": partitions}
     assert told(worker, "invoicing_oldest_unanswered_command_seconds") == {"": 0}
     # One that began at one would not have grown, and woken nobody.
-    reasons = {f'reason="{reason}"' for reason in UnreadableReason}
+    reasons = {f'reason="{reason}"' for reason in DeadLetterReason}
     assert told(worker, "invoicing_dead_letters_total") == dict.fromkeys(reasons, 0)
 
 

@@ -38,11 +38,11 @@ async def test_verify_finds_nothing_beside_a_worker_that_is_busy(
     await service.ready_worker()
     commands = await busy(service)
 
-    beside = await invoicing("verify", "--json")
+    background = await invoicing("verify", "--json")
     await service.answered(commands)
     after = await invoicing("verify", "--json")
 
-    assert told(beside)[-1]["findings"] == 0
+    assert told(background)[-1]["findings"] == 0
     (summary,) = told(after)
     assert summary["compared"]["commands_in_topic"] == len(commands)
     assert summary["compared"]["offsets_not_yet_due"] == 0

@@ -14,9 +14,15 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.postgres import Pool, open_pool
 from invoicing.runtime.settings import read_settings
-from invoicing.store.store import WRITER_ROLE, DatabaseBehindError, Position, Store, is_outage
+from invoicing.store.store import (
+    WRITER_ROLE,
+    DatabaseBehindError,
+    Position,
+    Store,
+    is_infrastructure_error,
+)
 from invoicing.worker import batch as batch_module
-from invoicing.worker.batch import BatchHandler, Publication, Record
+from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from tests.support.service.commands import (
     Sent,
     create_invoice,
@@ -51,7 +57,7 @@ def handle(pool: Pool) -> Handle:
         is_home: Callable[[str], bool] = bool,
         handled: int = 0,
         timestamp_ms: int = 0,
-    ) -> Publication:
+    ) -> OutgoingMessages:
         records = [
             record(command, offset + place, timestamp_ms) for place, command in enumerate(commands)
         ]
@@ -65,12 +71,12 @@ def record(command: Sent, offset: int, timestamp_ms: int = 0) -> Record:
     return Record(position, command.subject.encode(), command.value, (), timestamp_ms)
 
 
-def answers(publication: Publication) -> list[dict[str, Any]]:
-    return [json.loads(answer.document)["data"] for answer in publication.answers]
+def answers(outgoing: OutgoingMessages) -> list[dict[str, Any]]:
+    return [json.loads(answer.document)["data"] for answer in outgoing.answers]
 
 
-def event_types(publication: Publication) -> list[str]:
-    return [event.type for event in publication.events]
+def event_types(outgoing: OutgoingMessages) -> list[str]:
+    return [event.type for event in outgoing.events]
 
 
 async def test_invoices_stay_at_home_when_partitions_are_added(pool: Pool) -> None:
@@ -97,12 +103,12 @@ async def test_a_batch_redelivered_in_part_goes_on_where_it_was(handle: Handle) 
     commands = [create_invoice(subject), record_payment(subject)]
     await handle(commands[:1])
 
-    publication = await handle(commands)
+    outgoing = await handle(commands)
 
-    assert event_types(publication) == [
+    assert event_types(outgoing) == [
         "invoice.created", "invoice.opened", "invoice.payment_recorded", "invoice.paid",
     ]  # fmt: skip
-    assert [event.version for event in publication.events] == [1, 2, 3, 4]
+    assert [event.version for event in outgoing.events] == [1, 2, 3, 4]
 
 
 async def test_a_repeat_at_another_offset_publishes_the_answer_alone(handle: Handle) -> None:
@@ -118,10 +124,10 @@ async def test_a_repeat_at_another_offset_publishes_the_answer_alone(handle: Han
 async def test_a_repeat_inside_one_batch_changes_nothing_twice(handle: Handle) -> None:
     command = create_invoice(invoice_id())
 
-    publication = await handle([command, command])
+    outgoing = await handle([command, command])
 
-    assert event_types(publication) == ["invoice.created", "invoice.opened"]
-    assert publication.answers[0].document == publication.answers[1].document
+    assert event_types(outgoing) == ["invoice.created", "invoice.opened"]
+    assert outgoing.answers[0].document == outgoing.answers[1].document
 
 
 async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
@@ -129,10 +135,10 @@ async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
 ) -> None:
     command = create_invoice(invoice_id())
 
-    publication = await handle([command], is_home=lambda _: False)
+    outgoing = await handle([command], is_home=lambda _: False)
 
-    assert [forward.invoice_id for forward in publication.forwards] == [command.subject]
-    assert publication.answers == []
+    assert [forward.invoice_id for forward in outgoing.forwards] == [command.subject]
+    assert outgoing.answers == []
     assert await pool.fetchval("SELECT count(*) FROM commands") == 0
 
 
@@ -142,10 +148,10 @@ async def test_what_was_stored_here_is_published_from_here_even_when_homes_chang
     command = create_invoice(invoice_id())
     await handle([command])
 
-    publication = await handle([command], is_home=lambda _: False)
+    outgoing = await handle([command], is_home=lambda _: False)
 
-    assert event_types(publication) == ["invoice.created", "invoice.opened"]
-    assert publication.forwards == []
+    assert event_types(outgoing) == ["invoice.created", "invoice.opened"]
+    assert outgoing.forwards == []
 
 
 async def test_only_the_culprit_is_set_aside_when_deciding_fails(
@@ -161,14 +167,14 @@ async def test_only_the_culprit_is_set_aside_when_deciding_fails(
 
     monkeypatch.setattr(batch_module, "decide", fail_for_one)
 
-    publication = await handle([good, bad, later])
+    outgoing = await handle([good, bad, later])
 
-    (dead_letter,) = publication.dead_letters
+    (dead_letter,) = outgoing.dead_letters
     assert dead_letter.record.value == bad.value
     assert dead_letter.unreadable.reason == "processing_failed"
     assert "ZeroDivisionError" in dead_letter.unreadable.message
     assert "secret" not in dead_letter.unreadable.message
-    assert [answer["invoice_id"] for answer in answers(publication)] == [
+    assert [answer["invoice_id"] for answer in answers(outgoing)] == [
         good.subject,
         later.subject,
     ]
@@ -181,17 +187,17 @@ async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
     failures = [RuntimeError("the connection is in no state for this")]
     append = Store.append
 
-    async def fail_once(store: Store, appendix: Any) -> None:
+    async def fail_once(store: Store, write_batch: Any) -> None:
         if failures:
             raise failures.pop()
-        await append(store, appendix)
+        await append(store, write_batch)
 
     monkeypatch.setattr(Store, "append", fail_once)
 
-    publication = await handle([create_invoice(invoice_id())])
+    outgoing = await handle([create_invoice(invoice_id())])
 
-    assert publication.dead_letters == []
-    assert event_types(publication) == ["invoice.created", "invoice.opened"]
+    assert outgoing.dead_letters == []
+    assert event_types(outgoing) == ["invoice.created", "invoice.opened"]
 
 
 async def test_an_invoice_too_large_for_an_event_is_refused(
@@ -200,10 +206,10 @@ async def test_an_invoice_too_large_for_an_event_is_refused(
     monkeypatch.setattr(batch_module, "EVENT_BYTES_MAX", 2_000)
     items = [{"description": "ä" * 500, "unit_price": "1.00"} for _ in range(5)]
 
-    publication = await handle([create_invoice(invoice_id(), items=items)])
+    outgoing = await handle([create_invoice(invoice_id(), items=items)])
 
-    assert answers(publication)[0]["code"] == "limit_exceeded"
-    assert publication.events == []
+    assert answers(outgoing)[0]["code"] == "limit_exceeded"
+    assert outgoing.events == []
 
 
 async def test_a_clock_set_back_puts_no_event_before_the_last(
@@ -216,9 +222,9 @@ async def test_a_clock_set_back_puts_no_event_before_the_last(
     subject = invoice_id()
     await handler.handle([record(create_invoice(subject), 0)], bool)
 
-    publication = await handler.handle([record(void_invoice(subject), 1)], bool)
+    outgoing = await handler.handle([record(void_invoice(subject), 1)], bool)
 
-    assert publication.events[0].recorded_at == NOW
+    assert outgoing.events[0].recorded_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -230,9 +236,9 @@ async def test_a_command_without_a_time_is_of_its_records_day_or_else_of_today(
 ) -> None:
     timeless = Sent(**{**vars(create_invoice(invoice_id())), "attributes": {"time": None}})
 
-    publication = await handle([timeless], timestamp_ms=timestamp_ms)
+    outgoing = await handle([timeless], timestamp_ms=timestamp_ms)
 
-    document = json.loads(publication.events[0].document)["data"]["invoice"]
+    document = json.loads(outgoing.events[0].document)["data"]["invoice"]
     assert document["document_date"] == day
 
 
@@ -257,7 +263,7 @@ async def test_a_failed_append_takes_no_number(handle: Handle, pool: Pool) -> No
     # Its answer is already there, under another lane's hand: the append fails as a whole.
     with pytest.raises(asyncpg.UniqueViolationError) as caught:
         await _append_blindly(pool, other_lane)
-    assert is_outage(caught.value)
+    assert is_infrastructure_error(caught.value)
 
     await handle([create_invoice(invoice_id())], offset=9)
     numbers = await pool.fetch("SELECT invoice_number FROM invoices")
@@ -291,7 +297,7 @@ async def test_a_database_that_has_forgotten_the_last_batch_takes_no_other(
     with pytest.raises(DatabaseBehindError) as caught:
         await handle([create_invoice(invoice_id())], offset=8, handled=7)
 
-    assert is_outage(caught.value)
+    assert is_infrastructure_error(caught.value)
     assert await pool.fetchval("SELECT count(*) FROM invoices") == 1
 
 

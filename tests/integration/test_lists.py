@@ -42,8 +42,8 @@ async def write(database: str) -> AsyncIterator[Write]:
         for command in commands:
             position = Position("commands", 0, next(offsets))
             record = Record(position, command.subject.encode(), command.value, (), 0)
-            publication = await handler.handle([record], bool)
-            assert publication.outcomes["accepted"] == 1, publication.answers[0].document
+            outgoing = await handler.handle([record], bool)
+            assert outgoing.outcomes["accepted"] == 1, outgoing.answers[0].document
 
     yield handle
     await pool.close()

@@ -49,7 +49,7 @@ def listed(row: asyncpg.Record) -> tuple[object, ...]:
 
 
 def expected(invoice: Invoice) -> tuple[object, ...]:
-    stored = stored_invoice(invoice, is_told_whole=True)
+    stored = stored_invoice(invoice, document_changed=True)
     assert stored.listing is not None
     return (
         stored.id, stored.standing, stored.archived, stored.total, stored.amount_due,

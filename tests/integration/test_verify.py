@@ -7,7 +7,7 @@ import pytest
 
 from invoicing.maintenance.verify.findings import FindingKind
 from invoicing.store.store import StoredEvent
-from invoicing.worker.batch import Publication
+from invoicing.worker.batch import OutgoingMessages
 from tests.support.service.commands import create_invoice, invoice_id, record_payment
 from tests.support.service.stage import PARTITIONS, Stage, Tamper, record_of
 from tests.support.stack.topics import delete_group
@@ -51,55 +51,55 @@ async def test_nothing_is_found_between_the_two_commits(stage: Stage) -> None:
     assert findings == []
 
 
-def drop_event(publication: Publication) -> None:
-    if len(publication.events) > 3:
-        del publication.events[2]
+def drop_event(outgoing: OutgoingMessages) -> None:
+    if len(outgoing.events) > 3:
+        del outgoing.events[2]
 
 
-def repeat_event(publication: Publication) -> None:
-    publication.events += publication.events[-1:]
+def repeat_event(outgoing: OutgoingMessages) -> None:
+    outgoing.events += outgoing.events[-1:]
 
 
-def swap_events(publication: Publication) -> None:
-    publication.events.sort(key=lambda event: -event.version)
+def swap_events(outgoing: OutgoingMessages) -> None:
+    outgoing.events.sort(key=lambda event: -event.version)
 
 
-def change_a_byte(publication: Publication) -> None:
-    for event in publication.events[:1]:
+def change_a_byte(outgoing: OutgoingMessages) -> None:
+    for event in outgoing.events[:1]:
         event.document = event.document.replace("cus_42", "cus_43")
 
 
-def invent_event(publication: Publication) -> None:
-    for event in publication.events[-1:]:
+def invent_event(outgoing: OutgoingMessages) -> None:
+    for event in outgoing.events[-1:]:
         document = event.document.replace(f'"version":{event.version}', '"version":99')
-        publication.events.append(replace(event, version=99, document=document))
+        outgoing.events.append(replace(event, version=99, document=document))
 
 
-def drop_answer(publication: Publication) -> None:
-    del publication.answers[:1]
+def drop_answer(outgoing: OutgoingMessages) -> None:
+    del outgoing.answers[:1]
 
 
-def repeat_answer(publication: Publication) -> None:
-    publication.answers += publication.answers[:1]
+def repeat_answer(outgoing: OutgoingMessages) -> None:
+    outgoing.answers += outgoing.answers[:1]
 
 
-def say_something_else(publication: Publication) -> None:
-    for answer in publication.answers[:1]:
+def say_something_else(outgoing: OutgoingMessages) -> None:
+    for answer in outgoing.answers[:1]:
         answer.document = answer.document.replace('"version":2', '"version":3')
 
 
-def drop_forward(publication: Publication) -> None:
-    publication.forwards.clear()
+def drop_forward(outgoing: OutgoingMessages) -> None:
+    outgoing.forwards.clear()
 
 
-def drop_dead_letter(publication: Publication) -> None:
-    publication.dead_letters.clear()
+def drop_dead_letter(outgoing: OutgoingMessages) -> None:
+    outgoing.dead_letters.clear()
 
 
-def cut_dead_letter(publication: Publication) -> None:
-    publication.dead_letters[:] = [
+def cut_dead_letter(outgoing: OutgoingMessages) -> None:
+    outgoing.dead_letters[:] = [
         replace(letter, record=letter.record._replace(value=b"brok"))
-        for letter in publication.dead_letters
+        for letter in outgoing.dead_letters
     ]
 
 
@@ -140,9 +140,9 @@ async def test_an_event_in_anothers_partition_or_under_anothers_key_is_found(
 ) -> None:
     withheld: list[StoredEvent] = []
 
-    def withhold(publication: Publication) -> None:
-        withheld.extend(publication.events)
-        publication.events.clear()
+    def withhold(outgoing: OutgoingMessages) -> None:
+        withheld.extend(outgoing.events)
+        outgoing.events.clear()
 
     await stage.send(create_invoice(stage.paid))
     await stage.work(withhold)
@@ -305,7 +305,7 @@ async def test_a_command_below_the_committed_offset_without_an_answer_is_found(
     ((lane, records),) = (await stage.fetch()).items()
 
     await stage.publishers[lane.partition].publish(
-        Publication(), records[-1].offset + 1, PARTITIONS
+        OutgoingMessages(), records[-1].offset + 1, PARTITIONS
     )
 
     findings, _ = await stage.verify()
@@ -362,7 +362,7 @@ async def test_an_event_that_is_missing_after_what_was_lost_by_age_is_found(stag
     await stage.send(record_payment(stage.paid, "1.00"), record_payment(stage.paid, "2.00"))
     await stage.send(record_payment(stage.paid, "3.00"))
 
-    await stage.work(lambda publication: publication.events.pop(1))
+    await stage.work(lambda outgoing: outgoing.events.pop(1))
 
     findings, _ = await stage.verify()
 

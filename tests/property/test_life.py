@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from invoicing.contracts.commands import COMMANDS
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
 from invoicing.domain.lifecycle import RULES, available_commands
 from tests.support.domain.desk import Desk
@@ -138,7 +138,7 @@ class Life(RuleBasedStateMachine):
         decided = self.desk.send(name, **fields)
         expected = self.model.handle(name, fields)
         if isinstance(expected, set):
-            assert isinstance(decided, Refusal), (name, fields, expected, decided)
+            assert isinstance(decided, Rejection), (name, fields, expected, decided)
             assert decided.code.value in expected, (name, fields, expected, decided)
             assert self.desk.invoice is before
         else:
@@ -153,7 +153,7 @@ class Life(RuleBasedStateMachine):
     def nothing_new_the_second_time(self, name: str, fields: dict[str, Any]) -> None:
         again = Desk(self.desk.sellers, self.desk.invoice, list(self.desk.history))
         decided = again.send(name, **fields)
-        assert isinstance(decided, Refusal) or not decided.events
+        assert isinstance(decided, Rejection) or not decided.events
 
     @invariant()
     def they_agree(self) -> None:

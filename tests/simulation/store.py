@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from invoicing.domain.numbering import NumberSeries
-from invoicing.store.store import Appendix, CommandKey, Loaded, Position, StoredAnswer, StoredEvent
+from invoicing.store.store import CommandKey, Loaded, Position, StoredEvent, StoredReply, WriteBatch
 from tests.simulation.process import Process
 
 FormatNumber = Callable[[NumberSeries, int], str]
@@ -18,23 +18,23 @@ class Database:
     """What has been committed."""
 
     events: dict[tuple[str, int], StoredEvent] = field(default_factory=dict)
-    answers: dict[CommandKey, StoredAnswer] = field(default_factory=dict)
+    answers: dict[CommandKey, StoredReply] = field(default_factory=dict)
     snapshots: dict[str, str] = field(default_factory=dict)
     numbers: dict[NumberSeries, int] = field(default_factory=dict)
     lanes: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def commit(self, appendix: Appendix, taken: Mapping[NumberSeries, int]) -> None:
+    def commit(self, write_batch: WriteBatch, taken: Mapping[NumberSeries, int]) -> None:
         """All of it or, where a key is taken, nothing."""
-        if any(answer.command_key in self.answers for answer in appendix.answers):
+        if any(answer.command_key in self.answers for answer in write_batch.answers):
             raise _overtaken("commands_pkey")
-        if any((event.invoice_id, event.version) in self.events for event in appendix.events):
+        if any((event.invoice_id, event.version) in self.events for event in write_batch.events):
             raise _overtaken("events_pkey")
-        self.answers |= {answer.command_key: answer for answer in appendix.answers}
-        self.events |= {(event.invoice_id, event.version): event for event in appendix.events}
-        self.snapshots |= {id_: row.document for id_, row in appendix.invoices.items()}
-        lane = (appendix.next.topic, appendix.next.partition)
-        assert self.lanes.get(lane, 0) >= appendix.handled, "this database forgets nothing"
-        self.lanes[lane] = max(self.lanes.get(lane, 0), appendix.next.offset)
+        self.answers |= {answer.command_key: answer for answer in write_batch.answers}
+        self.events |= {(event.invoice_id, event.version): event for event in write_batch.events}
+        self.snapshots |= {id_: row.document for id_, row in write_batch.invoices.items()}
+        lane = (write_batch.next.topic, write_batch.next.partition)
+        assert self.lanes.get(lane, 0) >= write_batch.handled, "this database forgets nothing"
+        self.lanes[lane] = max(self.lanes.get(lane, 0), write_batch.next.offset)
         for series, number in taken.items():
             self.numbers[series] = self.numbers.get(series, 0) + number
 
@@ -83,17 +83,17 @@ class SimulatedStore:
         await self._process.step("load the homes")
         return int(self._process.broker.partitions)
 
-    async def append(self, appendix: Appendix) -> None:
+    async def append(self, write_batch: WriteBatch) -> None:
         await self._process.step("begin")
         # From the lock on the numbers to the commit nobody comes between: that is what it is for.
         taken: dict[NumberSeries, int] = {}
         numbers = {}
-        for request in appendix.numbers:
+        for request in write_batch.numbers:
             taken[request.series] = taken.get(request.series, 0) + 1
             sequence = self._database.numbers.get(request.series, 0) + taken[request.series]
             numbers[request.placeholder] = self._format_number(request.series, sequence)
-        filled = copy.deepcopy(appendix)
+        filled = copy.deepcopy(write_batch)
         filled.set_numbers(numbers)
         self._database.commit(filled, taken)
         await self._process.step("committed")
-        appendix.set_numbers(numbers)
+        write_batch.set_numbers(numbers)

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from invoicing.store.store import Loaded
-from invoicing.worker.batch import BatchHandler, Publication, _Decisions
+from invoicing.worker.batch import BatchHandler, OutgoingMessages, _Decisions
 from invoicing.worker.lane import Lane
 from invoicing.worker.publisher import Publisher
 from tests.simulation import clock
@@ -79,36 +79,36 @@ async def know_no_answers(store: Any, invoice_ids: Any, commands: Any) -> Loaded
 
 async def commit_the_offset_first(
     handler: Any, records: Any, is_home: Any, handled: int
-) -> Publication:
+) -> OutgoingMessages:
     world_broker = handler._store._process.broker
     last = records[-1].position
     world_broker.committed[TopicPartition(last.topic, last.partition)] = last.offset + 1
     return await HANDLE(handler, records, is_home, handled)
 
 
-async def publish_before_storing(store: Any, appendix: Any) -> None:
-    store._process.spawn(APPEND(store, appendix))
+async def publish_before_storing(store: Any, write_batch: Any) -> None:
+    store._process.spawn(APPEND(store, write_batch))
 
 
-def forget_every_hundredth_answer(publisher: Any, publication: Publication, counts: Any) -> Any:
-    if publication.answers and crc32(publication.answers[0].document.encode()) % 100 == 0:
-        publication.answers.pop()
-    return MESSAGES(publisher, publication, counts)
+def forget_every_hundredth_answer(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
+    if outgoing.answers and crc32(outgoing.answers[0].document.encode()) % 100 == 0:
+        outgoing.answers.pop()
+    return MESSAGES(publisher, outgoing, counts)
 
 
-def swap_a_pair(publisher: Any, publication: Publication, counts: Any) -> Any:
-    if len(publication.events) > 4:
-        publication.events.reverse()
-    return MESSAGES(publisher, publication, counts)
+def swap_a_pair(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
+    if len(outgoing.events) > 4:
+        outgoing.events.reverse()
+    return MESSAGES(publisher, outgoing, counts)
 
 
-def forget_what_is_forwarded(publisher: Any, publication: Publication, counts: Any) -> Any:
-    publication.forwards.clear()
-    return MESSAGES(publisher, publication, counts)
+def forget_what_is_forwarded(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
+    outgoing.forwards.clear()
+    return MESSAGES(publisher, outgoing, counts)
 
 
-def take_the_same_number_again(database: Any, appendix: Any, _taken: Any) -> None:
-    COMMIT(database, appendix, {})
+def take_the_same_number_again(database: Any, write_batch: Any, _taken: Any) -> None:
+    COMMIT(database, write_batch, {})
 
 
 def publish_no_stored_events(decisions: Any, record: Any, command: Any) -> None:

@@ -14,7 +14,7 @@ from invoicing.api.reads.views import InvoiceView
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.events import EVENTS
 from invoicing.contracts.invoice import Document
-from invoicing.contracts.replies import ACCEPTED, REJECTED, Answer, RefusalCode, Rejection
+from invoicing.contracts.replies import ACCEPTED, REJECTED, RejectedReply, RejectionCode, Reply
 from invoicing.domain.invoice import Invoice
 from invoicing.ops.main import app
 from invoicing.tools.schemas.shapes import Schema, shape_of
@@ -47,8 +47,8 @@ OPENAPI = bare_app().openapi()
 SHAPES: dict[str, Schema] = {
     **{name: shape_of(model, "validation") for name, model in COMMANDS.items()},
     **{name: shape_of(model, "serialization") for name, model in EVENTS.items()},
-    ACCEPTED: shape_of(Answer, "serialization"),
-    REJECTED: shape_of(Rejection, "serialization"),
+    ACCEPTED: shape_of(Reply, "serialization"),
+    REJECTED: shape_of(RejectedReply, "serialization"),
     "Invoice.document": shape_of(Document, "serialization"),
     "InvoicePage": shape_of(InvoicePage, "serialization"),
     "InvoiceView": shape_of(InvoiceView, "serialization"),
@@ -58,7 +58,7 @@ OTHER_NAMES = {
     "id",
     "source",
     "subject",
-    *(code.value for code in (*RefusalCode, *ProblemCode)),
+    *(code.value for code in (*RejectionCode, *ProblemCode)),
     *(
         f"{method.upper()} {address}"
         for address, calls in OPENAPI["paths"].items()

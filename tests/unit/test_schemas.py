@@ -18,9 +18,9 @@ from jsonschema.validators import extend
 from pydantic import Field
 
 from invoicing.contracts.commands import COMMANDS, VoidInvoice, read_data
-from invoicing.contracts.envelope import CommandEnvelope, Unreadable, read_command
+from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command
 from invoicing.contracts.events import EVENTS
-from invoicing.contracts.replies import ACCEPTED, REJECTED, Refusal, RefusalCode
+from invoicing.contracts.replies import ACCEPTED, REJECTED, Rejection, RejectionCode
 from invoicing.contracts.types.texts import Text
 from invoicing.domain.lifecycle import RULES
 from invoicing.store.store import Position
@@ -142,7 +142,7 @@ def test_every_example_of_a_command_is_taken(command: str) -> None:
         envelope = read_command(json.dumps(example).encode(), ())
         assert isinstance(envelope, CommandEnvelope)
         assert envelope.errors == ()
-        assert not isinstance(read_data(envelope.type, envelope.data), Refusal)
+        assert not isinstance(read_data(envelope.type, envelope.data), Rejection)
 
 
 def test_what_is_published_names_its_schema() -> None:
@@ -179,7 +179,7 @@ ENVELOPES = {
 def test_an_attribute_that_is_valid_is_one_that_is_read(name: str, value: object) -> None:
     command = VALIDATORS["OpenInvoice"].schema["examples"][0] | {name: value}
     read = read_command(json.dumps(command).encode(), ())
-    is_read = not isinstance(read, Unreadable) and not read.errors
+    is_read = not isinstance(read, DecodeFailure) and not read.errors
     assert VALIDATORS["OpenInvoice"].is_valid(command) == is_read
 
 
@@ -251,7 +251,7 @@ def test_what_is_taken_is_valid_and_what_is_valid_is_taken_but_for_the_listed_ru
     name, data = command
     read = read_data(name, data)
     is_valid = VALIDATORS[name].is_valid(VALIDATORS[name].schema["examples"][0] | {"data": data})
-    if not isinstance(read, Refusal):
+    if not isinstance(read, Rejection):
         assert is_valid
     elif is_valid:
         rules = beyond_json_schema()
@@ -320,7 +320,7 @@ def test_a_record_that_is_set_aside_has_the_headers_that_asyncapi_tells() -> Non
     told = ASYNCAPI["components"]["messages"]["deadLetter"]
     record = Record(Position("commands", 3, 7), b"inv_1", b"no command", (), timestamp_ms=0)
     unreadable = read_command(record.value, record.headers)
-    assert isinstance(unreadable, Unreadable)
+    assert isinstance(unreadable, DecodeFailure)
 
     published = _set_aside(DeadLetter(record, unreadable, BEGIN), "dead", {"dead": 8})
 
@@ -400,4 +400,4 @@ def test_the_page_of_states_names_every_command() -> None:
 
 
 def test_the_page_tells_every_code_of_refusal() -> None:
-    assert [code for code in RefusalCode if f"| `{code.value}` |" not in README] == []
+    assert [code for code in RejectionCode if f"| `{code.value}` |" not in README] == []

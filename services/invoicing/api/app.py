@@ -25,10 +25,10 @@ from invoicing.api.http.metrics import Measured
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.http.tracing import Traced
 from invoicing.api.reads import commands, feed, invoices, listing
-from invoicing.api.state import Backend
+from invoicing.api.state import AppState
 from invoicing.api.writes import routes as changes
-from invoicing.runtime.health import Pulse
-from invoicing.store.store import is_outage
+from invoicing.runtime.health import HealthProbe
+from invoicing.store.store import is_infrastructure_error
 
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
@@ -38,11 +38,11 @@ _REQUEST_HEADERS: Final = (
 _RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
 
 
-def create_app(backend: Backend, pulses: Mapping[str, Pulse]) -> FastAPI:
+def create_app(backend: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
     """The application on this backend."""
     app = bare_app(_middlewares(backend))
     app.state.backend = backend
-    app.state.pulses = pulses
+    app.state.probes = probes
     return app
 
 
@@ -84,7 +84,7 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
     return app
 
 
-def _middlewares(backend: Backend) -> list[Middleware]:
+def _middlewares(backend: AppState) -> list[Middleware]:
     """From the outside inwards."""
     stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
     origins = [origin.strip() for origin in backend.settings.http_cors_origins.split(",")]
@@ -137,7 +137,7 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _tell_failure(_request: Request, error: Exception) -> Response:
-    if is_outage(error):
+    if is_infrastructure_error(error):
         return ProblemError(
             ProblemCode.UNAVAILABLE,
             "Postgres does not answer right now.",

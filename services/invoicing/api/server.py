@@ -20,15 +20,15 @@ from invoicing.api.docs.service_routes import get_liveness, get_readiness
 from invoicing.api.http.connections import GuardedConnection
 from invoicing.api.reads.database import Database, open_database
 from invoicing.api.reads.streams import Streams
-from invoicing.api.state import Backend
+from invoicing.api.state import AppState
 from invoicing.api.writes.gateway import Gateway, open_gateway
-from invoicing.runtime.health import Pulse, kafka_ping, postgres_ping
+from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka import is_kafka_outage
-from invoicing.runtime.process import beating, patiently, stop_signal, until_stopped
+from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
 from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings, WrongSettingError
-from invoicing.store.store import check_schema, is_outage
+from invoicing.store.store import check_schema, is_infrastructure_error
 
 LOCALHOST: Final = "localhost"
 GRACE_SECONDS: Final = 10
@@ -44,17 +44,17 @@ async def run(settings: Settings) -> None:
     """
     stopped = stop_signal()
     tokens = check_access(settings)
-    pulses = {
-        "kafka": Pulse("kafka", kafka_ping(settings)),
-        "postgres": Pulse("postgres", postgres_ping(settings)),
+    probes = {
+        "kafka": HealthProbe("kafka", kafka_ping(settings)),
+        "postgres": HealthProbe("postgres", postgres_ping(settings)),
     }
-    watched = _watched(pulses)
+    watched = _watched(probes)
     async with (
         serving(watched, settings.metrics_host, settings.metrics_port),
-        beating(pulses),
+        running_probes(probes),
         open_database(settings) as database,
     ):
-        await until_stopped(stopped, _serve(settings, database, tokens, pulses))
+        await run_until_signal(stopped, _serve(settings, database, tokens, probes))
         log.info("api_stopped")
 
 
@@ -73,11 +73,11 @@ def check_access(settings: Settings) -> Tokens | None:
 
 
 async def _serve(
-    settings: Settings, database: Database, tokens: Tokens | None, pulses: dict[str, Pulse]
+    settings: Settings, database: Database, tokens: Tokens | None, probes: dict[str, HealthProbe]
 ) -> None:
     await patiently(
         Patience(settings.retry_limit_seconds, "Postgres"),
-        is_outage,
+        is_infrastructure_error,
         partial(check_schema, database.everything),
     )
     async with AsyncExitStack() as stack:
@@ -86,7 +86,7 @@ async def _serve(
             Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
         )
         backend = _backend(settings, database, gateway, tokens)
-        app = create_app(backend, pulses)
+        app = create_app(backend, probes)
         port = await stack.enter_async_context(
             serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
         )
@@ -102,8 +102,8 @@ async def _open_gateway(stack: AsyncExitStack, settings: Settings, database: Dat
 
 def _backend(
     settings: Settings, database: Database, gateway: Gateway, tokens: Tokens | None
-) -> Backend:
-    return Backend(
+) -> AppState:
+    return AppState(
         settings=settings,
         database=database,
         gateway=gateway,
@@ -115,7 +115,7 @@ def _backend(
     )
 
 
-def _watched(pulses: dict[str, Pulse]) -> Starlette:
+def _watched(probes: dict[str, HealthProbe]) -> Starlette:
     """What operators look at, on a port of its own."""
     app = Starlette(
         routes=[
@@ -124,7 +124,7 @@ def _watched(pulses: dict[str, Pulse]) -> Starlette:
             Mount("/metrics", make_asgi_app()),
         ]
     )
-    app.state.pulses = pulses
+    app.state.probes = probes
     return app
 
 

@@ -16,7 +16,7 @@ from invoicing.runtime.settings import Settings
 
 
 @dataclass(frozen=True)
-class Backend:
+class AppState:
     """What every request needs. `tokens` is None where only this machine can reach us."""
 
     settings: Settings
@@ -30,9 +30,9 @@ class Backend:
 
 
 # Here and elsewhere async without need: FastAPI sends what is not to a thread, which costs more.
-async def _backend_of(request: Request) -> Backend:
-    backend: Backend = request.app.state.backend
+async def _backend_of(request: Request) -> AppState:
+    backend: AppState = request.app.state.backend
     return backend
 
 
-BackendOf = Annotated[Backend, Depends(_backend_of)]
+BackendOf = Annotated[AppState, Depends(_backend_of)]

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import Field, ValidationError
 
 from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, Particulars, Shape
-from invoicing.contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Currency, GivenPositiveMoney
 from invoicing.contracts.types.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
@@ -239,11 +239,11 @@ COMMANDS: Final[Mapping[str, type[CommandData]]] = MappingProxyType(
 )
 
 
-def read_data(command_type: str, data: object) -> CommandData | Refusal:
+def read_data(command_type: str, data: object) -> CommandData | Rejection:
     """Read parsed JSON as the data of a command. Never raises, whatever it is given."""
     command = COMMANDS.get(command_type)
     if command is None:
-        return Refusal(RefusalCode.UNKNOWN_COMMAND, "There is no command of this type.")
+        return Rejection(RejectionCode.UNKNOWN_COMMAND, "There is no command of this type.")
     try:
         read = command.model_validate(data, extra="forbid")
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """The envelope around commands, events and answers: CloudEvents 1.0, structured or binary mode.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its Kafka binding.
-Reading never raises: what cannot be read comes back as `Unreadable`, with the reason.
+Reading never raises: what cannot be read comes back as `DecodeFailure`, with the reason.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _RFC_3339 = re.compile(
 _INTEGER_DIGITS_MAX: Final = 19
 
 
-class UnreadableReason(StrEnum):
+class DeadLetterReason(StrEnum):
     """Why a record went to the dead-letter topic, in its `dl_reason` header."""
 
     TOMBSTONE = "tombstone"
@@ -56,10 +56,10 @@ class UnreadableReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class DecodeFailure:
     """A record nobody can be answered about: `message` says what to mend, without its content."""
 
-    reason: UnreadableReason
+    reason: DeadLetterReason
     message: str
 
 
@@ -90,26 +90,26 @@ class _NotJsonError(ValueError):
     """JSON's grammar or I-JSON's rules (RFC 7493) are broken."""
 
 
-def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Unreadable:
+def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | DecodeFailure:
     """Read a record's value and headers as a command."""
     if value is None:
-        return Unreadable(UnreadableReason.TOMBSTONE, "The record has no value.")
+        return DecodeFailure(DeadLetterReason.TOMBSTONE, "The record has no value.")
     for what, size in (("value", len(value)), ("headers", headers_bytes(headers))):
         if size > RECORD_BYTES_MAX:
-            return Unreadable(
-                UnreadableReason.TOO_LARGE,
+            return DecodeFailure(
+                DeadLetterReason.TOO_LARGE,
                 f"The record's {what} take {size} bytes; at most {RECORD_BYTES_MAX} are taken.",
             )
     texts = _readable(headers)
     binary = _is_binary(texts)
     parsed = {} if binary and not value else _parse(value)
-    if isinstance(parsed, Unreadable):
+    if isinstance(parsed, DecodeFailure):
         return parsed
     if binary:
         return _command({**_binary_attributes(texts), "data": parsed}, texts)
     if not isinstance(parsed, dict):
-        return Unreadable(
-            UnreadableReason.NOT_AN_ENVELOPE, "The record is JSON, but not an object."
+        return DecodeFailure(
+            DeadLetterReason.NOT_AN_ENVELOPE, "The record is JSON, but not an object."
         )
     return _command(parsed, texts)
 
@@ -124,7 +124,7 @@ def event_id(invoice_id: str, version: int) -> str:
     return _name_based(_EVENT_IDS, f"{invoice_id}/{version}")
 
 
-def answer_id(command: CommandEnvelope, *distinction: object) -> str:
+def reply_id(command: CommandEnvelope, *distinction: object) -> str:
     """The id of a command's answer; `distinction` where one identity has a second answer."""
     parts = (command.source, command.id, *map(str, distinction))
     return _name_based(_ANSWER_IDS, "\n".join(parts))
@@ -154,7 +154,7 @@ def event_document(
     )
 
 
-def answer_document(
+def reply_document(
     command: CommandEnvelope,
     *,
     id: str,  # noqa: A002
@@ -273,8 +273,8 @@ def _parse_with_care(value: bytes) -> object:
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
-        return Unreadable(
-            UnreadableReason.NOT_UTF8, f"Byte {error.start} of the record is not UTF-8."
+        return DecodeFailure(
+            DeadLetterReason.NOT_UTF8, f"Byte {error.start} of the record is not UTF-8."
         )
     try:
         return json.loads(
@@ -287,16 +287,16 @@ def _parse_with_care(value: bytes) -> object:
     except RecursionError:
         return _TOO_DEEP
     except _NotJsonError as error:
-        return Unreadable(UnreadableReason.NOT_JSON, str(error))
+        return DecodeFailure(DeadLetterReason.NOT_JSON, str(error))
     except json.JSONDecodeError as error:
-        return Unreadable(
-            UnreadableReason.NOT_JSON,
+        return DecodeFailure(
+            DeadLetterReason.NOT_JSON,
             f"The record is not JSON: {error.msg} (character {error.pos}).",
         )
 
 
-_TOO_DEEP = Unreadable(
-    UnreadableReason.TOO_DEEP, f"The record nests deeper than {NESTING_MAX} levels."
+_TOO_DEEP = DecodeFailure(
+    DeadLetterReason.TOO_DEEP, f"The record nests deeper than {NESTING_MAX} levels."
 )
 
 
@@ -344,7 +344,7 @@ def _children(node: object) -> Iterable[object]:
 
 def _command(
     attributes: Mapping[str, object], headers: Mapping[str, str]
-) -> CommandEnvelope | Unreadable:
+) -> CommandEnvelope | DecodeFailure:
     for name in ("id", "source", "type"):
         if not _is_identity(attributes.get(name)):
             return _unreadable_attribute(
@@ -393,9 +393,9 @@ def _is_json(content_type: object) -> bool:
     )
 
 
-def _unreadable_attribute(name: str, wanted: str) -> Unreadable:
-    return Unreadable(
-        UnreadableReason.NOT_AN_ENVELOPE, f"The envelope has no readable {name}: {wanted}."
+def _unreadable_attribute(name: str, wanted: str) -> DecodeFailure:
+    return DecodeFailure(
+        DeadLetterReason.NOT_AN_ENVELOPE, f"The envelope has no readable {name}: {wanted}."
     )
 
 

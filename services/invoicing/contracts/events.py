@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from invoicing.contracts.invoice import Shape, Summary
-from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Money, Quantity
 from invoicing.contracts.types.texts import Day, Instant, LongText, Text
@@ -20,10 +20,10 @@ class EventData(Summary):
     schema_version: ClassVar[int] = 1
 
 
-class Whole(EventData):
+class DocumentEvent(EventData):
     """An event that shows the whole invoice."""
 
-    invoice: Filed = Field(description="The whole of it, as it is after the event.")
+    invoice: LazyDocument = Field(description="The whole of it, as it is after the event.")
 
     def model_dump_json(self, **options: Any) -> str:
         """As JSON. Most of it is the document, whose JSON is made once for all that show it."""
@@ -37,13 +37,13 @@ class Changed(EventData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
-class InvoiceCreated(Whole):
+class InvoiceCreated(DocumentEvent):
     """An invoice was made, as a draft; where it was to be open, `invoice.opened` follows."""
 
     type = "invoice.created"
 
 
-class InvoiceUpdated(Whole):
+class InvoiceUpdated(DocumentEvent):
     """Fields of it were set."""
 
     type = "invoice.updated"
@@ -55,7 +55,7 @@ class InvoiceDeleted(EventData):
     type = "invoice.deleted"
 
 
-class InvoiceOpened(Whole):
+class InvoiceOpened(DocumentEvent):
     """It has its number and can be paid."""
 
     type = "invoice.opened"

@@ -14,7 +14,7 @@ class ExcerptItem(BaseModel):
     sku_id: str | None = None
 
 
-class Excerpt(BaseModel):
+class DocumentIndexFields(BaseModel):
     """The little of a document that states, numbers and lists are made from, under its names."""
 
     currency: str
@@ -29,7 +29,7 @@ class Excerpt(BaseModel):
     metadata: dict[str, str] | None = None
 
 
-class Filed:
+class LazyDocument:
     """A document, or its JSON: the one is made from the other when it is wanted.
 
     Most commands look at an invoice's amounts only. To read and write its lines for every payment
@@ -41,7 +41,7 @@ class Filed:
     def __init__(self, filed: Document | str) -> None:
         self._document = None if isinstance(filed, str) else filed
         self._json = filed if isinstance(filed, str) else None
-        self._excerpt: Excerpt | None = None
+        self._excerpt: DocumentIndexFields | None = None
 
     @property
     def document(self) -> Document:
@@ -51,12 +51,12 @@ class Filed:
         return self._document
 
     @property
-    def excerpt(self) -> Document | Excerpt:
+    def excerpt(self) -> Document | DocumentIndexFields:
         """The document where it has been read, else as much as can be had for a quarter of that."""
         if self._document is not None:
             return self._document
         if self._excerpt is None:
-            self._excerpt = Excerpt.model_validate_json(self.json_text)
+            self._excerpt = DocumentIndexFields.model_validate_json(self.json_text)
         return self._excerpt
 
     @property
@@ -67,7 +67,9 @@ class Filed:
         return self._json
 
     def __eq__(self, other: object) -> bool:
-        return other is self or (isinstance(other, Filed) and other.json_text == self.json_text)
+        return other is self or (
+            isinstance(other, LazyDocument) and other.json_text == self.json_text
+        )
 
     def __hash__(self) -> int:
         return hash(self.json_text)

@@ -15,7 +15,7 @@ ERRORS_MAX: Final = 100
 FIELD_CHARACTERS_MAX: Final = 200
 
 
-class RefusalCode(StrEnum):
+class RejectionCode(StrEnum):
     """Why a command was rejected. A code keeps its meaning for ever."""
 
     INVALID_COMMAND = "invalid_command"
@@ -60,15 +60,15 @@ class FieldError(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A rejected command: the code is for programs, the message for people."""
 
-    code: RefusalCode
+    code: RejectionCode
     message: str
     errors: tuple[FieldError, ...] = ()
 
 
-class Answer(Shape):
+class Reply(Shape):
     """The `data` of `command.accepted`, and what every answer says."""
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
@@ -89,10 +89,10 @@ class Answer(Shape):
     )
 
 
-class Rejection(Answer):
+class RejectedReply(Reply):
     """The `data` of `command.rejected`: the answer, and why nothing changed."""
 
-    code: RefusalCode = Field(description="Why it was rejected, for programs.")
+    code: RejectionCode = Field(description="Why it was rejected, for programs.")
     message: str = Field(description="Why it was rejected, for people.")
     errors: tuple[FieldError, ...] = Field(
         description="The fields to mend, where fields are at fault."

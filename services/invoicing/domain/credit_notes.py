@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import CreditItem, State, WorkedItem
-from invoicing.contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
 from invoicing.domain.decision import Decision, given
 from invoicing.domain.documents import is_on_calendar, out_of_calendar
@@ -26,51 +26,51 @@ class _Credit(NamedTuple):
     shipping_amount: Decimal | None = None
 
 
-def issue(decision: Decision, data: commands.IssueCreditNote) -> Refusal | None:
+def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | None:
     """Credit an amount or lines; what is not due any more is paid."""
     invoice = decision.invoice
     if any(note.credit_note_id == data.credit_note_id for note in invoice.credit_notes):
-        return Refusal(
-            RefusalCode.DUPLICATE_CREDIT_NOTE, "There is a credit note of this id on the invoice."
+        return Rejection(
+            RejectionCode.DUPLICATE_CREDIT_NOTE, "There is a credit note of this id on the invoice."
         )
     if len(invoice.credit_notes) >= CREDIT_NOTES_MAX:
-        return Refusal(
-            RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {CREDIT_NOTES_MAX} credit notes."
+        return Rejection(
+            RejectionCode.LIMIT_EXCEEDED, f"An invoice has at most {CREDIT_NOTES_MAX} credit notes."
         )
     credit = _credit(invoice, data)
-    if isinstance(credit, Refusal):
+    if isinstance(credit, Rejection):
         return credit
     if credit.amount > invoice.total - invoice.amount_credited:
-        return Refusal(
-            RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left to credit."
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left to credit."
         )
     if credit.amount <= 0:
-        return Refusal(RefusalCode.NOTHING_TO_CREDIT, "Nothing is left to credit of it.")
-    refusal = _tell_credited(decision, data.credit_note_id, credit, data.reason)
-    if refusal is None:
+        return Rejection(RejectionCode.NOTHING_TO_CREDIT, "Nothing is left to credit of it.")
+    rejection = _tell_credited(decision, data.credit_note_id, credit, data.reason)
+    if rejection is None:
         put_paid(decision)
-    return refusal
+    return rejection
 
 
-def reverse(decision: Decision, data: commands.ReverseInvoice) -> Refusal | None:
+def reverse(decision: Decision, data: commands.ReverseInvoice) -> Rejection | None:
     """Credit the whole, and end the invoice's life."""
     invoice = decision.invoice
     taken = {note.credit_note_id for note in invoice.credit_notes}
     credit = _Credit(invoice.total)
-    refusal = _tell_credited(decision, decision.new_id(taken), credit, data.reason)
-    if refusal is None:
+    rejection = _tell_credited(decision, decision.new_id(taken), credit, data.reason)
+    if rejection is None:
         decision.tell(events.InvoiceReversed, state=State.REVERSED, reason=data.reason)
-    return refusal
+    return rejection
 
 
 def _tell_credited(
     decision: Decision, credit_note_id: str, credit: _Credit, reason: str | None
-) -> Refusal | None:
+) -> Rejection | None:
     invoice = decision.invoice
     if not is_on_calendar(decision.day):
         return out_of_calendar("document_date")
     seller = decision.seller
-    if isinstance(seller, Refusal):
+    if isinstance(seller, Rejection):
         return seller
     number = decision.take_number(series_for(seller, "credit_note", decision.day))
     note = events.CreditNote.trusted(
@@ -129,13 +129,13 @@ def _shipping_tax(invoice: Invoice) -> Decimal:
     return invoice.total * 0 if shipping is None else shipping.tax_amount
 
 
-def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refusal:
+def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Rejection:
     if data.amount is not None:
         return _Credit(data.amount)
     credited: list[events.CreditedItem] = []
     for place, wanted in enumerate(data.items):
         item = _credit_item(invoice, wanted, f"items.{place}")
-        if isinstance(item, Refusal):
+        if isinstance(item, Rejection):
             return item
         credited.append(item)
     shipping = _shipping_left(invoice) if data.shipping else None
@@ -143,19 +143,21 @@ def _credit(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Refus
     return _Credit(amount, tuple(credited), shipping)
 
 
-def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.CreditedItem | Refusal:
+def _credit_item(
+    invoice: Invoice, wanted: CreditItem, path: str
+) -> events.CreditedItem | Rejection:
     item = next((item for item in invoice.document.items if item.id == wanted.id), None)
     if item is None:
-        return Refusal(
-            RefusalCode.UNKNOWN_ITEM,
+        return Rejection(
+            RejectionCode.UNKNOWN_ITEM,
             "The invoice has no line of this id.",
             (FieldError(field=f"{path}.id", reason="must be the id of a line of the invoice"),),
         )
     before = _credited_before(invoice, item.id)
     left = item.total - sum((credited.amount for credited in before), Decimal(0))
     if wanted.amount is not None and left < 0:
-        return Refusal(
-            RefusalCode.AMOUNT_EXCEEDS_BALANCE,
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
             "A line below 0 cannot be credited by an amount, which is never below 0.",
             (
                 FieldError(
@@ -165,8 +167,8 @@ def _credit_item(invoice: Invoice, wanted: CreditItem, path: str) -> events.Cred
         )
     amount = _amount_of(item, wanted, before, left, UNITS[invoice.currency])
     if amount is None or abs(amount) > abs(left):
-        return Refusal(
-            RefusalCode.AMOUNT_EXCEEDS_BALANCE,
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
             "More of a line would be credited than is left of it.",
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )

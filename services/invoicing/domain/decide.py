@@ -6,7 +6,7 @@ from typing import Any, Final
 from invoicing.contracts import commands
 from invoicing.contracts.commands import CommandData, CreateInvoice
 from invoicing.contracts.invoice import State
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import at_scale, excess_decimals
 from invoicing.domain import accompanying
@@ -19,7 +19,7 @@ from invoicing.domain.lifecycle import refusal_of
 from invoicing.domain.pricing.rounding import exact_arithmetic
 
 # Each is called with data of its own class only, which a mapping's type cannot say.
-Decide = Callable[[Decision, Any], Refusal | None]
+Decide = Callable[[Decision, Any], Rejection | None]
 
 _DECIDE: Final[Mapping[type[CommandData], Decide]] = {
     commands.UpdateInvoice: issuing.update,
@@ -47,7 +47,7 @@ _DECIDE: Final[Mapping[type[CommandData], Decide]] = {
 }
 
 
-def decide(invoice: Invoice | None, command: Command, context: Context) -> Accepted | Refusal:
+def decide(invoice: Invoice | None, command: Command, context: Context) -> Accepted | Rejection:
     """Decide a command on an invoice as it is; None is one that does not exist.
 
     Where several refusals apply, the first of these is given: no such invoice or one already, an
@@ -57,34 +57,34 @@ def decide(invoice: Invoice | None, command: Command, context: Context) -> Accep
         if isinstance(command.data, CreateInvoice):
             return _create(invoice, command, command.data, context)
         if invoice is None or invoice.state is State.DELETED:
-            return Refusal(RefusalCode.INVOICE_NOT_FOUND, "There is no such invoice.")
+            return Rejection(RejectionCode.INVOICE_NOT_FOUND, "There is no such invoice.")
         return _change(invoice, command, context)
 
 
 def _create(
     invoice: Invoice | None, command: Command, data: CreateInvoice, context: Context
-) -> Accepted | Refusal:
+) -> Accepted | Rejection:
     if invoice is not None:
-        return Refusal(
-            RefusalCode.INVOICE_ALREADY_EXISTS, "There is an invoice of this id already."
+        return Rejection(
+            RejectionCode.INVOICE_ALREADY_EXISTS, "There is an invoice of this id already."
         )
     if command.expected_version not in (None, 0):
         return _version_conflict(0)
     decision = issuing.create(command, at_scale(data, data.currency), context)
-    return decision if isinstance(decision, Refusal) else _accepted(decision)
+    return decision if isinstance(decision, Rejection) else _accepted(decision)
 
 
-def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Refusal:
-    refusal = _refusal_before(invoice, command)
-    if refusal is not None:
-        return refusal
+def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Rejection:
+    rejection = _refusal_before(invoice, command)
+    if rejection is not None:
+        return rejection
     decision = Decision(invoice, command, context)
     data = at_scale(command.data, _currency(command, invoice))
-    refusal = _DECIDE[type(data)](decision, data)
-    return refusal or _accepted(decision)
+    rejection = _DECIDE[type(data)](decision, data)
+    return rejection or _accepted(decision)
 
 
-def _refusal_before(invoice: Invoice, command: Command) -> Refusal | None:
+def _refusal_before(invoice: Invoice, command: Command) -> Rejection | None:
     faults = tuple(excess_decimals(command.data, _currency(command, invoice)))
     if faults:
         return invalid(faults)
@@ -99,8 +99,8 @@ def _currency(command: Command, invoice: Invoice) -> str:
     return data.currency if isinstance(data, commands.RecordPayment) else invoice.currency
 
 
-def _version_conflict(version: int) -> Refusal:
-    return Refusal(RefusalCode.VERSION_CONFLICT, f"The invoice is at version {version}.")
+def _version_conflict(version: int) -> Rejection:
+    return Rejection(RejectionCode.VERSION_CONFLICT, f"The invoice is at version {version}.")
 
 
 def _accepted(decision: Decision) -> Accepted:

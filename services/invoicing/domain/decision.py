@@ -7,7 +7,7 @@ from typing import Any
 
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EventData
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.balance import balance
 from invoicing.domain.evolve import evolve, summary_of
 from invoicing.domain.invoice import Invoice
@@ -60,10 +60,10 @@ class Decision:
         return self.command.time.astimezone(UTC).date()
 
     @property
-    def seller(self) -> Seller | Refusal:
+    def seller(self) -> Seller | Rejection:
         """The settings of the invoice's seller, who may have been taken off the list since."""
-        return self.context.sellers.find(self.invoice.seller_id) or Refusal(
-            RefusalCode.UNKNOWN_SELLER, "The invoice's seller is no more."
+        return self.context.sellers.find(self.invoice.seller_id) or Rejection(
+            RejectionCode.UNKNOWN_SELLER, "The invoice's seller is no more."
         )
 
     def new_id(self, taken: Container[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from invoicing.contracts.commands import CreateInvoice, UpdateInvoice
 from invoicing.contracts.invoice import Document, Particulars, TaxRounding
-from invoicing.contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.texts import EARLIEST_DATE, LATEST_DATE, TERMS_DAYS_MAX
 from invoicing.domain.pricing.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
@@ -25,7 +25,7 @@ _ALWAYS_TOLD: Final = (
 _PARTICULARS: Final = frozenset(Particulars.model_fields)
 
 
-def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Document | Refusal:
+def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Document | Rejection:
     """The document of a new invoice; `time` is the command's."""
     fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_TOLD}
     fields |= {name: getattr(data, name) for name in data.model_fields_set & _PARTICULARS}
@@ -39,8 +39,8 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
 
 
 def changed_document(
-    document: Document, data: UpdateInvoice, seller: Seller | Refusal
-) -> Document | Refusal:
+    document: Document, data: UpdateInvoice, seller: Seller | Rejection
+) -> Document | Rejection:
     """The document with the given fields set, and all that follows from them worked out again.
 
     The seller is asked for his terms only; why there is none is refused where they are wanted.
@@ -53,7 +53,7 @@ def changed_document(
     if given.get("due_date") is not None:
         fields["payment_terms_days"] = None
     elif fields.get("payment_terms_days") is None and _follows_terms(document, given):
-        if isinstance(seller, Refusal):
+        if isinstance(seller, Rejection):
             return seller
         fields["payment_terms_days"] = seller.payment_terms_days
     particulars = {name: value for name, value in fields.items() if name in _PARTICULARS}
@@ -70,11 +70,11 @@ def is_on_calendar(day: date) -> bool:
     return EARLIEST_DATE <= day <= LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
 
 
-def out_of_calendar(field: str) -> Refusal:
+def out_of_calendar(field: str) -> Rejection:
     """The refusal of a document's date, given or taken from the command's time."""
     reason = f"must be from {EARLIEST_DATE}, and {TERMS_DAYS_MAX} days before {LATEST_DATE}"
-    return Refusal(
-        RefusalCode.LIMIT_EXCEEDED,
+    return Rejection(
+        RejectionCode.LIMIT_EXCEEDED,
         "The document's date is out of range.",
         (FieldError(field=field, reason=reason),),
     )
@@ -82,7 +82,7 @@ def out_of_calendar(field: str) -> Refusal:
 
 def _work_out(
     given: Particulars, fields: dict[str, Any], tax_rounding: TaxRounding
-) -> Document | Refusal:
+) -> Document | Rejection:
     if not is_on_calendar(fields["document_date"]):
         return out_of_calendar("document_date")
     if fields.get("payment_terms_days") is not None:
@@ -90,8 +90,8 @@ def _work_out(
         fields["due_date"] = fields["document_date"] + terms
     priced = price(given, fields["currency"], tax_rounding)
     if isinstance(priced, TooLarge):
-        return Refusal(
-            RefusalCode.LIMIT_EXCEEDED,
+        return Rejection(
+            RejectionCode.LIMIT_EXCEEDED,
             "An amount that follows from the command's data is over the limit.",
             (FieldError(field=priced.field, reason="comes to 10^15 or more"),),
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from invoicing.contracts import events
 from invoicing.contracts.events import EventData
 from invoicing.contracts.invoice import Summary
-from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.invoice import (
     AttachedSource,
     Invoice,
@@ -57,7 +57,7 @@ def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: dateti
 
 
 def _with_default_source(
-    sources: dict[str, AttachedSource], filed: Filed, recorded_at: datetime
+    sources: dict[str, AttachedSource], filed: LazyDocument, recorded_at: datetime
 ) -> dict[str, AttachedSource]:
     """A source that the invoice names is attached, if nobody has told more about it yet."""
     source_id = filed.excerpt.source_id

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from invoicing.contracts.events import CreditNote, Source
 from invoicing.contracts.invoice import Document, Shape, State, Summary
-from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.types.money import Money
 from invoicing.contracts.types.texts import Day, LongText, Text
 
@@ -96,7 +96,7 @@ class Invoice(Summary):
     """An invoice after some number of events. `version` counts them."""
 
     version: int
-    filed: Filed = Field(exclude=True)
+    filed: LazyDocument = Field(exclude=True)
     archived: bool = False
     overdue_as_of: Day | None = None
     attempt_count: int = 0
@@ -130,5 +130,5 @@ class Invoice(Summary):
         """Read what `model_dump_json` wrote; the document is read when it is looked at."""
         text = json_data if isinstance(json_data, str) else json_data.decode()
         state, _, document = text.rpartition(_DOCUMENT)
-        filed = Filed("{" + document[:-1])
+        filed = LazyDocument("{" + document[:-1])
         return cls.model_validate({**from_json(state + "}"), "filed": filed}, **options)

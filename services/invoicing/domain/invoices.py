@@ -2,8 +2,8 @@
 
 from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import State
-from invoicing.contracts.lazy_document import Filed
-from invoicing.contracts.replies import FieldError, Refusal, RefusalCode
+from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.decision import Command, Context, Decision, tell
 from invoicing.domain.documents import TEXTS, changed_document, new_document
 from invoicing.domain.evolve import evolve
@@ -11,13 +11,15 @@ from invoicing.domain.lifecycle import refusal_of
 from invoicing.domain.numbering import series_for
 
 
-def create(command: Command, data: commands.CreateInvoice, context: Context) -> Decision | Refusal:
+def create(
+    command: Command, data: commands.CreateInvoice, context: Context
+) -> Decision | Rejection:
     """Make a draft, and open it unless it is to stay one."""
     seller = context.sellers.find(data.seller_id)
     if seller is None:
-        return Refusal(RefusalCode.UNKNOWN_SELLER, "There is no such seller.")
+        return Rejection(RejectionCode.UNKNOWN_SELLER, "There is no such seller.")
     document = new_document(data, seller, command.time)
-    if isinstance(document, Refusal):
+    if isinstance(document, Rejection):
         return document
     nothing = document.total - document.total
     created = tell(
@@ -34,7 +36,7 @@ def create(command: Command, data: commands.CreateInvoice, context: Context) -> 
             "amount_refunded": nothing,
             "amount_credited": nothing,
             "amount_written_off": nothing,
-            "invoice": Filed(document),
+            "invoice": LazyDocument(document),
         },
     )
     invoice = evolve(None, created, context.recorded_at)
@@ -48,7 +50,7 @@ def create(command: Command, data: commands.CreateInvoice, context: Context) -> 
     )
 
 
-def update(decision: Decision, data: commands.UpdateInvoice) -> Refusal | None:
+def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None:
     """Set the given fields. What changes nothing is accepted and tells of nothing."""
     invoice = decision.invoice
     if invoice.state is State.OPEN:
@@ -56,21 +58,21 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Refusal | None:
         if fixed:
             return _fixed_once_open(fixed)
     document = changed_document(invoice.document, data, decision.seller)
-    if isinstance(document, Refusal):
+    if isinstance(document, Rejection):
         return document
     if document != invoice.document:
         decision.tell(
             events.InvoiceUpdated,
             customer_id=document.customer_id,
             total=document.total,
-            invoice=Filed(document),
+            invoice=LazyDocument(document),
         )
     return None
 
 
-def _fixed_once_open(fields: list[str]) -> Refusal:
-    return Refusal(
-        RefusalCode.ILLEGAL_TRANSITION,
+def _fixed_once_open(fields: list[str]) -> Rejection:
+    return Rejection(
+        RejectionCode.ILLEGAL_TRANSITION,
         "Once an invoice is open, these fields are as they are.",
         tuple(FieldError(field=name, reason="can be set in a draft only") for name in fields),
     )
@@ -81,13 +83,13 @@ def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
     decision.tell(events.InvoiceDeleted, state=State.DELETED)
 
 
-def open_(decision: Decision, _data: commands.OpenInvoice) -> Refusal | None:
+def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
     """Give it a number, unless it has kept one; where it costs nothing, it is paid at once."""
     invoice = decision.invoice
     number = invoice.invoice_number
     if number is None:
         seller = decision.seller
-        if isinstance(seller, Refusal):
+        if isinstance(seller, Rejection):
             return seller
         day = invoice.filed.excerpt.document_date
         number = decision.take_number(series_for(seller, "invoice", day))

@@ -11,11 +11,11 @@ from typing import Final
 from invoicing.contracts import commands
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.invoice import State
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.balance import payable
 from invoicing.domain.invoice import Invoice
 
-Guard = Callable[[Invoice], Refusal | None]
+Guard = Callable[[Invoice], Rejection | None]
 Moves = Mapping[State, tuple[State, ...]]
 
 DRAFT, OPEN, PAID, UNCOLLECTIBLE = State.DRAFT, State.OPEN, State.PAID, State.UNCOLLECTIBLE
@@ -45,58 +45,61 @@ def _same(*states: State) -> dict[State, tuple[State, ...]]:
     return {state: (state,) for state in states}
 
 
-def _had_a_number(invoice: Invoice) -> Refusal | None:
+def _had_a_number(invoice: Invoice) -> Rejection | None:
     if invoice.invoice_number is None:
         return None
-    return Refusal(
-        RefusalCode.ILLEGAL_TRANSITION, "An invoice that ever had a number cannot be deleted."
+    return Rejection(
+        RejectionCode.ILLEGAL_TRANSITION, "An invoice that ever had a number cannot be deleted."
     )
 
 
-def _has_no_items(invoice: Invoice) -> Refusal | None:
+def _has_no_items(invoice: Invoice) -> Rejection | None:
     if invoice.document.items:
         return None
-    return Refusal(RefusalCode.NO_ITEMS, "An invoice without items cannot be opened.")
+    return Rejection(RejectionCode.NO_ITEMS, "An invoice without items cannot be opened.")
 
 
-def _is_below_zero(invoice: Invoice) -> Refusal | None:
+def _is_below_zero(invoice: Invoice) -> Rejection | None:
     if invoice.total >= 0:
         return None
-    return Refusal(RefusalCode.NEGATIVE_TOTAL, "An invoice with a total below 0 cannot be opened.")
+    return Rejection(
+        RejectionCode.NEGATIVE_TOTAL, "An invoice with a total below 0 cannot be opened."
+    )
 
 
-def _was_applied_to(invoice: Invoice) -> Refusal | None:
+def _was_applied_to(invoice: Invoice) -> Rejection | None:
     if not (invoice.amount_paid or invoice.amount_refunded or invoice.amount_credited):
         return None
-    return Refusal(
-        RefusalCode.HAS_PAYMENTS, "Something was paid, refunded or credited on the invoice already."
+    return Rejection(
+        RejectionCode.HAS_PAYMENTS,
+        "Something was paid, refunded or credited on the invoice already.",
     )
 
 
-def _is_paid_in_part(invoice: Invoice) -> Refusal | None:
+def _is_paid_in_part(invoice: Invoice) -> Rejection | None:
     if invoice.amount_paid <= invoice.amount_refunded:
         return None
-    return Refusal(RefusalCode.HAS_PAYMENTS, "Payments must be refunded before.")
+    return Rejection(RejectionCode.HAS_PAYMENTS, "Payments must be refunded before.")
 
 
-def _awaits_payment(invoice: Invoice) -> Refusal | None:
+def _awaits_payment(invoice: Invoice) -> Rejection | None:
     if not invoice.has_payment_in_flight:
         return None
-    return Refusal(
-        RefusalCode.PAYMENT_IN_PROGRESS, "A payment is in flight; it must settle or fail before."
+    return Rejection(
+        RejectionCode.PAYMENT_IN_PROGRESS, "A payment is in flight; it must settle or fail before."
     )
 
 
-def _has_nothing_to_pay(invoice: Invoice) -> Refusal | None:
+def _has_nothing_to_pay(invoice: Invoice) -> Rejection | None:
     if payable(invoice):
         return None
-    return Refusal(RefusalCode.NOTHING_TO_PAY, "Nothing is due on the invoice.")
+    return Rejection(RejectionCode.NOTHING_TO_PAY, "Nothing is due on the invoice.")
 
 
-def _has_no_source(invoice: Invoice) -> Refusal | None:
+def _has_no_source(invoice: Invoice) -> Rejection | None:
     if invoice.sources:
         return None
-    return Refusal(RefusalCode.UNKNOWN_SOURCE, "No source is attached to the invoice.")
+    return Rejection(RejectionCode.UNKNOWN_SOURCE, "No source is attached to the invoice.")
 
 
 _PAYMENT_MOVES: Moves = {
@@ -177,15 +180,15 @@ RULES: Final[Mapping[type[CommandData], Rule]] = MappingProxyType(
 )
 
 
-def refusal_of(invoice: Invoice, command: type[CommandData]) -> Refusal | None:
+def refusal_of(invoice: Invoice, command: type[CommandData]) -> Rejection | None:
     """Why the invoice, as it is, takes no command of this kind; None where it may take one."""
     rule = RULES[command]
     if invoice.state not in rule.moves:
-        return Refusal(
-            RefusalCode.ILLEGAL_TRANSITION,
+        return Rejection(
+            RejectionCode.ILLEGAL_TRANSITION,
             f"{command.__name__} is not possible for an invoice that is {invoice.state.value}.",
         )
-    return next((refusal for guard in rule.unless if (refusal := guard(invoice))), None)
+    return next((rejection for guard in rule.unless if (rejection := guard(invoice))), None)
 
 
 def available_commands(invoice: Invoice | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from invoicing.contracts.invoice import Document
-from invoicing.contracts.lazy_document import Excerpt
+from invoicing.contracts.lazy_document import DocumentIndexFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Listing:
     labels: tuple[str, ...]
 
 
-def listing(document: Document | Excerpt) -> Listing:
+def listing(document: Document | DocumentIndexFields) -> Listing:
     """What lists can ask of this document."""
     return Listing(
         document_date=document.document_date,
@@ -38,7 +38,7 @@ def metadata_label(key: str, value: str) -> str:
     return label(f"metadata.{len(key)}.{key}", value)
 
 
-def _labels(document: Document | Excerpt) -> Iterator[str]:
+def _labels(document: Document | DocumentIndexFields) -> Iterator[str]:
     yield label("currency", document.currency)
     for name in ("upstream_id", "application_id", "order_id"):
         value = getattr(document, name)

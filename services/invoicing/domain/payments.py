@@ -5,7 +5,7 @@ from typing import Final
 
 from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import State
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.balance import balance_of, payable
 from invoicing.domain.decision import Decision
@@ -15,22 +15,24 @@ PAYMENTS_MAX: Final = 10_000
 REFUNDS_MAX: Final = 1_000
 """Of one payment."""
 
-_TOO_MANY_PAYMENTS = Refusal(
-    RefusalCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
+_TOO_MANY_PAYMENTS = Rejection(
+    RejectionCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
 )
 
 
-def request(decision: Decision, data: commands.PayInvoice) -> Refusal | None:
+def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
     """Ask for a charge."""
     invoice = decision.invoice
     if len(invoice.payments) >= PAYMENTS_MAX:
         return _TOO_MANY_PAYMENTS
     source_id = data.source_id or next(reversed(invoice.sources))
     if source_id not in invoice.sources:
-        return Refusal(RefusalCode.UNKNOWN_SOURCE, "This source is not attached to the invoice.")
+        return Rejection(
+            RejectionCode.UNKNOWN_SOURCE, "This source is not attached to the invoice."
+        )
     amount = payable(invoice) if data.amount is None else data.amount
     if amount > payable(invoice):
-        return Refusal(RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is due.")
+        return Rejection(RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is due.")
     decision.tell(
         events.PaymentRequested,
         payment_id=decision.new_id(invoice.payments),
@@ -40,15 +42,15 @@ def request(decision: Decision, data: commands.PayInvoice) -> Refusal | None:
     return None
 
 
-def record(decision: Decision, data: commands.RecordPayment) -> Refusal | None:
+def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None:
     """Take note of a payment; one that is in flight under this id has arrived by it."""
     invoice = decision.invoice
     if data.currency != invoice.currency:
-        return Refusal(RefusalCode.CURRENCY_MISMATCH, f"The invoice is in {invoice.currency}.")
+        return Rejection(RejectionCode.CURRENCY_MISMATCH, f"The invoice is in {invoice.currency}.")
     known = invoice.payments.get(data.payment_id)
     if known is not None and not _awaited(known, settled=data.settled):
-        return Refusal(
-            RefusalCode.DUPLICATE_PAYMENT, "There is a payment of this id on the invoice."
+        return Rejection(
+            RejectionCode.DUPLICATE_PAYMENT, "There is a payment of this id on the invoice."
         )
     if known is None and len(invoice.payments) >= PAYMENTS_MAX:
         return _TOO_MANY_PAYMENTS
@@ -72,10 +74,10 @@ def _awaited(payment: Payment, *, settled: bool) -> bool:
     return payment.state is PaymentState.REQUESTED
 
 
-def settle(decision: Decision, data: commands.SettlePayment) -> Refusal | None:
+def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None:
     """A payment in flight is final."""
     payment = _in_flight(decision, data.payment_id)
-    if isinstance(payment, Refusal):
+    if isinstance(payment, Rejection):
         return payment
     facts = {"payment_id": payment.payment_id, "amount": payment.amount}
     return _arrive(decision, events.PaymentSettled, payment.amount, facts)
@@ -86,11 +88,11 @@ def _arrive(
     event: type[events.PaymentRecorded | events.PaymentSettled],
     amount: Decimal,
     facts: dict[str, object],
-) -> Refusal | None:
+) -> Rejection | None:
     """Count money as paid: first on what is due, then on what was written off; the rest is over."""
     before = decision.invoice
     if before.amount_paid + amount >= MONEY_LIMIT:
-        return Refusal(RefusalCode.LIMIT_EXCEEDED, "Payments come to 10^15 or more.")
+        return Rejection(RejectionCode.LIMIT_EXCEEDED, "Payments come to 10^15 or more.")
     beyond_due = max(amount - before.amount_due, amount * 0)
     taken_back = min(before.amount_written_off, beyond_due)
     decision.tell(
@@ -112,10 +114,10 @@ def put_paid(decision: Decision) -> None:
         decision.tell(events.InvoicePaid, state=State.PAID)
 
 
-def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Refusal | None:
+def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection | None:
     """A payment in flight will not arrive."""
     payment = _in_flight(decision, data.payment_id)
-    if isinstance(payment, Refusal):
+    if isinstance(payment, Rejection):
         return payment
     decision.tell(
         events.PaymentFailed,
@@ -129,26 +131,30 @@ def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Refusal | N
     return None
 
 
-def _in_flight(decision: Decision, payment_id: str) -> Payment | Refusal:
+def _in_flight(decision: Decision, payment_id: str) -> Payment | Rejection:
     payment = decision.invoice.payments.get(payment_id)
     if payment is None or not payment.in_flight:
-        return Refusal(RefusalCode.UNKNOWN_PAYMENT, "No payment of this id is in flight.")
+        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment of this id is in flight.")
     return payment
 
 
-def refund(decision: Decision, data: commands.RefundPayment) -> Refusal | None:
+def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
     """Give back money of one payment; what is due again makes the invoice open again."""
     invoice = decision.invoice
     payment = invoice.payments.get(data.payment_id)
     if payment is None or payment.state is not PaymentState.SETTLED:
-        return Refusal(RefusalCode.UNKNOWN_PAYMENT, "No payment of this id has settled.")
+        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment of this id has settled.")
     if _has_refund(invoice, data.refund_id):
-        return Refusal(RefusalCode.DUPLICATE_REFUND, "There is a refund of this id on the invoice.")
+        return Rejection(
+            RejectionCode.DUPLICATE_REFUND, "There is a refund of this id on the invoice."
+        )
     if len(payment.refunds) >= REFUNDS_MAX:
-        return Refusal(RefusalCode.LIMIT_EXCEEDED, f"A payment has at most {REFUNDS_MAX} refunds.")
+        return Rejection(
+            RejectionCode.LIMIT_EXCEEDED, f"A payment has at most {REFUNDS_MAX} refunds."
+        )
     if data.amount > payment.refundable:
-        return Refusal(
-            RefusalCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left of the payment."
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left of the payment."
         )
     refunded = invoice.amount_refunded + data.amount
     after = balance_of(invoice, amount_refunded=refunded)

@@ -19,8 +19,8 @@ from invoicing.store.store import (
     LOAD_HOMES,
     MIGRATE_FIRST,
     SchemaError,
-    StoredAnswer,
     StoredEvent,
+    StoredReply,
     answer_of,
     event_of,
 )
@@ -175,7 +175,7 @@ async def _with_state(
 class AnswerRows:
     """A stored answer, its parsed `data`, and the stored events that it names."""
 
-    answer: StoredAnswer
+    answer: StoredReply
     claim: dict[str, Any]
     events: Sequence[EventOfAnswer]
 
@@ -194,7 +194,7 @@ async def answers(connection: asyncpg.Connection) -> AsyncIterator[AnswerRows]:
 
 async def _events_of_answers(
     connection: asyncpg.Connection,
-    answers: Sequence[StoredAnswer],
+    answers: Sequence[StoredReply],
     documents: Sequence[dict[str, Any]],
 ) -> dict[int, list[EventOfAnswer]]:
     wanted = [

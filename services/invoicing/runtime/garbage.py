@@ -9,7 +9,7 @@ YOUNG_OBJECTS_MAX: Final = 100_000
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
+def gc_tuned() -> Iterator[None]:
     """Let the collector look rarely while the block runs, and never at what lived before it.
 
     For work by batches: each makes some ten thousand objects that live as long as it, and no rings.

@@ -20,7 +20,7 @@ PING_INTERVAL_SECONDS: Final = 1.0
 log = structlog.get_logger()
 
 
-class Pulse:
+class HealthProbe:
     """Pings one dependency until cancelled; `is_up` is what the last ping said."""
 
     def __init__(self, name: str, ping: Callable[[], Awaitable[None]]) -> None:
@@ -87,6 +87,6 @@ def postgres_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
     return ping
 
 
-def unready(pulses: Mapping[str, bool]) -> list[str]:
+def unready(probes: Mapping[str, bool]) -> list[str]:
     """The names of what is not as it must be."""
-    return [name for name, is_well in pulses.items() if not is_well]
+    return [name for name, is_well in probes.items() if not is_well]

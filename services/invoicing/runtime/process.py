@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from invoicing.runtime.health import Pulse
+from invoicing.runtime.health import HealthProbe
 from invoicing.runtime.retry import Patience
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ def stop_signal() -> asyncio.Future[None]:
     return stopped
 
 
-async def until_stopped(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:
+async def run_until_signal(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:
     """Wait for the signal or the work, whichever ends first; raises what the work raises."""
     task = asyncio.ensure_future(work)
     await asyncio.wait({stopped, task}, return_when=asyncio.FIRST_COMPLETED)
@@ -38,14 +38,14 @@ async def until_stopped(stopped: asyncio.Future[None], work: Awaitable[None]) ->
 
 
 @asynccontextmanager
-async def beating(pulses: Mapping[str, Pulse]) -> AsyncIterator[None]:
+async def running_probes(probes: Mapping[str, HealthProbe]) -> AsyncIterator[None]:
     """Let the pulses beat while the block runs."""
-    async with beside(*(pulse.run() for pulse in pulses.values())):
+    async with background(*(probe.run() for probe in probes.values())):
         yield
 
 
 @asynccontextmanager
-async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Let this work go on while the block runs; it ends with the block.
 
     Where it fails, the block is cancelled, and raises that error.
@@ -65,7 +65,7 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 async def patiently(
     patience: Patience,
-    is_outage: Callable[[BaseException], bool],
+    is_infrastructure_error: Callable[[BaseException], bool],
     operation: Callable[[], Awaitable[Result]],
 ) -> Result:
     """Try until it works. Raises `GaveUpError`, and at once what is no outage."""
@@ -73,6 +73,6 @@ async def patiently(
         try:
             return await operation()
         except Exception as error:
-            if not is_outage(error):
+            if not is_infrastructure_error(error):
                 raise
             await patience.after(error)

@@ -50,7 +50,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-async def set_or_passed(event: asyncio.Event, seconds: float) -> None:
+async def wait_with_timeout(event: asyncio.Event, seconds: float) -> None:
     """Wait for the event, but no longer than that."""
     try:
         async with asyncio.timeout(seconds):

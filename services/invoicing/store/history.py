@@ -7,9 +7,9 @@ from typing import Final
 import asyncpg
 import orjson
 
-from invoicing.contracts.events import EVENTS, EventData, Whole
+from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
 from invoicing.contracts.invoice import ShapeT, Summary
-from invoicing.contracts.lazy_document import Filed
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import is_as_ever, upcast
@@ -127,18 +127,18 @@ def data_of(event_type: str, event_document: str) -> EventData:
     model = EVENTS[event_type]
     _, _, data = event_document.removesuffix("}").partition(_DATA)
     if data and is_as_ever(event_type):
-        return _told_whole(model, data) if issubclass(model, Whole) else _read(model, data)
+        return _told_whole(model, data) if issubclass(model, DocumentEvent) else _read(model, data)
     document = orjson.loads(event_document)
     _, _, schema_version = document["dataschema"].rpartition(":")
     return model.model_validate(upcast(event_type, int(schema_version), document["data"]))
 
 
-def _told_whole(model: type[Whole], data: str) -> Whole:
+def _told_whole(model: type[DocumentEvent], data: str) -> DocumentEvent:
     """With its document unread: a history is mostly documents, and most are overtaken at once."""
     summary, _, document = data.removesuffix("}").partition(_INVOICE)
     if not document:
         return _read(model, data)
-    return model.worked_out(_read(Summary, summary + "}"), invoice=Filed("{" + document))
+    return model.worked_out(_read(Summary, summary + "}"), invoice=LazyDocument("{" + document))
 
 
 def _read(model: type[ShapeT], members: str) -> ShapeT:

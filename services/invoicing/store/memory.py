@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from invoicing.domain.numbering import NumberSeries, format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.store.store import (
-    Appendix,
     CommandKey,
     Loaded,
     Position,
     Store,
-    StoredAnswer,
     StoredEvent,
     StoredInvoice,
+    StoredReply,
+    WriteBatch,
 )
 
 
@@ -22,7 +22,7 @@ class MemoryStore(Store):
 
     def __init__(self, sellers: Sellers) -> None:
         self.events: list[StoredEvent] = []
-        self.answers: dict[CommandKey, StoredAnswer] = {}
+        self.answers: dict[CommandKey, StoredReply] = {}
         self.invoices: dict[str, StoredInvoice] = {}
         self._sellers = sellers
         self._last_numbers = Counter[NumberSeries]()
@@ -35,14 +35,14 @@ class MemoryStore(Store):
         answers = {key: self.answers[key] for key in commands if key in self.answers}
         return Loaded({id_: invoice.document for id_, invoice in known.items()}, answers, {})
 
-    async def append(self, appendix: Appendix) -> None:
+    async def append(self, write_batch: WriteBatch) -> None:
         """Keep it, with the numbers in their places."""
         numbers = {}
-        for request in appendix.numbers:
+        for request in write_batch.numbers:
             self._last_numbers[request.series] += 1
             sequence = self._last_numbers[request.series]
             numbers[request.placeholder] = format_number(request.series, sequence, self._sellers)
-        appendix.set_numbers(numbers)
-        self.events += appendix.events
-        self.answers |= {answer.command_key: answer for answer in appendix.answers}
-        self.invoices |= appendix.invoices
+        write_batch.set_numbers(numbers)
+        self.events += write_batch.events
+        self.answers |= {answer.command_key: answer for answer in write_batch.answers}
+        self.invoices |= write_batch.invoices

@@ -6,7 +6,7 @@ from invoicing.domain.status import standing
 from invoicing.store.store import StoredInvoice
 
 
-def stored_invoice(invoice: Invoice, is_told_whole: bool) -> StoredInvoice:
+def stored_invoice(invoice: Invoice, document_changed: bool) -> StoredInvoice:
     """The row of an invoice; what lists ask of its document only where it was told anew."""
     return StoredInvoice(
         id=invoice.invoice_id,
@@ -24,5 +24,5 @@ def stored_invoice(invoice: Invoice, is_told_whole: bool) -> StoredInvoice:
         created_at=invoice.created_at,
         updated_at=invoice.updated_at,
         # Else it would cost reading the whole document, which most commands never look at.
-        listing=listing(invoice.filed.excerpt) if is_told_whole else None,
+        listing=listing(invoice.filed.excerpt) if document_changed else None,
     )

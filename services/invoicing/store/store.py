@@ -164,7 +164,7 @@ class StoredEvent:
 
 
 @dataclass(slots=True)
-class StoredAnswer:
+class StoredReply:
     """A command's one answer, and where the command stood that it was given to.
 
     `versions` are the first and the last of the events that it led to; None where there are none.
@@ -212,12 +212,12 @@ class Loaded:
     """
 
     snapshots: Mapping[str, str]
-    answers: Mapping[CommandKey, StoredAnswer]
+    answers: Mapping[CommandKey, StoredReply]
     events: Mapping[CommandKey, Sequence[StoredEvent]]
 
 
 @dataclass(slots=True)
-class Appendix:
+class WriteBatch:
     """What a batch adds. Until it is stored, placeholders stand where its numbers will.
 
     `next` is where its lane goes on after it; `handled` is how far the lane had come before, and
@@ -227,7 +227,7 @@ class Appendix:
     next: Position
     handled: int = 0
     events: list[StoredEvent] = field(default_factory=list)
-    answers: list[StoredAnswer] = field(default_factory=list)
+    answers: list[StoredReply] = field(default_factory=list)
     invoices: dict[str, StoredInvoice] = field(default_factory=dict)
     numbers: list[NumberRequest] = field(default_factory=list)
 
@@ -249,7 +249,7 @@ _FAULTS_OF_DATA: Final = ("22", "23", "54")
 _OVERTAKEN: Final = frozenset({"commands_pkey", "events_pkey"})
 
 
-def is_outage(error: BaseException) -> bool:
+def is_infrastructure_error(error: BaseException) -> bool:
     """Whether an error is the infrastructure's, and no command's own fault."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return error.constraint_name in _OVERTAKEN
@@ -264,9 +264,9 @@ def is_outage(error: BaseException) -> bool:
     )
 
 
-def passes(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an error is an outage that may pass: what a database forgot does not come back."""
-    return is_outage(error) and not isinstance(error, DatabaseBehindError)
+    return is_infrastructure_error(error) and not isinstance(error, DatabaseBehindError)
 
 
 class DatabaseBehindError(Exception):
@@ -334,28 +334,28 @@ class Store:
             events = await _load_events(connection, redelivered) if redelivered else {}
         return Loaded({row["id"]: row["snapshot"] for row in invoices}, answers, events)
 
-    async def append(self, appendix: Appendix) -> None:
+    async def append(self, write_batch: WriteBatch) -> None:
         """Write it all in one transaction, and put the numbers in their places."""
         try:
-            await self._append(appendix)
+            await self._append(write_batch)
         except asyncpg.LockNotAvailableError:
             await self._end_sleepers()
             raise
 
-    async def _append(self, appendix: Appendix) -> None:
+    async def _append(self, write_batch: WriteBatch) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._save_lane(connection, appendix.next, appendix.handled)
-            if appendix.answers:
+            await self._save_lane(connection, write_batch.next, write_batch.handled)
+            if write_batch.answers:
                 await connection.copy_records_to_table(
-                    "commands", records=_answer_rows(appendix.answers), columns=COMMAND_COLUMNS
+                    "commands", records=_answer_rows(write_batch.answers), columns=COMMAND_COLUMNS
                 )
             # As late as can be: until the commit, nobody else can number for these sellers.
-            appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
-            if appendix.events:
+            write_batch.set_numbers(await self._take_numbers(connection, write_batch.numbers))
+            if write_batch.events:
                 await connection.copy_records_to_table(
-                    "events", records=_event_rows(appendix.events), columns=EVENT_COLUMNS
+                    "events", records=_event_rows(write_batch.events), columns=EVENT_COLUMNS
                 )
-            await save_states(connection, appendix.invoices.values())
+            await save_states(connection, write_batch.invoices.values())
 
     async def _save_lane(
         self, connection: asyncpg.pool.PoolConnectionProxy, place: Position, handled: int
@@ -428,7 +428,7 @@ async def copy_states(
 
 
 async def _load_events(
-    connection: asyncpg.pool.PoolConnectionProxy, answers: Sequence[StoredAnswer]
+    connection: asyncpg.pool.PoolConnectionProxy, answers: Sequence[StoredReply]
 ) -> dict[CommandKey, list[StoredEvent]]:
     spans = [(answer.invoice_id, *answer.versions) for answer in answers if answer.versions]
     rows = await connection.fetch(LOAD_EVENTS, *map(list, zip(*spans, strict=True)))
@@ -451,10 +451,10 @@ def event_of(row: asyncpg.Record) -> StoredEvent:
     )
 
 
-def answer_of(row: asyncpg.Record) -> StoredAnswer:
+def answer_of(row: asyncpg.Record) -> StoredReply:
     """A command's row."""
     led_to_events = row["first_version"] is not None
-    return StoredAnswer(
+    return StoredReply(
         command_key=(row["source"], row["id"]),
         invoice_id=row["invoice_id"],
         body_hash=row["body_hash"],
@@ -473,7 +473,7 @@ def _event_rows(events: Sequence[StoredEvent]) -> Iterator[tuple[object, ...]]:
         )  # fmt: skip
 
 
-def _answer_rows(answers: Sequence[StoredAnswer]) -> Iterator[tuple[object, ...]]:
+def _answer_rows(answers: Sequence[StoredReply]) -> Iterator[tuple[object, ...]]:
     for answer in answers:
         position = answer.position
         yield (

@@ -23,8 +23,8 @@ from prometheus_client import make_asgi_app
 
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.garbage import rarely_collected
-from invoicing.runtime.health import Pulse, kafka_ping, postgres_ping
+from invoicing.runtime.garbage import gc_tuned
+from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka import (
     CLIENT_ID,
@@ -38,10 +38,16 @@ from invoicing.runtime.kafka import (
     security,
 )
 from invoicing.runtime.postgres import open_pool
-from invoicing.runtime.process import beating, patiently, stop_signal, until_stopped
+from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
 from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import WRITER_ROLE, Store, check_schema, is_outage, passes
+from invoicing.store.store import (
+    WRITER_ROLE,
+    Store,
+    check_schema,
+    is_infrastructure_error,
+    is_transient,
+)
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.lag import watching
@@ -78,13 +84,16 @@ async def run(settings: Settings, sellers: Sellers) -> None:
         store = Store(pool, numbered, settings.consumer_group)
         handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
         broker, lanes = create_broker(settings, handler)
-        pulses = {
-            "kafka": Pulse("kafka", kafka_ping(settings)),
-            "postgres": Pulse("postgres", postgres_ping(settings)),
+        probes = {
+            "kafka": HealthProbe("kafka", kafka_ping(settings)),
+            "postgres": HealthProbe("postgres", postgres_ping(settings)),
         }
-        app = AsgiFastStream(broker, asgi_routes=_routes(pulses, lanes))
-        async with serving(app, settings.metrics_host, settings.metrics_port), beating(pulses):
-            await until_stopped(stopped, _prepared(settings, pool, store))
+        app = AsgiFastStream(broker, asgi_routes=_routes(probes, lanes))
+        async with (
+            serving(app, settings.metrics_host, settings.metrics_port),
+            running_probes(probes),
+        ):
+            await run_until_signal(stopped, _prepared(settings, pool, store))
             if not stopped.done():
                 await _work(settings, app, lanes, stopped)
 
@@ -161,7 +170,9 @@ async def _decode_nothing(message: KafkaMessage) -> object:
 async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     """Wait until Postgres and Kafka answer, and see that they are as they must be."""
     limit = settings.retry_limit_seconds
-    await patiently(Patience(limit, "Postgres"), is_outage, partial(check_schema, pool))
+    await patiently(
+        Patience(limit, "Postgres"), is_infrastructure_error, partial(check_schema, pool)
+    )
     partitions = await patiently(
         Patience(limit, "Kafka"), is_kafka_outage, partial(existing_topics, settings)
     )
@@ -171,10 +182,14 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
     )
     topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
     settled = partial(store.settle_homes, topic, there_are)
-    check_homes(topic, there_are, await patiently(Patience(limit, "Postgres"), is_outage, settled))
+    check_homes(
+        topic,
+        there_are,
+        await patiently(Patience(limit, "Postgres"), is_infrastructure_error, settled),
+    )
     await patiently(
         Patience(limit, "Kafka or Postgres"),
-        lambda error: is_kafka_outage(error) or passes(error),
+        lambda error: is_kafka_outage(error) or is_transient(error),
         partial(_check_lanes, settings, store, there_are),
     )
 
@@ -206,9 +221,9 @@ async def _work(
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     try:
         consumer = _consumer(app.broker)
-        with rarely_collected():
+        with gc_tuned():
             async with watching(lanes, consumer), sharing_out(settings, consumer):
-                await until_stopped(stopped, lanes.failure)
+                await run_until_signal(stopped, lanes.failure)
     finally:
         await lanes.stop()
         _leave_also_by_name(_consumer(app.broker))
@@ -253,7 +268,7 @@ async def _pool(settings: Settings) -> AsyncIterator[Any]:
             pool.terminate()
 
 
-def _routes(pulses: dict[str, Pulse], lanes: Lanes) -> list[tuple[str, Any]]:
+def _routes(probes: dict[str, HealthProbe], lanes: Lanes) -> list[tuple[str, Any]]:
     @get
     async def live(_: Any) -> AsgiResponse:
         """Whether the process can still do its work: no means restart it."""
@@ -263,7 +278,7 @@ def _routes(pulses: dict[str, Pulse], lanes: Lanes) -> list[tuple[str, Any]]:
     async def ready(_: Any) -> AsgiResponse:
         """Whether the worker is handling commands right now."""
         return _report(
-            {name: pulse.is_up for name, pulse in pulses.items()} | {"lanes": lanes.all_open}
+            {name: probe.is_up for name, probe in probes.items()} | {"lanes": lanes.all_open}
         )
 
     return [("/metrics", make_asgi_app()), ("/health/live", live), ("/health/ready", ready)]

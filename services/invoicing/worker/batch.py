@@ -16,16 +16,16 @@ from invoicing.contracts import replies
 from invoicing.contracts.commands import COMMANDS, read_data
 from invoicing.contracts.envelope import (
     CommandEnvelope,
-    Unreadable,
-    UnreadableReason,
-    answer_document,
-    answer_id,
+    DeadLetterReason,
+    DecodeFailure,
     event_document,
     headers_bytes,
     read_command,
+    reply_document,
+    reply_id,
 )
-from invoicing.contracts.events import Whole
-from invoicing.contracts.replies import Answer, Refusal, RefusalCode, Rejection
+from invoicing.contracts.events import DocumentEvent
+from invoicing.contracts.replies import RejectedReply, Rejection, RejectionCode, Reply
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
@@ -36,14 +36,14 @@ from invoicing.runtime.stages import stage
 from invoicing.store.placeholders import placeholders
 from invoicing.store.states import stored_invoice
 from invoicing.store.store import (
-    Appendix,
     CommandKey,
     Loaded,
     Position,
     Store,
-    StoredAnswer,
     StoredEvent,
-    is_outage,
+    StoredReply,
+    WriteBatch,
+    is_infrastructure_error,
 )
 
 EVENT_BYTES_MAX: Final = 1_000_000
@@ -91,7 +91,7 @@ class DeadLetter:
     """A record that is set aside, and why."""
 
     record: Record
-    unreadable: Unreadable
+    unreadable: DecodeFailure
     failed_at: datetime
 
 
@@ -104,7 +104,7 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
-class TracedCommand:
+class CommandTrace:
     """A command that was answered, and the trace that its producer wants to see it in."""
 
     traceparent: str
@@ -125,19 +125,19 @@ class TracedCommand:
 
 
 @dataclass(slots=True)
-class Publication:
+class OutgoingMessages:
     """What a batch leads to in Kafka, each list in the order of the log."""
 
     events: list[StoredEvent] = field(default_factory=list)
-    answers: list[StoredAnswer] = field(default_factory=list)
+    answers: list[StoredReply] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     """How many answers were `accepted`, a `repeat`'s, or a refusal's code."""
-    traced: list[TracedCommand] = field(default_factory=list)
+    traced: list[CommandTrace] = field(default_factory=list)
     """The commands that came with a trace; none where traces are off."""
 
-    def extend(self, other: "Publication") -> None:
+    def extend(self, other: "OutgoingMessages") -> None:
         """Add what comes after."""
         self.events += other.events
         self.answers += other.answers
@@ -158,49 +158,49 @@ class BatchHandler:
 
     async def handle(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int = 0
-    ) -> Publication:
+    ) -> OutgoingMessages:
         """Decide and store the records, each once; `is_home` tells the lane's own invoices.
 
-        Raises what `is_outage` tells; that the store has forgotten what stood below `handled` is
-        one. Any other failure is some record's own: the batch is handled again one record at a
-        time, and only the culprit is set aside.
+        Infrastructure errors are raised, also that the store has forgotten what stood below
+        `handled`. Any other failure is some record's own: the batch is handled again one record at
+        a time, and only the culprit is dead-lettered.
         """
         try:
             return await self._handle_together(records, is_home, handled)
         except Exception as error:
-            if is_outage(error):
+            if is_infrastructure_error(error):
                 raise
             if len(records) == 1:
                 return await self._handle_once_more(records[0], is_home, handled)
             at, kind = str(records[0].position), type(error).__name__
             log.warning("batch_taken_apart", records=len(records), at=at, error=kind)
-        publication = Publication()
+        outgoing = OutgoingMessages()
         for record in records:
-            publication.extend(await self.handle([record], is_home, handled))
-        return publication
+            outgoing.extend(await self.handle([record], is_home, handled))
+        return outgoing
 
     async def _handle_once_more(
         self, record: Record, is_home: Callable[[str], bool], handled: int
-    ) -> Publication:
+    ) -> OutgoingMessages:
         """A connection that ends in the midst of its work fails in ways that tell of no outage."""
         try:
             return await self._handle_together([record], is_home, handled)
         except Exception as error:
-            if is_outage(error):
+            if is_infrastructure_error(error):
                 raise
             return await self._set_aside(record, error, handled)
 
     async def _handle_together(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
-    ) -> Publication:
-        appendix, publication = await self._decided(records, is_home, handled)
+    ) -> OutgoingMessages:
+        write_batch, outgoing = await self._decided(records, is_home, handled)
         with stage("append"):
-            await self._store.append(appendix)
-        return publication
+            await self._store.append(write_batch)
+        return outgoing
 
     async def _decided(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
-    ) -> tuple[Appendix, Publication]:
+    ) -> tuple[WriteBatch, OutgoingMessages]:
         """What the records lead to, before any of it is stored.
 
         A call of its own, so that what was decided from, which is most of a batch's memory, is let
@@ -212,13 +212,13 @@ class BatchHandler:
             loaded = await self._store.load(*_wanted(received))
         async with self._deciding:
             with stage("decide"):
-                appendix = Appendix(records[-1].position.next, handled)
-                decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), appendix)
+                write_batch = WriteBatch(records[-1].position.next, handled)
+                decisions = _Decisions(loaded, is_home, self._sellers, self._clock(), write_batch)
                 for place, (record, command) in enumerate(received, start=1):
                     decisions.take(record, command)
                     if place % RECORDS_A_TURN == 0:
                         await asyncio.sleep(0)
-            return decisions.appendix(), decisions.publication
+            return decisions.write_batch(), decisions.outgoing
 
     async def next_offset(self, topic: str, partition: int) -> int:
         """Where a lane goes on, as far as the store knows."""
@@ -228,19 +228,19 @@ class BatchHandler:
         """Among how many of the topic's lanes the invoices are at home."""
         return await self._store.homes(topic)
 
-    async def _set_aside(self, record: Record, error: Exception, handled: int) -> Publication:
+    async def _set_aside(self, record: Record, error: Exception, handled: int) -> OutgoingMessages:
         # The error's own text may hold a customer's data, so only its kind is told.
         log.error("record_set_aside", at=str(record.position), error=type(error).__name__)
-        unreadable = Unreadable(
-            UnreadableReason.PROCESSING_FAILED,
+        unreadable = DecodeFailure(
+            DeadLetterReason.PROCESSING_FAILED,
             f"Handling the command failed with {type(error).__name__}; nothing was changed.",
         )
-        await self._store.append(Appendix(record.position.next, handled))
-        return Publication(dead_letters=[DeadLetter(record, unreadable, self._clock())])
+        await self._store.append(WriteBatch(record.position.next, handled))
+        return OutgoingMessages(dead_letters=[DeadLetter(record, unreadable, self._clock())])
 
 
 def _wanted(
-    received: Iterable[tuple[Record, CommandEnvelope | Unreadable]],
+    received: Iterable[tuple[Record, CommandEnvelope | DecodeFailure]],
 ) -> tuple[list[str], dict[CommandKey, list[Position]]]:
     """The invoices and the commands that a batch names, and where each command stands."""
     invoice_ids: dict[str, None] = {}
@@ -261,9 +261,9 @@ class _Decisions:
         is_home: Callable[[str], bool],
         sellers: Sellers,
         now: datetime,
-        appendix: Appendix,
+        write_batch: WriteBatch,
     ) -> None:
-        self.publication = Publication()
+        self.outgoing = OutgoingMessages()
         self._is_home = is_home
         self._sellers = sellers
         self._now = now
@@ -274,23 +274,23 @@ class _Decisions:
             invoice_id: Invoice.model_validate_json(snapshot)
             for invoice_id, snapshot in loaded.snapshots.items()
         }
-        self._appendix = appendix
+        self._appendix = write_batch
         self._changed: dict[str, Invoice] = {}
         self._told_whole: set[str] = set()
 
-    def take(self, record: Record, command: CommandEnvelope | Unreadable) -> None:
+    def take(self, record: Record, command: CommandEnvelope | DecodeFailure) -> None:
         """Take the next record of the log."""
-        if isinstance(command, Unreadable):
-            self.publication.dead_letters.append(DeadLetter(record, command, self._now))
+        if isinstance(command, DecodeFailure):
+            self.outgoing.dead_letters.append(DeadLetter(record, command, self._now))
             return
         key = (command.source, command.id)
         stored = self._answers.get(key)
         if stored and stored.position == record.position:
             # Asked before whose lane it is: once stored here, it is published from here.
-            self.publication.events += self._stored_events.get(key, ())
+            self.outgoing.events += self._stored_events.get(key, ())
             self._repeat(stored, command)
         elif not self._is_home(command.subject):
-            self.publication.forwards.append(Forward(record, command.subject))
+            self.outgoing.forwards.append(Forward(record, command.subject))
         elif stored is None:
             self._answer(record, command, self._decide(record, command))
         elif stored.body_hash == command.body_hash:
@@ -298,22 +298,22 @@ class _Decisions:
         else:
             self._refuse_conflict(record, command)
 
-    def appendix(self) -> Appendix:
+    def write_batch(self) -> WriteBatch:
         """What the batch adds to the store."""
         for invoice_id, invoice in self._changed.items():
-            is_told_whole = invoice_id in self._told_whole
-            self._appendix.invoices[invoice_id] = stored_invoice(invoice, is_told_whole)
+            document_changed = invoice_id in self._told_whole
+            self._appendix.invoices[invoice_id] = stored_invoice(invoice, document_changed)
         return self._appendix
 
-    def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Refusal:
+    def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Rejection:
         """The events that the command leads to, folded into the state; or why it leads to none."""
         data = read_data(command.type, command.data)
-        if command.errors and getattr(data, "code", None) != RefusalCode.UNKNOWN_COMMAND:
-            errors = command.errors + (data.errors if isinstance(data, Refusal) else ())
-            return Refusal(
-                RefusalCode.INVALID_COMMAND, "The command's envelope cannot be taken.", errors
+        if command.errors and getattr(data, "code", None) != RejectionCode.UNKNOWN_COMMAND:
+            errors = command.errors + (data.errors if isinstance(data, Rejection) else ())
+            return Rejection(
+                RejectionCode.INVALID_COMMAND, "The command's envelope cannot be taken.", errors
             )
-        if isinstance(data, Refusal):
+        if isinstance(data, Rejection):
             return data
         invoice = self._invoices.get(command.subject)
         # A clock that was set back must not put an event before the one that it follows.
@@ -329,12 +329,12 @@ class _Decisions:
             ),
             Context(recorded_at=recorded_at, sellers=self._sellers, number=self._next_number()),
         )
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, Rejection):
             return outcome
         events = self._render(command, invoice.version if invoice else 0, outcome, recorded_at)
         if any(_is_too_large(event.document) for event in events):
-            return Refusal(
-                RefusalCode.LIMIT_EXCEEDED,
+            return Rejection(
+                RejectionCode.LIMIT_EXCEEDED,
                 f"The invoice would be larger than an event may be: {EVENT_BYTES_MAX} bytes.",
             )
         self._fold(command, outcome, events)
@@ -369,72 +369,72 @@ class _Decisions:
             return
         assert accepted.invoice is not None
         self._invoices[command.subject] = self._changed[command.subject] = accepted.invoice
-        if any(isinstance(event, Whole) for event in accepted.events):
+        if any(isinstance(event, DocumentEvent) for event in accepted.events):
             self._told_whole.add(command.subject)
         self._appendix.events += events
         self._appendix.numbers += accepted.numbers
-        self.publication.events += events
+        self.outgoing.events += events
 
     def _answer(
-        self, record: Record, command: CommandEnvelope, outcome: list[StoredEvent] | Refusal
+        self, record: Record, command: CommandEnvelope, outcome: list[StoredEvent] | Rejection
     ) -> None:
-        events = [] if isinstance(outcome, Refusal) else outcome
-        answer = StoredAnswer(
+        events = [] if isinstance(outcome, Rejection) else outcome
+        answer = StoredReply(
             command_key=(command.source, command.id),
             invoice_id=command.subject,
             body_hash=command.body_hash,
-            document=self._answer_document(command, answer_id(command), outcome),
+            document=self._answer_document(command, reply_id(command), outcome),
             versions=(events[0].version, events[-1].version) if events else None,
             position=record.position,
             recorded_at=self._now,
         )
         self._answers[answer.command_key] = answer
         self._appendix.answers.append(answer)
-        self.publication.answers.append(answer)
-        self._note(command, outcome.code if isinstance(outcome, Refusal) else "accepted")
+        self.outgoing.answers.append(answer)
+        self._note(command, outcome.code if isinstance(outcome, Rejection) else "accepted")
 
-    def _repeat(self, stored: StoredAnswer, command: CommandEnvelope) -> None:
-        self.publication.answers.append(stored)
+    def _repeat(self, stored: StoredReply, command: CommandEnvelope) -> None:
+        self.outgoing.answers.append(stored)
         self._note(command, "repeat")
 
     def _note(self, command: CommandEnvelope, outcome: str) -> None:
-        self.publication.outcomes[outcome] += 1
+        self.outgoing.outcomes[outcome] += 1
         if command.traceparent is not None and tracing.is_on():
-            traced = TracedCommand(command.traceparent, command.type, outcome)
-            self.publication.traced.append(traced)
+            traced = CommandTrace(command.traceparent, command.type, outcome)
+            self.outgoing.traced.append(traced)
 
     def _refuse_conflict(self, record: Record, command: CommandEnvelope) -> None:
         """Another body under an id that is taken. The answer stored under that id stays."""
-        refusal = Refusal(
-            RefusalCode.IDEMPOTENCY_CONFLICT,
+        rejection = Rejection(
+            RejectionCode.IDEMPOTENCY_CONFLICT,
             "This source has sent another command under this id. Every command needs its own.",
         )
         position = record.position
-        distinct = answer_id(command, position.topic, position.partition, position.offset)
-        self.publication.answers.append(
-            StoredAnswer(
+        distinct = reply_id(command, position.topic, position.partition, position.offset)
+        self.outgoing.answers.append(
+            StoredReply(
                 command_key=(command.source, command.id),
                 invoice_id=command.subject,
                 body_hash=command.body_hash,
-                document=self._answer_document(command, distinct, refusal),
+                document=self._answer_document(command, distinct, rejection),
                 versions=None,
                 position=position,
                 recorded_at=self._now,
             )
         )
-        self._note(command, refusal.code)
+        self._note(command, rejection.code)
 
     def _answer_document(
-        self, command: CommandEnvelope, id_: str, outcome: list[StoredEvent] | Refusal
+        self, command: CommandEnvelope, id_: str, outcome: list[StoredEvent] | Rejection
     ) -> str:
         invoice = self._invoices.get(command.subject)
         type_: str
-        answer: Answer
-        if isinstance(outcome, Refusal):
+        answer: Reply
+        if isinstance(outcome, Rejection):
             type_, answer = replies.REJECTED, _rejection(command, invoice, outcome)
         else:
             type_, answer = replies.ACCEPTED, _acceptance(command, invoice, outcome)
-        return answer_document(
+        return reply_document(
             command, id=id_, type=type_, recorded_at=self._now, data=answer.model_dump_json()
         )
 
@@ -446,8 +446,8 @@ def _is_too_large(document: str) -> bool:
 
 def _acceptance(
     command: CommandEnvelope, invoice: Invoice | None, events: Sequence[StoredEvent]
-) -> Answer:
-    return Answer.trusted(
+) -> Reply:
+    return Reply.trusted(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,
@@ -458,10 +458,12 @@ def _acceptance(
     )
 
 
-def _rejection(command: CommandEnvelope, invoice: Invoice | None, refusal: Refusal) -> Rejection:
+def _rejection(
+    command: CommandEnvelope, invoice: Invoice | None, rejection: Rejection
+) -> RejectedReply:
     # To whoever asks, a deleted invoice is none.
     seen = None if invoice is not None and invoice.state == "deleted" else invoice
-    return Rejection.trusted(
+    return RejectedReply.trusted(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,
@@ -469,8 +471,8 @@ def _rejection(command: CommandEnvelope, invoice: Invoice | None, refusal: Refus
         version=seen.version if seen else None,
         state=seen.state if seen else None,
         events=(),
-        code=refusal.code,
-        message=refusal.message,
-        errors=refusal.errors[: replies.ERRORS_MAX],
+        code=rejection.code,
+        message=rejection.message,
+        errors=rejection.errors[: replies.ERRORS_MAX],
         available_commands=available_commands(invoice),
     )

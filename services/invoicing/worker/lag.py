@@ -11,9 +11,9 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from invoicing.contracts.envelope import UnreadableReason
+from invoicing.contracts.envelope import DeadLetterReason
 from invoicing.runtime import metrics
-from invoicing.runtime.process import beside
+from invoicing.runtime.process import background
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.lane import Lane
 
@@ -23,7 +23,7 @@ ASK_SECONDS_MAX: Final = 5.0
 
 def _declare_series() -> None:
     """Let every count begin at zero: to Prometheus, one that begins at one has never grown."""
-    for reason in UnreadableReason:
+    for reason in DeadLetterReason:
         metrics.DEAD_LETTERS.labels(reason=reason)
 
 
@@ -31,7 +31,7 @@ def _declare_series() -> None:
 async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Keep the lanes' metrics true while the block runs."""
     _declare_series()
-    async with beside(_watch(lanes, consumer)):
+    async with background(_watch(lanes, consumer)):
         yield
 
 

@@ -21,8 +21,8 @@ from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.retry import GaveUpError, Patience, describe
 from invoicing.runtime.settings import Settings
 from invoicing.runtime.stages import stage
-from invoicing.store.store import DatabaseBehindError, passes
-from invoicing.worker.batch import BatchHandler, Publication, Record
+from invoicing.store.store import DatabaseBehindError, is_transient
+from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from invoicing.worker.offsets import KafkaBehindError, LaneMarks, resume_at
 from invoicing.worker.publisher import Publisher
 
@@ -197,12 +197,12 @@ class Lane:
 
     async def _handle_and_publish(self, records: Sequence[Record], publisher: Publisher) -> None:
         began_ns = time_ns()
-        publication = await self._handle(records)
+        outgoing = await self._handle(records)
         with stage("publish"):
             async with asyncio.timeout(PUBLISH_SECONDS_MAX):
-                await publisher.publish(publication, records[-1].position.offset + 1, self._homes)
-        _count(publication, len(records))
-        for command in publication.traced:
+                await publisher.publish(outgoing, records[-1].position.offset + 1, self._homes)
+        _count(outgoing, len(records))
+        for command in outgoing.traced:
             command.tell(began_ns)
 
     def _whereabouts(self, records: Sequence[Record]) -> tracing.Attributes:
@@ -215,21 +215,21 @@ class Lane:
             "messaging.kafka.offset": records[0].position.offset,
         }
 
-    async def _handle(self, records: Sequence[Record]) -> Publication:
+    async def _handle(self, records: Sequence[Record]) -> OutgoingMessages:
         """Decide and store, again and again while Postgres is away."""
         outage = Patience(self._settings.retry_limit_seconds, "Postgres")
         while True:
             try:
-                publication = await self._handler.handle(records, self._is_home, self._handled)
+                outgoing = await self._handler.handle(records, self._is_home, self._handled)
             except Exception as error:
-                if not passes(error):
+                if not is_transient(error):
                     raise
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("store_interrupted", lane=self._name, error=describe(error))
                 await outage.after(error)
             else:
                 self._handled = records[-1].position.offset + 1
-                return publication
+                return outgoing
 
     def _is_home(self, invoice_id: str) -> bool:
         own: int = self.topic_partition.partition
@@ -298,13 +298,13 @@ class Lane:
         self._backlog_bytes = 0
 
 
-def _count(publication: Publication, records: int) -> None:
+def _count(outgoing: OutgoingMessages, records: int) -> None:
     metrics.RECORDS.inc(records)
     metrics.BATCH_RECORDS.observe(records)
-    metrics.FORWARDS.inc(len(publication.forwards))
-    for outcome, number in publication.outcomes.items():
+    metrics.FORWARDS.inc(len(outgoing.forwards))
+    for outcome, number in outgoing.outcomes.items():
         metrics.ANSWERS.labels(outcome=outcome).inc(number)
-    for type_, number in Counter(event.type for event in publication.events).items():
+    for type_, number in Counter(event.type for event in outgoing.events).items():
         metrics.EVENTS.labels(type=type_).inc(number)
-    for dead_letter in publication.dead_letters:
+    for dead_letter in outgoing.dead_letters:
         metrics.DEAD_LETTERS.labels(reason=dead_letter.unreadable.reason).inc()

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from invoicing.runtime.kafka import is_kafka_outage, owned_partitions
-from invoicing.runtime.process import beside
+from invoicing.runtime.process import background
 from invoicing.runtime.settings import Settings
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 async def sharing_out(settings: Settings, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Look for partitions that were added while the block runs."""
     owned = partial(owned_partitions, settings, settings.consumer_group)
-    async with beside(_look_again_and_again(PartitionsSeen(consumer, owned))):
+    async with background(_look_again_and_again(PartitionsSeen(consumer, owned))):
         yield
 
 

@@ -18,7 +18,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from invoicing.contracts.envelope import HEADERS, rfc3339
 from invoicing.runtime.kafka import committed_offsets, partition_of, producer_options
 from invoicing.runtime.settings import Settings
-from invoicing.worker.batch import DeadLetter, Forward, Publication
+from invoicing.worker.batch import DeadLetter, Forward, OutgoingMessages
 
 # Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
 BATCH_BYTES_MAX: Final = 1_040_000
@@ -111,13 +111,13 @@ class Publisher:
                         await self._producer.client.close()
                 raise
 
-    async def publish(self, publication: Publication, next_offset: int, homes: int) -> None:
+    async def publish(self, outgoing: OutgoingMessages, next_offset: int, homes: int) -> None:
         """Publish it all, and with it that the lane goes on at `next_offset`.
 
         An invoice's events, like its commands, keep to one of the first `homes` partitions.
         """
         partitions = await self._partition_counts(homes)
-        messages = list(self._messages(publication, partitions))
+        messages = list(self._messages(outgoing, partitions))
         await self._publish(messages, next_offset)
 
     async def _publish_in_transaction(self, messages: Sequence[Message], next_offset: int) -> None:
@@ -182,20 +182,22 @@ class Publisher:
             **{topic: len(await self._producer.partitions_for(topic)) for topic in unordered},
         }
 
-    def _messages(self, publication: Publication, partitions: dict[str, int]) -> Iterator[Message]:
+    def _messages(
+        self, outgoing: OutgoingMessages, partitions: dict[str, int]
+    ) -> Iterator[Message]:
         settings = self._settings
         for stored, topic in (
-            (publication.events, settings.topic_events),
-            (publication.answers, settings.topic_replies),
+            (outgoing.events, settings.topic_events),
+            (outgoing.answers, settings.topic_replies),
         ):
             for row in stored:
                 key = row.invoice_id.encode()
                 yield Message(
                     topic, partition_of(key, partitions[topic]), key, row.document.encode(), HEADERS
                 )
-        for forward in publication.forwards:
+        for forward in outgoing.forwards:
             yield _forwarded(forward, settings.topic_commands, partitions)
-        for dead_letter in publication.dead_letters:
+        for dead_letter in outgoing.dead_letters:
             yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from invoicing.contracts.commands import read_data
 from invoicing.contracts.events import EVENTS, EventData
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.replies import Rejection
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.evolve import evolve
@@ -38,17 +38,17 @@ class Desk:
 
     def send(
         self, command_type: str, /, expected_version: int | None = None, **data: Any
-    ) -> Accepted | Refusal:
+    ) -> Accepted | Rejection:
         """Decide a command, and keep what it led to."""
         return self.send_data(command_type, data, expected_version)
 
     def send_data(
         self, command_type: str, data: object, expected_version: int | None = None
-    ) -> Accepted | Refusal:
+    ) -> Accepted | Rejection:
         """The same, with whatever JSON a producer might send."""
         self.now += timedelta(minutes=1)
         read = read_data(command_type, data)
-        if isinstance(read, Refusal):
+        if isinstance(read, Rejection):
             return read
         command = Command("inv_1", command_type, read, self.now, expected_version)
         context = Context(self.now, self.sellers, next(self.placeholders))
@@ -65,11 +65,11 @@ class Desk:
         assert isinstance(decided, Accepted), f"{command_type} was refused: {decided}"
         return self.current
 
-    def refuse(self, command_type: str, /, **data: Any) -> Refusal:
+    def refuse(self, command_type: str, /, **data: Any) -> Rejection:
         """Send a command that must be refused; gives the refusal."""
         before = self.invoice
         decided = self.send(command_type, **data)
-        assert isinstance(decided, Refusal), f"{command_type} was accepted: {decided}"
+        assert isinstance(decided, Rejection), f"{command_type} was accepted: {decided}"
         assert self.invoice is before
         return decided
 

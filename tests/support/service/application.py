@@ -7,7 +7,7 @@ import httpx
 from invoicing.api.app import create_app
 from invoicing.api.auth.rates import Rates
 from invoicing.api.reads.streams import Streams
-from invoicing.api.state import Backend
+from invoicing.api.state import AppState
 from invoicing.runtime.settings import read_settings
 
 NOWHERE = read_settings({}, postgres_dsn="postgresql://nowhere")
@@ -17,7 +17,7 @@ def client_of(
     *, database: Any = None, gateway: Any = None, tokens: Any = None, bearer: str = "any"
 ) -> httpx.AsyncClient:
     """A client of an application with these behind it; without tokens it is this machine's."""
-    backend = Backend(
+    backend = AppState(
         settings=NOWHERE,
         database=database,
         gateway=gateway,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from invoicing.domain.numbering import NumberRequest
-from invoicing.store.store import Appendix, Loaded, Store
+from invoicing.store.store import Loaded, Store, WriteBatch
 from invoicing.worker import lane, publisher
-from invoicing.worker.batch import Publication, Record
+from invoicing.worker.batch import OutgoingMessages, Record
 from invoicing.worker.lane import Lane
 from invoicing.worker.offsets import LaneMarks
 from invoicing.worker.publisher import Publisher
@@ -17,7 +17,7 @@ from invoicing.worker.publisher import Publisher
 def commit_the_offset_first() -> None:
     handle = Lane._handle
 
-    async def committed_first(self: Lane, records: Sequence[Record]) -> Publication:
+    async def committed_first(self: Lane, records: Sequence[Record]) -> OutgoingMessages:
         await self._consumer.commit({self.topic_partition: records[-1].position.offset + 1})
         return await handle(self, records)
 
@@ -43,10 +43,10 @@ def remember_no_answer() -> None:
 def publish_before_the_commit() -> None:
     append, appending = Store.append, set[asyncio.Task[None]]()
 
-    async def later(self: Store, appendix: Appendix) -> None:
+    async def later(self: Store, write_batch: WriteBatch) -> None:
         async def appended() -> None:
             await asyncio.sleep(60)  # the bug: by then all is published
-            await append(self, appendix)
+            await append(self, write_batch)
 
         appending.add(asyncio.create_task(appended()))
 
@@ -54,11 +54,11 @@ def publish_before_the_commit() -> None:
 
 
 def swap_two_events() -> None:
-    _tamper_with(lambda publication: publication.events.reverse())
+    _tamper_with(lambda outgoing: outgoing.events.reverse())
 
 
 def drop_an_answer() -> None:
-    _tamper_with(lambda publication: publication.answers.pop())
+    _tamper_with(lambda outgoing: outgoing.answers.pop())
 
 
 def fence_nobody() -> None:
@@ -83,11 +83,11 @@ def take_a_number_twice() -> None:
     Store._take_numbers = the_same  # type: ignore[method-assign,assignment]
 
 
-def _tamper_with(tamper: Callable[[Publication], object]) -> None:
+def _tamper_with(tamper: Callable[[OutgoingMessages], object]) -> None:
     publish = Publisher.publish
 
-    async def tampered(self: Publisher, publication: Publication, *arguments: Any) -> None:
-        tamper(publication)
-        await publish(self, publication, *arguments)
+    async def tampered(self: Publisher, outgoing: OutgoingMessages, *arguments: Any) -> None:
+        tamper(outgoing)
+        await publish(self, outgoing, *arguments)
 
     Publisher.publish = tampered  # type: ignore[method-assign]

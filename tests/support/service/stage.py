@@ -19,7 +19,7 @@ from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.store import WRITER_ROLE, Position, Store
-from invoicing.worker.batch import BatchHandler, Publication, Record
+from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from invoicing.worker.publisher import Publisher
 from tests.support.service.commands import (
     Sent,
@@ -33,10 +33,10 @@ from tests.support.stack.topics import Topics
 
 PARTITIONS = 2
 
-Tamper = Callable[[Publication], None]
+Tamper = Callable[[OutgoingMessages], None]
 
 
-def leave_alone(_: Publication) -> None:
+def leave_alone(_: OutgoingMessages) -> None:
     """What a worker that keeps its promises publishes."""
 
 
@@ -89,20 +89,18 @@ class Stage:
     async def note_beginnings(self) -> None:
         """Commit that nothing is handled yet, as every lane does when it is opened first."""
         for publisher in self.publishers.values():
-            await publisher.publish(Publication(), 0, PARTITIONS)
+            await publisher.publish(OutgoingMessages(), 0, PARTITIONS)
 
     async def handle(
         self, lane: TopicPartition, records: list[Any], tamper: Tamper = leave_alone
     ) -> None:
         """Handle and publish one lane's batch."""
-        publication = await self.handler.handle(
+        outgoing = await self.handler.handle(
             [record_of(record) for record in records],
             lambda id_: self.home(id_) == lane.partition,
         )
-        tamper(publication)
-        await self.publishers[lane.partition].publish(
-            publication, records[-1].offset + 1, PARTITIONS
-        )
+        tamper(outgoing)
+        await self.publishers[lane.partition].publish(outgoing, records[-1].offset + 1, PARTITIONS)
 
     async def fetch(self) -> dict[TopicPartition, list[Any]]:
         batches: dict[TopicPartition, list[Any]] = {}

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from invoicing.contracts.envelope import (
     RECORD_BYTES_MAX,
     CommandEnvelope,
-    Unreadable,
-    UnreadableReason,
-    answer_id,
+    DeadLetterReason,
+    DecodeFailure,
     event_id,
     read_command,
+    reply_id,
 )
 
 COMMAND: dict[str, Any] = {
@@ -85,8 +85,8 @@ def test_binary_mode_takes_no_value_for_no_data() -> None:
 def test_headers_have_the_limit_of_a_value(headers: list[tuple[str, bytes | None]]) -> None:
     too_large = read_command(structured(), headers)
 
-    assert isinstance(too_large, Unreadable)
-    assert too_large.reason == UnreadableReason.TOO_LARGE
+    assert isinstance(too_large, DecodeFailure)
+    assert too_large.reason == DeadLetterReason.TOO_LARGE
 
 
 def test_headers_do_not_lessen_what_a_value_may_have() -> None:
@@ -96,7 +96,7 @@ def test_headers_do_not_lessen_what_a_value_may_have() -> None:
     as_large_as_may_be = structured(correlationid=padding)
 
     assert len(as_large_as_may_be) == RECORD_BYTES_MAX
-    assert not isinstance(read_command(as_large_as_may_be, headers), Unreadable)
+    assert not isinstance(read_command(as_large_as_may_be, headers), DecodeFailure)
 
 
 @given(
@@ -104,7 +104,7 @@ def test_headers_do_not_lessen_what_a_value_may_have() -> None:
     headers=st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9))),
 )
 def test_reading_never_raises(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
-    assert isinstance(read_command(value, headers), CommandEnvelope | Unreadable)
+    assert isinstance(read_command(value, headers), CommandEnvelope | DecodeFailure)
 
 
 JSON = st.recursive(
@@ -123,7 +123,9 @@ JSON = st.recursive(
     value=JSON,
 )
 def test_a_strange_attribute_never_raises(name: str, value: object) -> None:
-    assert isinstance(read_command(structured(**{name: value}), []), CommandEnvelope | Unreadable)
+    assert isinstance(
+        read_command(structured(**{name: value}), []), CommandEnvelope | DecodeFailure
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,8 +168,8 @@ def test_depth_64_is_read_and_65_is_not() -> None:
 
     assert isinstance(read_command(nested(64), []), CommandEnvelope)
     too_deep = read_command(nested(65), [])
-    assert isinstance(too_deep, Unreadable)
-    assert too_deep.reason is UnreadableReason.TOO_DEEP
+    assert isinstance(too_deep, DecodeFailure)
+    assert too_deep.reason is DeadLetterReason.TOO_DEEP
 
 
 def test_the_body_hash_ignores_order_time_and_tracing() -> None:
@@ -190,8 +192,8 @@ def test_ids_are_made_from_what_they_name() -> None:
     assert event_id("inv_1", 1) == event_id("inv_1", 1)
     assert event_id("inv_1", 1) != event_id("inv_1", 2)
     assert event_id("inv_1", 11) != event_id("inv_11", 1)
-    assert answer_id(command) == answer_id(command)
-    assert answer_id(command, "topic", 0, 7) != answer_id(command)
+    assert reply_id(command) == reply_id(command)
+    assert reply_id(command, "topic", 0, 7) != reply_id(command)
 
 
 def test_a_number_of_many_digits_is_read_as_what_it_is_about() -> None:
@@ -202,8 +204,8 @@ def test_a_number_of_many_digits_is_read_as_what_it_is_about() -> None:
 def test_a_number_that_none_can_be_is_not_read(number: bytes) -> None:
     unreadable = read_command(structured(data=0).replace(b'"data": 0', b'"data": ' + number), [])
 
-    assert isinstance(unreadable, Unreadable)
-    assert unreadable.reason is UnreadableReason.NOT_JSON
+    assert isinstance(unreadable, DecodeFailure)
+    assert unreadable.reason is DeadLetterReason.NOT_JSON
 
 
 def test_a_body_with_a_lone_surrogate_has_a_hash() -> None:

@@ -70,8 +70,8 @@ def test_a_quantity_that_was_credited_is_not_taken_back(quantity: str) -> None:
     desk = open_desk({"quantity": "3", "amount": "90"}, {"amount": "100"})
     credit(desk, "cn_1", items=[{"id": "1", "quantity": "2"}])
     items = [{"id": "1", "quantity": quantity}, {"id": "2"}]
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=items)
-    assert (refusal.code, refusal.errors[0].field) == ("amount_exceeds_balance", "items.0")
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=items)
+    assert (rejection.code, rejection.errors[0].field) == ("amount_exceeds_balance", "items.0")
 
 
 def test_a_line_of_a_quantity_below_0_is_credited_by_such() -> None:
@@ -145,16 +145,16 @@ def test_shipping_inside_which_tax_is_held_is_credited_as_it_is() -> None:
 def test_more_than_is_left_is_refused() -> None:
     desk = open_desk({"amount": "100"})
     credit(desk, "cn_1", amount="60")
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_2", amount="40.01")
-    assert refusal.code == "amount_exceeds_balance"
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_2", amount="40.01")
+    assert rejection.code == "amount_exceeds_balance"
 
 
 @pytest.mark.parametrize("part", [{"quantity": "4"}, {"amount": "120.01"}, {"quantity": "-1"}])
 def test_more_than_a_line_is_refused_with_its_path(part: dict[str, str]) -> None:
     desk = open_desk(THIRDS, {"amount": "500"})
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=[{"id": "1"} | part])
-    assert refusal.code == "amount_exceeds_balance"
-    assert refusal.errors[0].field == "items.0"
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=[{"id": "1"} | part])
+    assert rejection.code == "amount_exceeds_balance"
+    assert rejection.errors[0].field == "items.0"
 
 
 REBATE = {"quantity": "2", "amount": "-50"}
@@ -164,8 +164,11 @@ REBATE = {"quantity": "2", "amount": "-50"}
 def test_a_line_below_0_is_not_credited_by_an_amount(amount: str) -> None:
     desk = open_desk({"amount": "100"}, REBATE, {"amount": "100"})
     items = [{"id": "1"}, {"id": "2", "amount": amount}]
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=items)
-    assert (refusal.code, refusal.errors[0].field) == ("amount_exceeds_balance", "items.1.amount")
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=items)
+    assert (rejection.code, rejection.errors[0].field) == (
+        "amount_exceeds_balance",
+        "items.1.amount",
+    )
 
 
 @pytest.mark.parametrize(("part", "amount"), [({}, "50.00"), ({"quantity": "1"}, "75.00")])
@@ -179,15 +182,15 @@ def test_a_line_below_0_is_credited_whole_and_by_quantity(
 
 def test_an_unknown_line_is_refused_with_its_path() -> None:
     desk = open_desk(THIRDS)
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=[{"id": "2"}])
-    assert (refusal.code, refusal.errors[0].field) == ("unknown_item", "items.0.id")
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_1", items=[{"id": "2"}])
+    assert (rejection.code, rejection.errors[0].field) == ("unknown_item", "items.0.id")
 
 
 def test_a_line_that_was_credited_whole_is_refused() -> None:
     desk = open_desk(THIRDS, {"amount": "500"})
     credit(desk, "cn_1", items=[{"id": "1"}])
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=[{"id": "1"}])
-    assert refusal.code == "nothing_to_credit"
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=[{"id": "1"}])
+    assert rejection.code == "nothing_to_credit"
 
 
 def test_a_credit_of_nothing_is_refused() -> None:
@@ -197,8 +200,10 @@ def test_a_credit_of_nothing_is_refused() -> None:
 
 def test_an_amount_and_lines_together_are_refused() -> None:
     desk = open_desk(THIRDS)
-    refusal = desk.refuse("IssueCreditNote", credit_note_id="cn_1", amount="1", items=[{"id": "1"}])
-    assert refusal.errors[0].field == "amount"
+    rejection = desk.refuse(
+        "IssueCreditNote", credit_note_id="cn_1", amount="1", items=[{"id": "1"}]
+    )
+    assert rejection.errors[0].field == "amount"
 
 
 def test_reversing_credits_the_whole_with_its_tax() -> None:

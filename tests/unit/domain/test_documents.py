@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from invoicing.contracts.commands import CommandData, read_data
-from invoicing.contracts.lazy_document import Filed
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.replies import Rejection
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.numbering import NumberSeries, format_number
@@ -38,7 +38,7 @@ def draft(sellers: Sellers | None = None, **fields: Any) -> Desk:
     return desk
 
 
-def decided_at(time: datetime, **fields: Any) -> Accepted | Refusal:
+def decided_at(time: datetime, **fields: Any) -> Accepted | Rejection:
     read = read_data("CreateInvoice", data(**fields))
     assert isinstance(read, CommandData)
     command = Command("inv_1", "CreateInvoice", read, time, None)
@@ -68,8 +68,8 @@ def test_it_is_due_after_the_terms_of_the_seller() -> None:
 
 
 def test_a_due_date_and_terms_together_are_refused() -> None:
-    refusal = Desk().refuse("CreateInvoice", **data(due_date="2026-12-01", payment_terms_days=3))
-    assert refusal.errors[0].field == "payment_terms_days"
+    rejection = Desk().refuse("CreateInvoice", **data(due_date="2026-12-01", payment_terms_days=3))
+    assert rejection.errors[0].field == "payment_terms_days"
 
 
 def test_another_date_moves_the_due_date_by_the_terms() -> None:
@@ -144,14 +144,14 @@ def test_what_needs_no_seller_is_set_without_one() -> None:
 @pytest.mark.parametrize("year", [1, 1899, 2991, 9999])
 def test_a_command_of_an_impossible_time_is_refused(year: int) -> None:
     decided = decided_at(datetime(year, 12, 31, 23, 59, tzinfo=UTC))
-    assert isinstance(decided, Refusal)
+    assert isinstance(decided, Rejection)
     assert (decided.code, decided.errors[0].field) == ("limit_exceeded", "document_date")
 
 
 def test_a_document_from_before_it_named_its_seller_by_id_is_as_it_was() -> None:
     desk = draft()
     ((created, recorded_at),) = desk.history
-    filed = Filed(desk.current.filed.json_text.replace('"seller_id":"default",', ""))
+    filed = LazyDocument(desk.current.filed.json_text.replace('"seller_id":"default",', ""))
     desk.history = [(created.changed(invoice=filed), recorded_at)]
     desk.invoice = replay(desk.history)
     decided = desk.send("UpdateInvoice", items=[{"amount": "100"}])
@@ -190,14 +190,14 @@ def test_lines_are_named_by_their_place_where_nobody_names_them() -> None:
 
 def test_two_lines_of_one_name_are_refused() -> None:
     lines = [{"amount": "1"}, {"id": "1", "amount": "1"}]
-    refusal = Desk().refuse("CreateInvoice", **data(items=lines))
-    assert [error.field for error in refusal.errors] == ["items.0.id", "items.1.id"]
+    rejection = Desk().refuse("CreateInvoice", **data(items=lines))
+    assert [error.field for error in rejection.errors] == ["items.0.id", "items.1.id"]
 
 
 @pytest.mark.parametrize("line", [{}, {"amount": "1", "unit_price": "1"}])
 def test_a_line_has_either_a_unit_price_or_an_amount(line: dict[str, str]) -> None:
-    refusal = Desk().refuse("CreateInvoice", **data(items=[line]))
-    assert refusal.errors[0].field == "items.0.unit_price"
+    rejection = Desk().refuse("CreateInvoice", **data(items=[line]))
+    assert rejection.errors[0].field == "items.0.unit_price"
 
 
 def test_a_thousand_lines_are_taken() -> None:
@@ -205,8 +205,8 @@ def test_a_thousand_lines_are_taken() -> None:
 
 
 def test_one_line_more_is_over_the_limit() -> None:
-    refusal = Desk().refuse("CreateInvoice", **data(items=[{"amount": "0.01"}] * 1_001))
-    assert (refusal.code, refusal.errors[0].field) == ("limit_exceeded", "items")
+    rejection = Desk().refuse("CreateInvoice", **data(items=[{"amount": "0.01"}] * 1_001))
+    assert (rejection.code, rejection.errors[0].field) == ("limit_exceeded", "items")
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_one_line_more_is_over_the_limit() -> None:
     ],
 )
 def test_what_is_over_a_limit_is_refused_as_such(fields: dict[str, Any], path: str) -> None:
-    refusal = Desk().refuse("CreateInvoice", **data(**fields))
-    assert refusal.code == "limit_exceeded"
-    assert refusal.errors[0].field.startswith(path)
+    rejection = Desk().refuse("CreateInvoice", **data(**fields))
+    assert rejection.code == "limit_exceeded"
+    assert rejection.errors[0].field.startswith(path)
 
 
 SIGNS = ["", "-"]
@@ -251,8 +251,8 @@ HUGE = {"quantity": "999999999999999", "unit_price": "999999999999999.9999999999
 def test_an_amount_that_is_worked_out_stays_below_the_limit(
     lines: list[dict[str, Any]], path: str
 ) -> None:
-    refusal = Desk().refuse("CreateInvoice", **data(items=lines))
-    assert (refusal.code, refusal.errors[0].field) == ("limit_exceeded", path)
+    rejection = Desk().refuse("CreateInvoice", **data(items=lines))
+    assert (rejection.code, rejection.errors[0].field) == ("limit_exceeded", path)
 
 
 def test_the_largest_exact_product_keeps_every_digit() -> None:

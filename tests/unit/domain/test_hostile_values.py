@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.contracts.commands import COMMANDS, CommandData, read_data
-from invoicing.contracts.replies import ERRORS_MAX, Refusal
+from invoicing.contracts.replies import ERRORS_MAX, Rejection
 from tests.support.domain.complete import COMPLETE
 from tests.support.domain.desk import Desk
 
@@ -128,36 +128,36 @@ def test_complete_data_is_read(command: str) -> None:
 def test_a_hostile_value_is_refused_with_its_path(command: str, path: Path, good: Any) -> None:
     dotted = ".".join(map(str, path))
     for bad in hostile(path, good):
-        refusal = read_data(command, put(COMPLETE[command], path, bad))
-        assert isinstance(refusal, Refusal), (dotted, bad)
-        assert refusal.code in ("invalid_command", "limit_exceeded")
-        assert any(error.field.startswith(dotted) for error in refusal.errors), (bad, refusal)
+        rejection = read_data(command, put(COMPLETE[command], path, bad))
+        assert isinstance(rejection, Rejection), (dotted, bad)
+        assert rejection.code in ("invalid_command", "limit_exceeded")
+        assert any(error.field.startswith(dotted) for error in rejection.errors), (bad, rejection)
 
 
 @pytest.mark.parametrize("command", COMPLETE)
 def test_a_field_of_no_schema_is_refused_with_its_path(command: str) -> None:
     for path, good in leaves(COMPLETE[command]):
         if isinstance(good, dict) and not {"metadata", "details"} & set(path):
-            refusal = read_data(command, put(COMPLETE[command], (*path, "typo"), "1"))
-            assert isinstance(refusal, Refusal)
-            assert [error.field for error in refusal.errors] == [
+            rejection = read_data(command, put(COMPLETE[command], (*path, "typo"), "1"))
+            assert isinstance(rejection, Rejection)
+            assert [error.field for error in rejection.errors] == [
                 ".".join(map(str, (*path, "typo")))
             ]
 
 
 @pytest.mark.parametrize("command", COMPLETE)
 def test_an_unknown_field_is_refused_by_its_name(command: str) -> None:
-    refusal = read_data(command, COMPLETE[command] | {"unkown_field": 1})
-    assert isinstance(refusal, Refusal)
-    assert [error.field for error in refusal.errors] == ["unkown_field"]
+    rejection = read_data(command, COMPLETE[command] | {"unkown_field": 1})
+    assert isinstance(rejection, Rejection)
+    assert [error.field for error in rejection.errors] == ["unkown_field"]
 
 
 @pytest.mark.parametrize("command", COMPLETE)
 @pytest.mark.parametrize("data", [None, [], [1], "text", "", 0, 1.5, INFINITY, True])
 def test_data_that_is_no_object_is_refused(command: str, data: object) -> None:
-    refusal = read_data(command, data)
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == "invalid_command"
+    rejection = read_data(command, data)
+    assert isinstance(rejection, Rejection)
+    assert rejection.code == "invalid_command"
 
 
 @pytest.mark.parametrize(
@@ -165,35 +165,35 @@ def test_data_that_is_no_object_is_refused(command: str, data: object) -> None:
 )
 def test_a_hostile_name_of_a_field_is_refused_with_a_path_that_is_safe_to_send(name: str) -> None:
     for data in ({name: 1}, {"metadata": {name: 1}}, {"items": [{name: 1}]}):
-        refusal = read_data("UpdateInvoice", data)
-        assert isinstance(refusal, Refusal)
-        for error in refusal.errors:
+        rejection = read_data("UpdateInvoice", data)
+        assert isinstance(rejection, Rejection)
+        for error in rejection.errors:
             assert len(error.field) <= 200
             assert error.field.encode().decode().isprintable()
             assert len(error.reason) <= 200
 
 
 def test_errors_are_no_more_than_the_limit() -> None:
-    refusal = read_data("UpdateInvoice", {f"typo_{n}": n for n in range(1_000)})
-    assert isinstance(refusal, Refusal)
-    assert len(refusal.errors) == ERRORS_MAX
+    rejection = read_data("UpdateInvoice", {f"typo_{n}": n for n in range(1_000)})
+    assert isinstance(rejection, Rejection)
+    assert len(rejection.errors) == ERRORS_MAX
 
 
 @pytest.mark.parametrize("command", COMPLETE)
 def test_a_reason_never_repeats_what_was_sent(command: str) -> None:
     for path, good in leaves(COMPLETE[command]):
         secret = {"secret-4711": "secret-4711"} if isinstance(good, str) else "secret-4711"
-        refusal = read_data(command, put(COMPLETE[command], path, secret))
-        if isinstance(refusal, Refusal):
-            assert "4711" not in refusal.message
-            assert all("4711" not in error.reason for error in refusal.errors)
+        rejection = read_data(command, put(COMPLETE[command], path, secret))
+        if isinstance(rejection, Rejection):
+            assert "4711" not in rejection.message
+            assert all("4711" not in error.reason for error in rejection.errors)
 
 
 def test_a_command_that_nobody_knows_is_refused() -> None:
     for name in ("", "createinvoice", "CreateInvoice ", "__class__", "\ud800", "x" * 256):
-        refusal = read_data(name, {})
-        assert isinstance(refusal, Refusal)
-        assert refusal.code == "unknown_command"
+        rejection = read_data(name, {})
+        assert isinstance(rejection, Rejection)
+        assert rejection.code == "unknown_command"
 
 
 json_values = st.recursive(
@@ -205,7 +205,7 @@ json_values = st.recursive(
 
 @given(st.sampled_from(sorted(COMPLETE)), json_values)
 def test_whatever_json_comes_is_read_or_refused(command: str, data: object) -> None:
-    assert isinstance(read_data(command, data), CommandData | Refusal)
+    assert isinstance(read_data(command, data), CommandData | Rejection)
 
 
 @given(st.data(), json_values)
@@ -219,7 +219,7 @@ def test_whatever_a_field_holds_an_answer_can_be_written(data: st.DataObject, ba
     if command != "CreateInvoice":
         desk.accept("CreateInvoice", **COMPLETE["CreateInvoice"])
     decided = desk.send_data(command, put(COMPLETE[command], path, bad))
-    if isinstance(decided, Refusal):
+    if isinstance(decided, Rejection):
         json.dumps([error.model_dump() for error in decided.errors]).encode()
 
 

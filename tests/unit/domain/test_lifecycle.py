@@ -8,7 +8,7 @@ import pytest
 
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.invoice import State
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import RULES, available_commands, state_diagram
@@ -141,7 +141,7 @@ def test_a_cell_of_the_table(command: str, script: Script) -> None:
 
     expected = model.handle(command, data)
     if isinstance(expected, set):
-        assert isinstance(decided, Refusal)
+        assert isinstance(decided, Rejection)
         assert decided.code.value in expected
         assert command not in available_commands(desk.invoice)
         return
@@ -202,9 +202,9 @@ def test_the_second_void_is_refused_and_changes_nothing() -> None:
 
 def test_a_wrong_expected_version_is_refused_before_the_state_is_looked_at() -> None:
     desk, _ = play(SITUATIONS["void"])
-    refusal = desk.send("VoidInvoice", expected_version=1)
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == "version_conflict"
+    rejection = desk.send("VoidInvoice", expected_version=1)
+    assert isinstance(rejection, Rejection)
+    assert rejection.code == "version_conflict"
 
 
 def test_the_right_expected_version_is_accepted() -> None:
@@ -213,9 +213,9 @@ def test_the_right_expected_version_is_accepted() -> None:
 
 
 def test_a_new_invoice_may_expect_version_0_only() -> None:
-    refusal = Desk().send("CreateInvoice", expected_version=1, **created()[1])
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == "version_conflict"
+    rejection = Desk().send("CreateInvoice", expected_version=1, **created()[1])
+    assert isinstance(rejection, Rejection)
+    assert rejection.code == "version_conflict"
 
 
 def test_a_deleted_invoice_cannot_be_made_again() -> None:
@@ -256,9 +256,9 @@ def test_every_state_entered_is_known_with_its_time() -> None:
 
 def test_once_open_only_texts_can_be_changed() -> None:
     desk, _ = play(SITUATIONS["open"])
-    refusal = desk.refuse("UpdateInvoice", memo="Thanks", order_id="ord_1", items=[])
-    assert refusal.code == "illegal_transition"
-    assert [error.field for error in refusal.errors] == ["items", "order_id"]
+    rejection = desk.refuse("UpdateInvoice", memo="Thanks", order_id="ord_1", items=[])
+    assert rejection.code == "illegal_transition"
+    assert [error.field for error in rejection.errors] == ["items", "order_id"]
 
 
 def test_the_summary_of_every_situation_holds() -> None:

@@ -167,8 +167,8 @@ def test_writing_off_leaves_nothing_due() -> None:
 
 
 def test_money_in_another_currency_is_refused() -> None:
-    refusal = open_desk().refuse("RecordPayment", payment_id="p", amount="1", currency="EUR")
-    assert refusal.code == "currency_mismatch"
+    rejection = open_desk().refuse("RecordPayment", payment_id="p", amount="1", currency="EUR")
+    assert rejection.code == "currency_mismatch"
 
 
 @pytest.mark.parametrize(
@@ -182,17 +182,17 @@ def test_money_in_another_currency_is_refused() -> None:
     ],
 )
 def test_half_a_yen_is_refused_with_its_path(command: str, data: dict[str, object]) -> None:
-    refusal = open_desk("100", "JPY").refuse(command, **data)
-    assert refusal.code == "invalid_command"
-    assert refusal.errors[0].field.endswith("amount")
-    assert refusal.errors[0].reason == "must have at most 0 decimals"
+    rejection = open_desk("100", "JPY").refuse(command, **data)
+    assert rejection.code == "invalid_command"
+    assert rejection.errors[0].field.endswith("amount")
+    assert rejection.errors[0].reason == "must have at most 0 decimals"
 
 
 def test_payments_stay_below_the_limit_of_money_in_sum() -> None:
     desk = open_desk()
     pay(desk, "pay_1", "999999999999999.99")
-    refusal = desk.refuse("RecordPayment", payment_id="pay_2", amount="0.01", currency="USD")
-    assert refusal.code == "limit_exceeded"
+    rejection = desk.refuse("RecordPayment", payment_id="pay_2", amount="0.01", currency="USD")
+    assert rejection.code == "limit_exceeded"
 
 
 def test_an_invoice_is_overdue_only_once() -> None:

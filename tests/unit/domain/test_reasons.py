@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from invoicing.contracts.commands import read_data
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.replies import Rejection
 
 ITEM = {"amount": "1"}
 
@@ -13,9 +13,9 @@ ITEM = {"amount": "1"}
 def reason(**fields: Any) -> str:
     """The one reason that a CreateInvoice with these fields is refused for."""
     data = {"customer_id": "c", "currency": "USD", "items": [ITEM]} | fields
-    refusal = read_data("CreateInvoice", data)
-    assert isinstance(refusal, Refusal)
-    (error,) = refusal.errors
+    rejection = read_data("CreateInvoice", data)
+    assert isinstance(rejection, Rejection)
+    (error,) = rejection.errors
     return error.reason
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from invoicing.runtime.process import beside
+from invoicing.runtime.process import background
 
 
 async def wait_for_ever() -> None:
@@ -17,7 +17,7 @@ async def fail() -> None:
 
 async def test_work_beside_a_block_ends_with_it() -> None:
     before = asyncio.all_tasks()
-    async with beside(wait_for_ever(), wait_for_ever()):
+    async with background(wait_for_ever(), wait_for_ever()):
         assert len(asyncio.all_tasks() - before) == 2
 
     assert asyncio.all_tasks() == before
@@ -26,7 +26,7 @@ async def test_work_beside_a_block_ends_with_it() -> None:
 async def test_work_that_fails_ends_the_block_with_its_error() -> None:
     before = asyncio.all_tasks()
     with pytest.raises(LookupError, match="beside"):
-        async with beside(wait_for_ever(), fail()):
+        async with background(wait_for_ever(), fail()):
             await wait_for_ever()
 
     assert asyncio.all_tasks() == before
@@ -35,7 +35,7 @@ async def test_work_that_fails_ends_the_block_with_its_error() -> None:
 async def test_what_the_block_fails_with_is_told_as_it_is() -> None:
     cause = OSError("the cause")
     with pytest.raises(ValueError, match="the block") as raised:
-        async with beside(wait_for_ever()):
+        async with background(wait_for_ever()):
             raise ValueError("the block") from cause
 
     assert raised.value.__cause__ is cause

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from invoicing.store.store import is_outage
+from invoicing.store.store import is_infrastructure_error
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from invoicing.store.store import is_outage
     ids=lambda error: type(error).__name__,
 )
 def test_what_comes_of_a_cut_or_crowded_connection_is_an_outage(error: Exception) -> None:
-    assert is_outage(error)
+    assert is_infrastructure_error(error)
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_what_comes_of_a_cut_or_crowded_connection_is_an_outage(error: Exception
     ids=lambda error: type(error).__name__,
 )
 def test_what_comes_of_a_value_is_the_records_own_fault(error: Exception) -> None:
-    assert not is_outage(error)
+    assert not is_infrastructure_error(error)

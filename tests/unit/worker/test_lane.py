@@ -16,7 +16,7 @@ from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.retry import GaveUpError
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.store import DatabaseBehindError, Position
-from invoicing.worker.batch import Publication, Record
+from invoicing.worker.batch import OutgoingMessages, Record
 from invoicing.worker.lag import look
 from invoicing.worker.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
 from tests.support.stack.wait import eventually
@@ -90,14 +90,14 @@ class Handler:
 
     async def handle(
         self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
-    ) -> Publication:
+    ) -> OutgoingMessages:
         self.is_home = is_home
         await self.free.wait()
         if self.failures:
             raise self.failures.pop(0)
         self.handled.append(handled)
         self.batches.append([record.position.offset for record in records])
-        return Publication()
+        return OutgoingMessages()
 
 
 class Publisher:
@@ -124,7 +124,7 @@ class Publisher:
     async def stop(self, seconds_max: float) -> None:
         pass
 
-    async def publish(self, _: Publication, next_offset: int, homes: int) -> None:
+    async def publish(self, _: OutgoingMessages, next_offset: int, homes: int) -> None:
         assert homes == HOMES
         if self._broker.failures:
             raise self._broker.failures.pop(0)

@@ -10,7 +10,7 @@ from invoicing.api.auth.clients import READ, SCOPES, WRITE
 from invoicing.api.auth.keys import KeysUnavailableError
 from invoicing.api.auth.tokens import LOCAL_CLIENT, Client, InvalidTokenError
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.state import Backend, BackendOf
+from invoicing.api.state import AppState, BackendOf
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)
 
@@ -57,7 +57,7 @@ def too_many_requests(wait_seconds: float) -> ProblemError:
     )
 
 
-async def _authenticated(request: Request, backend: Backend) -> Client:
+async def _authenticated(request: Request, backend: AppState) -> Client:
     if backend.tokens is None:
         return LOCAL_CLIENT
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

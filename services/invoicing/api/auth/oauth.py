@@ -16,7 +16,7 @@ from invoicing.api.auth.tokens import Client, issue
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
-from invoicing.api.state import Backend, BackendOf
+from invoicing.api.state import AppState, BackendOf
 
 FIELDS_MAX: Final = 20
 SECRET_CHARACTERS_MAX: Final = 256
@@ -46,7 +46,7 @@ async def issue_token(request: Request, backend: BackendOf) -> Response:
 
 
 def _token(
-    backend: Backend, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
+    backend: AppState, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
 ) -> Response:
     assert backend.signing_key is not None
     lifetime_seconds = backend.settings.token_lifetime_seconds
@@ -62,7 +62,7 @@ def _token(
     )
 
 
-async def _authenticated(backend: Backend, client_id: str, secret: str) -> RegisteredClient | None:
+async def _authenticated(backend: AppState, client_id: str, secret: str) -> RegisteredClient | None:
     if len(client_id) > SECRET_CHARACTERS_MAX or len(secret) > SECRET_CHARACTERS_MAX:
         return None
     # Guesses at one client's secret are counted by its name, which no token's client has.

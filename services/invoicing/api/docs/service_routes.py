@@ -50,7 +50,7 @@ async def get_liveness() -> Response:
 @router.get("/health/ready")
 async def get_readiness(request: Request) -> Response:
     """Whether Kafka and Postgres answer right now."""
-    checks = {name: pulse.is_up for name, pulse in request.app.state.pulses.items()}
+    checks = {name: probe.is_up for name, probe in request.app.state.probes.items()}
     return json_response(
         {"ok": not unready(checks), "checks": checks}, 503 if unready(checks) else 200
     )

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from invoicing.api.reads.views import Change, InvoiceView, ItemView
-from invoicing.contracts.replies import Answer
+from invoicing.contracts.replies import Reply
 
 
 class InvoiceFields(BaseModel):
@@ -67,7 +67,7 @@ class EventDocument(CloudEvent):
 class AnswerDocument(CloudEvent):
     """A command's answer."""
 
-    data: Answer = Field(description="The answer; a rejection says more.")
+    data: Reply = Field(description="The answer; a rejection says more.")
 
 
 class EventPage(BaseModel):

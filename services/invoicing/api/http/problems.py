@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from invoicing.contracts.replies import FieldError, RefusalCode
+from invoicing.contracts.replies import FieldError, RejectionCode
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -63,32 +63,32 @@ STATUSES: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         ProblemCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
         ProblemCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
         # A command's data is at fault, whatever the invoice is.
-        RefusalCode.INVALID_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.UNKNOWN_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.LIMIT_EXCEEDED: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.CURRENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.AMOUNT_EXCEEDS_BALANCE: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.UNKNOWN_PAYMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.UNKNOWN_SOURCE: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.UNKNOWN_SELLER: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.UNKNOWN_ITEM: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.NO_RECIPIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.NEGATIVE_TOTAL: HTTPStatus.UNPROCESSABLE_ENTITY,
-        RefusalCode.NO_ITEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.INVALID_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.LIMIT_EXCEEDED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.CURRENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.AMOUNT_EXCEEDS_BALANCE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_PAYMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_SOURCE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_SELLER: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_ITEM: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.NO_RECIPIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.NEGATIVE_TOTAL: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.NO_ITEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
         # The invoice, as it is, does not take it.
-        RefusalCode.INVOICE_NOT_FOUND: HTTPStatus.NOT_FOUND,
-        RefusalCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
-        RefusalCode.VERSION_CONFLICT: HTTPStatus.CONFLICT,
-        RefusalCode.INVOICE_ALREADY_EXISTS: HTTPStatus.CONFLICT,
-        RefusalCode.ILLEGAL_TRANSITION: HTTPStatus.CONFLICT,
-        RefusalCode.HAS_PAYMENTS: HTTPStatus.CONFLICT,
-        RefusalCode.NOTHING_TO_PAY: HTTPStatus.CONFLICT,
-        RefusalCode.NOTHING_TO_CREDIT: HTTPStatus.CONFLICT,
-        RefusalCode.PAYMENT_IN_PROGRESS: HTTPStatus.CONFLICT,
-        RefusalCode.DUPLICATE_PAYMENT: HTTPStatus.CONFLICT,
-        RefusalCode.DUPLICATE_REFUND: HTTPStatus.CONFLICT,
-        RefusalCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
-        RefusalCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
+        RejectionCode.INVOICE_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        RejectionCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+        RejectionCode.VERSION_CONFLICT: HTTPStatus.CONFLICT,
+        RejectionCode.INVOICE_ALREADY_EXISTS: HTTPStatus.CONFLICT,
+        RejectionCode.ILLEGAL_TRANSITION: HTTPStatus.CONFLICT,
+        RejectionCode.HAS_PAYMENTS: HTTPStatus.CONFLICT,
+        RejectionCode.NOTHING_TO_PAY: HTTPStatus.CONFLICT,
+        RejectionCode.NOTHING_TO_CREDIT: HTTPStatus.CONFLICT,
+        RejectionCode.PAYMENT_IN_PROGRESS: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_PAYMENT: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_REFUND: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
+        RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
     }
 )
 """The one place that says which status a code has."""
@@ -118,7 +118,7 @@ class ProblemError(Exception):
 
     def __init__(
         self,
-        code: ProblemCode | RefusalCode,
+        code: ProblemCode | RejectionCode,
         detail: str,
         errors: Sequence[FieldError] = (),
         *,
@@ -149,4 +149,4 @@ class ProblemError(Exception):
 
 def invoice_not_found() -> ProblemError:
     """The same for an invoice that does not exist and for one that the client may not see."""
-    return ProblemError(RefusalCode.INVOICE_NOT_FOUND, "There is no such invoice.")
+    return ProblemError(RejectionCode.INVOICE_NOT_FOUND, "There is no such invoice.")

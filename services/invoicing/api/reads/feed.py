@@ -23,7 +23,7 @@ from invoicing.api.reads.database import Database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import BackendOf
 from invoicing.contracts.events import EVENTS
-from invoicing.runtime.retry import set_or_passed
+from invoicing.runtime.retry import wait_with_timeout
 
 # The last of the next so many settled events, whoever may see them.
 FIND_WINDOW: Final = """
@@ -180,7 +180,7 @@ async def _lines(
             yield f": still here\nid: {after}\n\n"
             told_at = time.monotonic()
         if not page.has_more:
-            await set_or_passed(streams.closing, POLL_INTERVAL_SECONDS)
+            await wait_with_timeout(streams.closing, POLL_INTERVAL_SECONDS)
 
 
 def _is_over(client: Client, streams: Streams) -> bool:

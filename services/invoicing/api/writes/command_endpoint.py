@@ -16,18 +16,18 @@ from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.answers import invoice_response, json_response
 from invoicing.api.reads.queries import find_row, find_then, found_in, today
-from invoicing.api.state import Backend, BackendOf
-from invoicing.api.writes.gateway import Answer, KafkaUnavailableError
+from invoicing.api.state import AppState, BackendOf
+from invoicing.api.writes.gateway import KafkaUnavailableError, Reply
 from invoicing.api.writes.preferences import expected_version, wait_seconds
 from invoicing.contracts import replies
 from invoicing.contracts.envelope import (
     IDENTITY_CHARACTERS_MAX,
     CommandEnvelope,
-    Unreadable,
-    UnreadableReason,
+    DeadLetterReason,
+    DecodeFailure,
     read_command,
 )
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -41,7 +41,7 @@ class Desk:
 
     request: Request
     client: Client
-    backend: Backend
+    backend: AppState
 
     async def data(self) -> dict[str, Any]:
         """The request's body, as the data of a command. Raises `ProblemError`."""
@@ -49,7 +49,7 @@ class Desk:
         attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "subject": "-"}
         headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
         read = read_command(value, headers)
-        if isinstance(read, Unreadable):
+        if isinstance(read, DecodeFailure):
             raise _unreadable(read)
         if not isinstance(read.data, dict):
             raise ProblemError(ProblemCode.MALFORMED_REQUEST, "The body must be a JSON object.")
@@ -139,12 +139,10 @@ class Desk:
             envelope["traceparent"] = self.request.headers["traceparent"]
         return _encoded(envelope)
 
-    async def _ask(
-        self, value: bytes, headers: list[tuple[str, bytes | None]]
-    ) -> Answer | Response:
+    async def _ask(self, value: bytes, headers: list[tuple[str, bytes | None]]) -> Reply | Response:
         """The command's answer if it was accepted. Raises `ProblemError` where it was not."""
         command = read_command(value, headers)
-        if isinstance(command, Unreadable):
+        if isinstance(command, DecodeFailure):
             raise _unreadable(command)
         await self._check_fence(command)
         wait = wait_seconds(self.request)
@@ -154,7 +152,7 @@ class Desk:
             raise _not_handed_over(command) from None
         if answer is None:
             return _still_to_come(command)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, Rejection):
             raise _refused(answer.code, answer.message, command)
         if answer["type"] == replies.REJECTED:
             raise _rejected(answer["data"], self.client)
@@ -177,7 +175,7 @@ class Desk:
                 ProblemCode.FORBIDDEN_SELLER, "You may make invoices of your own seller only."
             )
 
-    async def _invoice(self, answer: Answer, status: int) -> Response:
+    async def _invoice(self, answer: Reply, status: int) -> Response:
         """The invoice as the command left it, so that a repeat is told the same."""
         invoice_id, version = answer["data"]["invoice_id"], answer["data"]["version"]
         async with self.backend.database.reading(self.client) as connection:
@@ -238,8 +236,8 @@ def _seller_of(command: CommandEnvelope) -> object:
     return command.data.get("seller_id", "default") if isinstance(command.data, dict) else None
 
 
-def _unreadable(unreadable: Unreadable) -> ProblemError:
-    if unreadable.reason is UnreadableReason.TOO_LARGE:
+def _unreadable(unreadable: DecodeFailure) -> ProblemError:
+    if unreadable.reason is DeadLetterReason.TOO_LARGE:
         return ProblemError(ProblemCode.BODY_TOO_LARGE, unreadable.message)
     return ProblemError(ProblemCode.MALFORMED_REQUEST, unreadable.message)
 
@@ -272,17 +270,17 @@ def _not_handed_over(command: CommandEnvelope) -> ProblemError:
     )
 
 
-def _refused(code: RefusalCode, message: str, command: CommandEnvelope) -> ProblemError:
+def _refused(code: RejectionCode, message: str, command: CommandEnvelope) -> ProblemError:
     return ProblemError(code, message, about=_identity(command))
 
 
 def _rejected(rejection: Mapping[str, Any], client: Client) -> ProblemError:
-    code = RefusalCode(rejection["code"])
-    if code is RefusalCode.INVOICE_NOT_FOUND:
+    code = RejectionCode(rejection["code"])
+    if code is RejectionCode.INVOICE_NOT_FOUND:
         return invoice_not_found()
     about = {name: rejection[name] for name in ("command_id", "command_source", "invoice_id")}
     # The id may be taken by another seller's invoice, of which no more may be told.
-    if client.sees_all or code is not RefusalCode.INVOICE_ALREADY_EXISTS:
+    if client.sees_all or code is not RejectionCode.INVOICE_ALREADY_EXISTS:
         about |= {name: rejection[name] for name in ("version", "state", "available_commands")}
     errors = [replies.FieldError(**error) for error in rejection["errors"]]
     return ProblemError(code, rejection["message"], errors, about=about)

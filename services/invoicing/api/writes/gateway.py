@@ -17,11 +17,11 @@ from aiokafka.errors import KafkaError
 
 from invoicing.api.http.metrics import COMMANDS_WAITING
 from invoicing.contracts.envelope import HEADERS, CommandEnvelope
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.runtime import tracing
 from invoicing.runtime.kafka import check_topics, client_options, existing_topics, producer_options
 from invoicing.runtime.postgres import Pool
-from invoicing.runtime.retry import describe, set_or_passed
+from invoicing.runtime.retry import describe, wait_with_timeout
 from invoicing.runtime.settings import Settings
 from invoicing.store.store import CommandKey
 
@@ -37,7 +37,7 @@ SELECT answer, body_hash FROM commands WHERE source = $1 AND id = $2
 
 log = structlog.get_logger()
 
-Answer = dict[str, Any]
+Reply = dict[str, Any]
 """An answer's whole CloudEvent."""
 
 
@@ -67,7 +67,7 @@ class Gateway:
 
     async def ask(
         self, command: CommandEnvelope, value: bytes, wait_seconds: float
-    ) -> Answer | Refusal | None:
+    ) -> Reply | Rejection | None:
         """The command's answer; None where it takes longer than `wait_seconds`.
 
         The same command again is answered as it was, and one that is on its way is not sent twice.
@@ -115,11 +115,11 @@ class Gateway:
 
     async def _answer(
         self, command: CommandEnvelope, answered: asyncio.Event, wait_seconds: float
-    ) -> Answer | Refusal | None:
+    ) -> Reply | Rejection | None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_seconds):
                 while not self.closing.is_set():
-                    await set_or_passed(answered, LOOK_INTERVAL_SECONDS)
+                    await wait_with_timeout(answered, LOOK_INTERVAL_SECONDS)
                     stored = await self._find(command)
                     if stored is not None:
                         return stored
@@ -127,13 +127,13 @@ class Gateway:
                     answered.clear()
         return None
 
-    async def _find(self, command: CommandEnvelope) -> Answer | Refusal | None:
+    async def _find(self, command: CommandEnvelope) -> Reply | Rejection | None:
         row = await self._pool.fetchrow(FIND_ANSWER, command.source, command.id)
         if row is None:
             return None
         if row["body_hash"] != command.body_hash:
             return _conflict()
-        answer: Answer = orjson.loads(row["answer"])
+        answer: Reply = orjson.loads(row["answer"])
         return answer
 
 
@@ -144,9 +144,9 @@ def _headers(command: CommandEnvelope) -> list[tuple[str, bytes]]:
     return [*HEADERS, ("traceparent", command.traceparent.encode())]
 
 
-def _conflict() -> Refusal:
-    return Refusal(
-        RefusalCode.IDEMPOTENCY_CONFLICT,
+def _conflict() -> Rejection:
+    return Rejection(
+        RejectionCode.IDEMPOTENCY_CONFLICT,
         "This source has sent another command under this id. Every command needs its own.",
     )
 

@@ -14,8 +14,8 @@ from invoicing.contracts.replies import (
     ERRORS_MAX,
     FIELD_CHARACTERS_MAX,
     FieldError,
-    Refusal,
-    RefusalCode,
+    Rejection,
+    RejectionCode,
 )
 from invoicing.contracts.types.details import KINDS_OF_DETAIL
 from invoicing.contracts.types.money import (
@@ -87,16 +87,16 @@ _PATTERNS: Final[Mapping[str, str]] = {
 _VALUES_CHARACTERS_MAX: Final = 120
 
 
-def invalid(errors: Sequence[FieldError]) -> Refusal:
+def invalid(errors: Sequence[FieldError]) -> Rejection:
     """The refusal of data that is not as its schema says."""
-    return Refusal(
-        RefusalCode.INVALID_COMMAND,
+    return Rejection(
+        RejectionCode.INVALID_COMMAND,
         "The command's data is not valid; errors say where.",
         tuple(errors[:ERRORS_MAX]),
     )
 
 
-def refusal_of(error: ValidationError) -> Refusal:
+def refusal_of(error: ValidationError) -> Rejection:
     """What pydantic found, in our words: over a limit where all of it is that, else invalid."""
     details = error.errors(include_url=False, include_input=False)
     errors = tuple(
@@ -105,8 +105,10 @@ def refusal_of(error: ValidationError) -> Refusal:
     )
     if not all(map(_is_over_limit, details)):
         return invalid(errors)
-    return Refusal(
-        RefusalCode.LIMIT_EXCEEDED, "The command's data is over a limit; errors say which.", errors
+    return Rejection(
+        RejectionCode.LIMIT_EXCEEDED,
+        "The command's data is over a limit; errors say which.",
+        errors,
     )
 
 

@@ -16,7 +16,7 @@ from invoicing.maintenance.rebuild.shadow import (
     connect,
     settled_position,
 )
-from invoicing.runtime.garbage import rarely_collected
+from invoicing.runtime.garbage import gc_tuned
 from invoicing.store.history import folded
 from invoicing.store.states import stored_invoice
 from invoicing.store.store import StoredInvoice, copy_states, save_states
@@ -50,7 +50,7 @@ async def replay_all(dsn: str) -> None:
 
 async def replay_free_windows(connection: asyncpg.Connection) -> None:
     """Replay windows until there is none left that nobody has taken."""
-    with rarely_collected():
+    with gc_tuned():
         while await replay_window(connection):
             pass
 
@@ -98,7 +98,7 @@ async def _states(
 ) -> AsyncIterator[list[StoredInvoice]]:
     states: list[StoredInvoice] = []
     async for invoice in folded(connection, invoice_ids):
-        states.append(stored_invoice(invoice, is_told_whole=True))
+        states.append(stored_invoice(invoice, document_changed=True))
         if len(states) == STATES_AT_ONCE:
             yield states
             states = []

@@ -31,7 +31,7 @@ from invoicing.maintenance.verify.spill import Spill, spilling
 from invoicing.runtime.kafka import check_homes, client_options, partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.store import LOAD_ANSWERS, CommandKey, answer_of, event_of
-from invoicing.worker.batch import Publication
+from invoicing.worker.batch import OutgoingMessages
 from invoicing.worker.publisher import Publisher
 
 PUBLISHED_AT_ONCE: Final = 500
@@ -223,13 +223,13 @@ class _Publishing:
     async def offsets(self) -> None:
         """Each lane's, also of those that nothing is published by."""
         for lane in self.by_lane:
-            await self._publish(lane, Publication())
+            await self._publish(lane, OutgoingMessages())
 
     async def events(self, connection: asyncpg.Connection, keys: Iterable[EventKey]) -> int:
         published = 0
         for lane, chunk in _by_lane(keys, self.homes, home_of=itemgetter(0)):
             rows = await connection.fetch(LOAD_EVENTS, *map(list, zip(*chunk, strict=True)))
-            await self._publish(lane, Publication(events=[event_of(row) for row in rows]))
+            await self._publish(lane, OutgoingMessages(events=[event_of(row) for row in rows]))
             published += len(rows)
         return published
 
@@ -238,12 +238,12 @@ class _Publishing:
         # Any lane may publish an answer; by the command's id they are shared out evenly.
         for lane, chunk in _by_lane(keys, self.homes, home_of=itemgetter(1)):
             rows = await connection.fetch(LOAD_ANSWERS, *map(list, zip(*chunk, strict=True)))
-            await self._publish(lane, Publication(answers=[answer_of(row) for row in rows]))
+            await self._publish(lane, OutgoingMessages(answers=[answer_of(row) for row in rows]))
             published += len(rows)
         return published
 
-    async def _publish(self, lane: int, publication: Publication) -> None:
-        await self.by_lane[lane].publish(publication, self.next_offsets[lane], self.homes)
+    async def _publish(self, lane: int, outgoing: OutgoingMessages) -> None:
+        await self.by_lane[lane].publish(outgoing, self.next_offsets[lane], self.homes)
 
 
 def _by_lane(keys: Iterable[Any], homes: int, home_of: Any) -> Iterator[tuple[int, list[Any]]]:

@@ -17,7 +17,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from invoicing.contracts.envelope import CommandEnvelope, read_command
-from invoicing.contracts.replies import RefusalCode
+from invoicing.contracts.replies import RejectionCode
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import NumberSeries, sequence_of, series_for
 from invoicing.domain.sellers import Sellers
@@ -250,7 +250,7 @@ def _answer_rows(records: Sequence[ConsumerRecord]) -> Iterator[Row]:
         answer = orjson.loads(record.value)
         told = answer["data"]
         # It stands for another body under a taken id, and was never stored.
-        if told.get("code") != RefusalCode.IDEMPOTENCY_CONFLICT:
+        if told.get("code") != RejectionCode.IDEMPOTENCY_CONFLICT:
             yield (
                 told["command_source"], told["command_id"], told["invoice_id"],
                 record.value.decode(), datetime.fromisoformat(answer["time"]),
@@ -290,7 +290,7 @@ async def _renew_states(
     async for invoice in folded(connection, invoice_ids):
         for series, sequence in _numbers(invoice, sellers):
             following[series] = max(following.get(series, 1), sequence + 1)
-        states.append(stored_invoice(invoice, is_told_whole=True))
+        states.append(stored_invoice(invoice, document_changed=True))
         if len(states) == STATES_AT_ONCE:
             await save_states(connection, states)
             states = []

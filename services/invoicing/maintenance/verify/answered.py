@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invoicing.contracts.replies import RefusalCode
+from invoicing.contracts.replies import RejectionCode
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 from invoicing.store.store import CommandKey, Position
 
@@ -51,7 +51,7 @@ class PublishedAnswer:
     @property
     def is_conflict(self) -> bool:
         """Whether it refuses another body under a taken id: such answers are not stored."""
-        return self.code == RefusalCode.IDEMPOTENCY_CONFLICT
+        return self.code == RejectionCode.IDEMPOTENCY_CONFLICT
 
 
 @dataclass(frozen=True, slots=True)

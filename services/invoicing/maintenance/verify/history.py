@@ -146,7 +146,7 @@ def _fields(invoice: Invoice) -> dict[str, object]:
 
 def _columns(invoice: Invoice) -> dict[str, object]:
     """What the columns beside the snapshot must say."""
-    row = stored_invoice(invoice, is_told_whole=True)
+    row = stored_invoice(invoice, document_changed=True)
     assert row.listing is not None
     columns = {
         "version": row.version,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from invoicing.contracts.envelope import Unreadable, read_command
+from invoicing.contracts.envelope import DecodeFailure, read_command
 from invoicing.maintenance.topics import Ends, Extent, read_topic, reading_committed
 from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
 from invoicing.maintenance.verify.spill import Spill
@@ -122,7 +122,7 @@ def _published_answer_row(record: ConsumerRecord) -> Row:
 def _record_row(record: ConsumerRecord, homes: int) -> Row:
     command = read_command(record.value, record.headers)
     value = digest(record.value or b"")
-    if isinstance(command, Unreadable):
+    if isinstance(command, DecodeFailure):
         return (None, None, None, None, value, True, record.partition, record.offset)
     at_home = partition_of(command.subject.encode(), homes) == record.partition
     return (

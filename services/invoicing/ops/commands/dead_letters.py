@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.contracts.envelope import UnreadableReason
+from invoicing.contracts.envelope import DeadLetterReason
 from invoicing.maintenance.redrive import Choice, DeadLetterRecord, gone_back, is_gone, read_letters
 from invoicing.maintenance.redrive import redrive as send_back
 from invoicing.ops.support.console import err, out, print_line, print_note
@@ -31,7 +31,7 @@ dead_letters = typer.Typer(
 )
 
 Reasons = Annotated[
-    list[UnreadableReason] | None,
+    list[DeadLetterReason] | None,
     typer.Option("--reason", help="Only these. May be given again."),
 ]
 Since = Annotated[

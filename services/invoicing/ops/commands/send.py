@@ -21,7 +21,7 @@ from invoicing.ops.support.command_file import BadLine, ReadyCommand, read_lines
 from invoicing.ops.support.console import err, out, print_line, print_note
 from invoicing.ops.support.failures import reaching_kafka
 from invoicing.ops.support.kafka_readers import producing, reading
-from invoicing.ops.support.reply_tracker import Answer, Correspondence
+from invoicing.ops.support.reply_tracker import Reply, ReplyTracker
 from invoicing.runtime.settings import Settings, read_settings
 
 MESSAGES_SHOWN: Final = 3
@@ -86,9 +86,9 @@ async def _correspond(
     settings: Settings,
     commands: Sequence[ReadyCommand],
     wait_seconds: float,
-    tell: Callable[[Answer], None],
-) -> Correspondence:
-    correspondence = Correspondence(commands)
+    tell: Callable[[Reply], None],
+) -> ReplyTracker:
+    correspondence = ReplyTracker(commands)
     # Read from before the first is sent, so that no answer comes unseen.
     async with (
         reading(settings, settings.topic_replies) as consumer,
@@ -128,10 +128,10 @@ async def send_all(
 
 async def _awaited(
     consumer: AIOKafkaConsumer,
-    correspondence: Correspondence,
+    correspondence: ReplyTracker,
     sending: asyncio.Task[None],
     wait_seconds: float,
-) -> AsyncIterator[Answer]:
+) -> AsyncIterator[Reply]:
     """Each answer as it comes, until all have come or none has for too long."""
     last_came = time.monotonic()
     while not correspondence.is_complete and time.monotonic() - last_came <= wait_seconds:
@@ -145,9 +145,9 @@ async def _awaited(
                     yield answer
 
 
-def outcomes_table(answers: Sequence[Answer]) -> Table:
+def outcomes_table(answers: Sequence[Reply]) -> Table:
     """How many answers were accepted, and how many rejected with each code, and why."""
-    by_outcome: dict[str, list[Answer]] = {}
+    by_outcome: dict[str, list[Reply]] = {}
     for answer in answers:
         by_outcome.setdefault(answer.get("code", "accepted"), []).append(answer)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -159,16 +159,16 @@ def outcomes_table(answers: Sequence[Answer]) -> Table:
     return table
 
 
-def _messages(answers: Sequence[Answer]) -> Iterator[str]:
+def _messages(answers: Sequence[Reply]) -> Iterator[str]:
     for answer in answers[:MESSAGES_SHOWN]:
         if "code" in answer:
             faults = (f" {error['field']} {error['reason']}." for error in answer["errors"])
             yield f"{answer['invoice_id']}: {answer['message']}{''.join(faults)}"
 
 
-def _print_answer(answer: Answer) -> None:
+def _print_answer(answer: Reply) -> None:
     print_line(orjson.dumps(answer).decode())
 
 
-def _tell_nothing(_answer: Answer) -> None:
+def _tell_nothing(_answer: Reply) -> None:
     """The table at the end tells of all answers."""

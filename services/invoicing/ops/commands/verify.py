@@ -17,7 +17,7 @@ from invoicing.ops.support.console import out, print_line, print_note
 from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
 from invoicing.ops.support.formatting import plain
 from invoicing.ops.support.progress import bars
-from invoicing.runtime.garbage import rarely_collected
+from invoicing.runtime.garbage import gc_tuned
 from invoicing.runtime.settings import read_settings
 
 # With --json all are printed.
@@ -49,7 +49,7 @@ def verify(
         elif counts.total() <= SHOWN_MAX:
             print_line(_sentence(finding))
 
-    with rarely_collected(), bars() as progress, reaching_postgres(), reaching_kafka():
+    with gc_tuned(), bars() as progress, reaching_postgres(), reaching_kafka():
         verified = asyncio.run(compare(settings, report, progress))
     _tell(verified, counts, as_json)
     if counts:

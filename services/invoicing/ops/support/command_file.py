@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from invoicing.contracts.envelope import CommandEnvelope, Unreadable, read_command, rfc3339
+from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command, rfc3339
 
 SOURCE: Final = "/invoicing/cli"
 """Who sends a command that does not say so."""
@@ -42,7 +42,7 @@ def read_lines(
 
 def _read_line(number: int, value: bytes) -> ReadyCommand | BadLine:
     command = read_command(value, ())
-    if isinstance(command, Unreadable):
+    if isinstance(command, DecodeFailure):
         return BadLine(number, command.message)
     if command.errors:
         return BadLine(number, _faults(command))

@@ -6,22 +6,22 @@ from typing import Any
 
 from invoicing.ops.support.command_file import ReadyCommand
 
-Answer = Mapping[str, Any]
+Reply = Mapping[str, Any]
 """The `data` of an answer, as JSON has it."""
 
 
-class Correspondence:
+class ReplyTracker:
     """Commands and their answers.
 
     Two commands under one identity have two answers: the stored one twice, or a conflict.
     """
 
     def __init__(self, commands: Sequence[ReadyCommand]) -> None:
-        self.answers: list[Answer] = []
+        self.answers: list[Reply] = []
         self._count = len(commands)
         self._awaited = Counter((command.source, command.id) for command in commands)
 
-    def take(self, answer: Answer) -> bool:
+    def take(self, answer: Reply) -> bool:
         """Note an answer; False where it was not awaited, being to somebody else's command."""
         identity = (answer["command_source"], answer["command_id"])
         if not self._awaited[identity]:

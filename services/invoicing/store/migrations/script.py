@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 
-def run_beside(migration: str) -> None:
+def run_sql_file(migration: str) -> None:
     """Run the SQL file that stands beside the migration's Python file, inside its transaction."""
     statements = Path(migration).with_suffix(".sql").read_text()
     adapted = op.get_bind().connection.dbapi_connection

@@ -1,6 +1,6 @@
 """${message}"""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.store.memory import MemoryStore
-from invoicing.store.store import Appendix, Position
+from invoicing.store.store import Position, WriteBatch
 from invoicing.worker.batch import BatchHandler, Record
 
 
-def decided(commands: Sequence[ReadyCommand], batch: int) -> list[Appendix]:
+def decided(commands: Sequence[ReadyCommand], batch: int) -> list[WriteBatch]:
     """What each batch of so many commands adds, with placeholders where its numbers will be."""
     store = _KeepingStore(Sellers())
     handler = BatchHandler(store, Sellers(), lambda: datetime.now(UTC))
@@ -39,8 +39,8 @@ class _KeepingStore(MemoryStore):
 
     def __init__(self, sellers: Sellers) -> None:
         super().__init__(sellers)
-        self.appendices: list[Appendix] = []
+        self.appendices: list[WriteBatch] = []
 
-    async def append(self, appendix: Appendix) -> None:
-        self.appendices.append(deepcopy(appendix))
-        await super().append(appendix)
+    async def append(self, write_batch: WriteBatch) -> None:
+        self.appendices.append(deepcopy(write_batch))
+        await super().append(write_batch)

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.contracts.replies import REJECTED, RefusalCode
+from invoicing.contracts.replies import REJECTED, RejectionCode
 from invoicing.ops.support.formatting import short_type, standing
 
 INDENT_COLUMNS: Final = 4
@@ -32,7 +32,7 @@ def answer_line(answer: Mapping[str, Any]) -> RenderableType:
         return _line("<-", "accepted", f"version {data['version']}, {data['state']}", "green")
     words = [f"{data['code']}.", data["message"]]
     words += [f"{error['field']} {error['reason']}." for error in data["errors"]]
-    if data["code"] == RefusalCode.ILLEGAL_TRANSITION:
+    if data["code"] == RejectionCode.ILLEGAL_TRANSITION:
         words.append(f"It would take: {', '.join(data['available_commands'])}.")
     return _line("<-", "rejected", " ".join(words), "yellow")
 

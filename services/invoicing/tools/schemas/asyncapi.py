@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from invoicing.contracts.envelope import CONTENT_TYPE, UnreadableReason
+from invoicing.contracts.envelope import CONTENT_TYPE, DeadLetterReason
 from invoicing.runtime.settings import Settings
 from invoicing.tools.schemas.messages import Kind, Message
 
@@ -27,7 +27,7 @@ _INFO: Final = (
 _DEAD_LETTER_HEADERS: Final = {
     "dl_reason": {
         "type": "string",
-        "enum": [reason.value for reason in UnreadableReason],
+        "enum": [reason.value for reason in DeadLetterReason],
         "description": "Why, for programs.",
     },
     "dl_message": {"type": "string", "description": "Why, for people; without its content."},
@@ -120,7 +120,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _dead_letter() -> dict[str, Any]:
     example = {
-        "dl_reason": UnreadableReason.NOT_JSON.value,
+        "dl_reason": DeadLetterReason.NOT_JSON.value,
         "dl_message": "The record is not JSON: Expecting value at 0.",
         "dl_topic": Settings.model_fields["topic_commands"].default,
         "dl_partition": "3",

@@ -11,7 +11,7 @@ from invoicing.contracts import replies
 from invoicing.contracts.commands import COMMANDS, CommandData, UpdateInvoice
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX, SOURCE
 from invoicing.contracts.events import EVENTS
-from invoicing.contracts.replies import Answer, Rejection
+from invoicing.contracts.replies import RejectedReply, Reply
 from invoicing.tools.schemas.shapes import Schema, closed, shape_of
 from invoicing.tools.schemas.story import Played
 
@@ -69,7 +69,7 @@ def messages(played: Played) -> Iterator[Message]:
     for name, event in EVENTS.items():
         data = shape_of(event, "serialization")
         yield _message("event", name, event.schema_version, data, examples)
-    for name, answer in ((replies.ACCEPTED, Answer), (replies.REJECTED, Rejection)):
+    for name, answer in ((replies.ACCEPTED, Reply), (replies.REJECTED, RejectedReply)):
         yield _message("answer", name, 1, shape_of(answer, "serialization"), examples)
 
 

@@ -15,7 +15,7 @@ import orjson
 from invoicing.contracts.envelope import rfc3339
 from invoicing.domain.sellers import read_sellers
 from invoicing.store.memory import MemoryStore
-from invoicing.store.store import Position, StoredAnswer, StoredEvent, StoredInvoice
+from invoicing.store.store import Position, StoredEvent, StoredInvoice, StoredReply
 from invoicing.worker.batch import BatchHandler, Record
 
 BEGIN: Final = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -182,7 +182,7 @@ class Played:
 
     commands: Sequence[dict[str, Any]]
     events: Sequence[StoredEvent]
-    answers: Sequence[StoredAnswer]
+    answers: Sequence[StoredReply]
     invoices: Sequence[StoredInvoice]
 
 

@@ -10,7 +10,7 @@ from invoicing.api.app import bare_app
 from invoicing.api.docs.calls import BODIES
 from invoicing.api.docs.examples import REQUESTS, RESPONSES
 from invoicing.contracts.commands import COMMANDS, read_data
-from invoicing.contracts.replies import Refusal
+from invoicing.contracts.replies import Rejection
 from invoicing.tools.schemas.http_examples import made
 
 DOCUMENT = bare_app().openapi()
@@ -82,7 +82,7 @@ def test_every_call_tells_its_errors(name: str) -> None:
 def test_every_example_of_a_body_is_taken(name: str) -> None:
     read = read_data(BODIES[name].__name__, REQUESTS[name])
 
-    assert not isinstance(read, Refusal)
+    assert not isinstance(read, Rejection)
 
 
 def test_the_examples_of_answers_are_what_the_service_answers() -> None:

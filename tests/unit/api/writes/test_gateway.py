@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from invoicing.api.writes.gateway import Gateway, KafkaUnavailableError
 from invoicing.contracts.envelope import CommandEnvelope, read_command
-from invoicing.contracts.replies import Refusal, RefusalCode
+from invoicing.contracts.replies import Rejection, RejectionCode
 from tests.support.service.commands import Sent, void_invoice
 from tests.support.stack.wait import eventually
 
@@ -139,8 +139,8 @@ async def test_another_body_under_the_same_id_is_a_conflict(
 
     refused = await gateway.ask(read(other), other.value, wait_seconds=1)
 
-    assert isinstance(refused, Refusal)
-    assert refused.code is RefusalCode.IDEMPOTENCY_CONFLICT
+    assert isinstance(refused, Rejection)
+    assert refused.code is RejectionCode.IDEMPOTENCY_CONFLICT
     assert other.value not in broker.taken
     await first
 

@@ -1,6 +1,6 @@
 """Events, commands, invoices and number series, with the roles that may touch them."""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = "0001"
 down_revision = None
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

@@ -1,6 +1,6 @@
 """What lists filter and sort by, and readers that see one seller only."""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = "0002"
 down_revision = "0001"
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

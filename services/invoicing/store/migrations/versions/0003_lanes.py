@@ -1,6 +1,6 @@
 """How far each lane has come, as the database knows it."""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = "0003"
 down_revision = "0002"
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

@@ -1,6 +1,6 @@
 """Among how many lanes the invoices are at home, whatever partitions are added later."""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = "0004"
 down_revision = "0003"
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

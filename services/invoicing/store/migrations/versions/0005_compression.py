@@ -1,6 +1,6 @@
 """Documents are compressed by lz4, where the server has it."""
 
-from invoicing.store.migrations.script import run_beside
+from invoicing.store.migrations.script import run_sql_file
 
 revision = "0005"
 down_revision = "0004"
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_beside(__file__)
+    run_sql_file(__file__)

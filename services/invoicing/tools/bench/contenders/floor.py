@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from invoicing.contracts.envelope import HEADERS
 from invoicing.domain.list_index import Listing
-from invoicing.runtime.garbage import rarely_collected
+from invoicing.runtime.garbage import gc_tuned
 from invoicing.runtime.kafka import client_options, producer_options
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.store import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice, save_states
@@ -64,7 +64,7 @@ async def main(settings: Settings, shape: Shape) -> None:
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
     )
     await consumer.start()
-    with rarely_collected():
+    with gc_tuned():
         await _consume(settings, shape, pool, consumer)
 
 

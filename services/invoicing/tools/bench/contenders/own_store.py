@@ -20,7 +20,7 @@ from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.console import print_line
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import WRITER_ROLE, Appendix, Store
+from invoicing.store.store import WRITER_ROLE, Store, WriteBatch
 from invoicing.tools.bench.decided import decided
 from invoicing.tools.bench.load import mixed
 
@@ -28,7 +28,7 @@ LANES: Final = 4
 BATCH: Final = 500
 
 
-def prepared(number: int) -> list[list[Appendix]]:
+def prepared(number: int) -> list[list[WriteBatch]]:
     """What each lane has to store."""
     return [
         # A seller each: what was decided in memory has the numbers that the store will give again.
@@ -37,17 +37,17 @@ def prepared(number: int) -> list[list[Appendix]]:
     ]
 
 
-async def stored(settings: Settings, lanes: Sequence[Sequence[Appendix]]) -> float:
+async def stored(settings: Settings, lanes: Sequence[Sequence[WriteBatch]]) -> float:
     """Store it all; returns events a second."""
     pool = await open_pool(settings, WRITER_ROLE)
     numbered = partial(format_number, sellers=Sellers())
     store = Store(pool, numbered, settings.consumer_group)
 
-    async def lane(appendices: Sequence[Appendix]) -> None:
-        for appendix in appendices:
-            await store.append(appendix)
+    async def lane(appendices: Sequence[WriteBatch]) -> None:
+        for write_batch in appendices:
+            await store.append(write_batch)
 
-    events = sum(len(appendix.events) for lane in lanes for appendix in lane)
+    events = sum(len(write_batch.events) for lane in lanes for write_batch in lane)
     began = perf_counter()
     await asyncio.gather(*map(lane, lanes))
     seconds = perf_counter() - began

@@ -53,8 +53,8 @@ class Invoices(Application[UUID]):
 
 def prepared(number: int) -> list[Command]:
     """The events of each command that led to any."""
-    (appendix,) = decided(mixed(number, seed=0), batch=number)
-    return [list(own) for _, own in groupby(appendix.events, attrgetter("command_key"))]
+    (write_batch,) = decided(mixed(number, seed=0), batch=number)
+    return [list(own) for _, own in groupby(write_batch.events, attrgetter("command_key"))]
 
 
 def application(settings: Settings) -> Invoices:

@@ -27,14 +27,14 @@ from invoicing.store.store import (
     COMMAND_COLUMNS,
     EVENT_COLUMNS,
     WRITER_ROLE,
-    Appendix,
     Position,
     Store,
-    StoredAnswer,
     StoredEvent,
+    StoredReply,
+    WriteBatch,
     save_states,
 )
-from invoicing.worker.batch import BatchHandler, Publication, Record
+from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 
 WORKERS_MAX: Final = 8
 
@@ -52,15 +52,15 @@ INSERT_ANSWER: Final = _insert("commands", COMMAND_COLUMNS)
 class InsertingStore(Store):
     """Writes one command's rows with INSERT: for so few, COPY only costs another round trip."""
 
-    async def append(self, appendix: Appendix) -> None:
+    async def append(self, write_batch: WriteBatch) -> None:
         """Write it all in one transaction."""
         async with self._pool.acquire() as connection, connection.transaction():
-            appendix.set_numbers(await self._take_numbers(connection, appendix.numbers))
-            if appendix.events:
-                await connection.executemany(INSERT_EVENT, map(_event_row, appendix.events))
-            if appendix.answers:
-                await connection.executemany(INSERT_ANSWER, map(_answer_row, appendix.answers))
-            await save_states(connection, appendix.invoices.values())
+            write_batch.set_numbers(await self._take_numbers(connection, write_batch.numbers))
+            if write_batch.events:
+                await connection.executemany(INSERT_EVENT, map(_event_row, write_batch.events))
+            if write_batch.answers:
+                await connection.executemany(INSERT_ANSWER, map(_answer_row, write_batch.answers))
+            await save_states(connection, write_batch.invoices.values())
 
 
 def _event_row(event: StoredEvent) -> tuple[object, ...]:
@@ -70,7 +70,7 @@ def _event_row(event: StoredEvent) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _answer_row(answer: StoredAnswer) -> tuple[object, ...]:
+def _answer_row(answer: StoredReply) -> tuple[object, ...]:
     at = answer.position
     return (
         *answer.command_key, answer.invoice_id, answer.body_hash, answer.document,
@@ -102,14 +102,14 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
         decoder=_as_it_is,
     )
     async def handle(message: KafkaMessage) -> None:
-        publication = await handler.handle([_record(message)], lambda _: True)
-        await _publish(publication)
+        outgoing = await handler.handle([_record(message)], lambda _: True)
+        await _publish(outgoing)
 
-    async def _publish(publication: Publication) -> None:
+    async def _publish(outgoing: OutgoingMessages) -> None:
         headers = {name: value.decode() for name, value in HEADERS}
         for stored, topic in (
-            (publication.events, settings.topic_events),
-            (publication.answers, settings.topic_replies),
+            (outgoing.events, settings.topic_events),
+            (outgoing.answers, settings.topic_replies),
         ):
             await asyncio.gather(
                 *(
