@@ -6,20 +6,21 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, Particulars, Shape
+from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput
+from invoicing.contracts.model import ContractModel
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Currency, GivenPositiveMoney
 from invoicing.contracts.types.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
-from invoicing.contracts.validation.cross_field import credit_faults, particulars_faults
-from invoicing.contracts.validation.error_messages import invalid, refusal_of
+from invoicing.contracts.validation.cross_field import credit_note_errors, invoice_input_errors
+from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
 from invoicing.contracts.validation.scale import excess_decimals
 
 
-class CommandData(Shape):
+class CommandData(ContractModel):
     """The `data` of a command; the class is named as the command's type."""
 
-    def faults(self) -> Iterator[FieldError]:
+    def validation_errors(self) -> Iterator[FieldError]:
         """What is wrong between fields that are each right by themselves."""
         yield from ()
 
@@ -30,7 +31,7 @@ class Reasoned(CommandData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
-class CreateInvoice(Particulars, CommandData):
+class CreateInvoice(InvoiceInput, CommandData):
     """Make an invoice, and open it unless it is to stay a draft."""
 
     customer_id: Identifier = Field(description="The customer.", examples=["cus_42"])
@@ -38,18 +39,18 @@ class CreateInvoice(Particulars, CommandData):
     state: Literal["open", "draft"] = Field("open", description="What it is to be at once.")
     seller_id: Identifier = Field("default", description="The seller, who numbers it.")
 
-    def faults(self) -> Iterator[FieldError]:
-        yield from particulars_faults(self)
+    def validation_errors(self) -> Iterator[FieldError]:
+        yield from invoice_input_errors(self)
         yield from excess_decimals(self, self.currency)
 
 
-class UpdateInvoice(Particulars, CommandData):
+class UpdateInvoice(InvoiceInput, CommandData):
     """Set the fields that are given and leave the others; once open, only texts."""
 
     customer_id: Identifier = Field("", description="The customer.")
 
-    def faults(self) -> Iterator[FieldError]:
-        yield from particulars_faults(self)
+    def validation_errors(self) -> Iterator[FieldError]:
+        yield from invoice_input_errors(self)
 
 
 class DeleteInvoice(CommandData):
@@ -102,7 +103,7 @@ class RecordPayment(CommandData):
     source_id: Identifier | None = Field(None, description="The source it came from.")
     settled: Flag = Field(True, description="Whether it is final; else it is in flight.")
 
-    def faults(self) -> Iterator[FieldError]:
+    def validation_errors(self) -> Iterator[FieldError]:
         yield from excess_decimals(self, self.currency)
 
 
@@ -149,8 +150,8 @@ class IssueCreditNote(CommandData):
     )
     reason: LongText | None = Field(None, description="Why, in words.")
 
-    def faults(self) -> Iterator[FieldError]:
-        yield from credit_faults(self.amount, self.items, shipping=self.shipping)
+    def validation_errors(self) -> Iterator[FieldError]:
+        yield from credit_note_errors(self.amount, self.items, shipping=self.shipping)
 
 
 class AttachSource(CommandData):
@@ -247,6 +248,6 @@ def read_data(command_type: str, data: object) -> CommandData | Rejection:
     try:
         read = command.model_validate(data, extra="forbid")
     except ValidationError as error:
-        return refusal_of(error)
-    faults = tuple(read.faults())
-    return invalid(faults) if faults else read
+        return rejection_from_validation_error(error)
+    errors = tuple(read.validation_errors())
+    return invalid(errors) if errors else read

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from invoicing.contracts.invoice import Shape, Summary
+from invoicing.contracts.invoice import Summary
 from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Money, Quantity
 from invoicing.contracts.types.texts import Day, Instant, LongText, Text
@@ -155,7 +156,7 @@ class PaymentRefunded(EventData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
-class CreditedItem(Shape):
+class CreditedItem(ContractModel):
     """What a credit note takes off a line."""
 
     id: Text = Field(description="The line's id.")
@@ -163,7 +164,7 @@ class CreditedItem(Shape):
     amount: Money = Field(description="With tax.")
 
 
-class CreditNote(Shape):
+class CreditNote(ContractModel):
     """A credit note."""
 
     credit_note_id: Text = Field(description="The credit note.")
@@ -185,7 +186,7 @@ class InvoiceCredited(EventData):
     credit_note: CreditNote = Field(description="The credit note.")
 
 
-class Source(Shape):
+class Source(ContractModel):
     """A means of payment."""
 
     source_id: Text = Field(description="The source.")

@@ -6,11 +6,11 @@ given is left out of what we publish.
 """
 
 from enum import StrEnum
-from functools import cache
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.money import (
     Currency,
     GivenMoney,
@@ -60,68 +60,7 @@ class TaxRounding(StrEnum):
     LINE = "line"
 
 
-class Shape(BaseModel):
-    """What every part of a command, event or stored invoice has in common."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @classmethod
-    def trusted(cls, **fields: Any) -> Self:
-        """Built from parts that are right already, without validating them again.
-
-        `model_construct` does the same at five times the price, and an invoice has many parts.
-        """
-        template, required = _template(cls)
-        whole = template | fields
-        if len(whole) > len(template) or not required.issubset(fields):
-            raise TypeError(f"{cls.__name__} is not made of {', '.join(fields)}")
-        return _made(cls, whole, set(fields))
-
-    @classmethod
-    def worked_out(cls, given: "Shape", **fields: Any) -> Self:
-        """What was given, and these fields that were worked out from it. `cls` has all of both."""
-        whole = _template(cls)[0] | given.__dict__ | fields
-        return _made(cls, whole, given.model_fields_set.union(fields))
-
-    def changed(self, **fields: Any) -> Self:
-        """The same but for these fields, which are right already."""
-        whole = self.__dict__ | fields
-        if len(whole) > len(self.__dict__):
-            raise TypeError(f"{type(self).__name__} has not all of {', '.join(fields)}")
-        return _made(type(self), whole, self.model_fields_set.union(fields))
-
-    def model_dump_json(self, *, exclude_unset: bool = True, **options: Any) -> str:
-        """As JSON, without what was never given: a third of the bytes of an invoice are that."""
-        # What pydantic's own method does, without passing on a score of options.
-        serializer = self.__pydantic_serializer__
-        return serializer.to_json(self, exclude_unset=exclude_unset, **options).decode()
-
-
-ShapeT = TypeVar("ShapeT", bound=Shape)
-
-
-def _made(cls: type[ShapeT], fields: dict[str, Any], given: set[str]) -> ShapeT:
-    made = cls.__new__(cls)
-    object.__setattr__(made, "__dict__", fields)
-    object.__setattr__(made, "__pydantic_fields_set__", given)
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
-    return made
-
-
-@cache
-def _template(cls: type[Shape], /) -> tuple[dict[str, Any], frozenset[str]]:
-    """All fields in their order, so that JSON has them in it, and the names of the required."""
-    fields = cls.model_fields
-    required = frozenset(name for name, field in fields.items() if field.is_required())
-    defaults = {
-        name: field.get_default(call_default_factory=True, validated_data={})
-        for name, field in fields.items()
-    }
-    return defaults, required
-
-
-class Address(Shape):
+class Address(ContractModel):
     """A postal address."""
 
     line1: Text | None = Field(None, description="Street and number.")
@@ -134,7 +73,7 @@ class Address(Shape):
     )
 
 
-class Party(Shape):
+class Party(ContractModel):
     """Whom the goods or the bill go to."""
 
     name: Text | None = Field(None, description="Name of the person.")
@@ -148,7 +87,7 @@ class Party(Shape):
     phonetic_name: Text | None = Field(None, description="The name as it is spoken.")
 
 
-class Discount(Shape):
+class Discount(ContractModel):
     """Less to pay: first the percentage, then the amount."""
 
     percent_off: Percentage | None = Field(
@@ -159,7 +98,7 @@ class Discount(Shape):
     )
 
 
-class Tax(Shape):
+class Tax(ContractModel):
     """A tax, by its rate or, from a tax engine, by its amount, which is then taken as it is."""
 
     rate: Rate | None = Field(None, description="A share of 1.", examples=["0.07125"])
@@ -169,13 +108,13 @@ class Tax(Shape):
     category: Identifier = Field("standard", description="What the tax is summed up by.")
 
 
-class Charge(Shape):
+class Charge(ContractModel):
     """An amount by itself."""
 
     amount: GivenMoney = Field(description="In the invoice's currency.", examples=["3.00"])
 
 
-class Fee(Shape):
+class Fee(ContractModel):
     """A fee on a line: an amount for the line, or one for each unit."""
 
     type: Identifier = Field(description="What kind of fee.", examples=["recycling"])
@@ -186,14 +125,14 @@ class Fee(Shape):
     tax: Tax | None = Field(None, description="The tax on the fee.")
 
 
-class Shipping(Shape):
+class Shipping(ContractModel):
     """What delivery costs."""
 
     amount: GivenMoney = Field(description="In the invoice's currency.", examples=["4.90"])
     tax: Tax | None = Field(None, description="The tax on it.")
 
 
-class Subscription(Shape):
+class Subscription(ContractModel):
     """The subscription that a line bills for."""
 
     subscription_id: Identifier | None = Field(None, description="The subscription.")
@@ -206,7 +145,7 @@ class Subscription(Shape):
     end_time: Instant | None = Field(None, description="End of the period billed, RFC 3339.")
 
 
-class TaxIdentifier(Shape):
+class TaxIdentifier(ContractModel):
     """A tax number of the customer's."""
 
     type: Identifier = Field(description="What kind of number.", examples=["eu_vat"])
@@ -218,7 +157,7 @@ class TaxIdentifier(Shape):
     verified_address: Text | None = Field(None, description="The address it is registered to.")
 
 
-class Item(Shape):
+class Item(ContractModel):
     """A line of an invoice, as a command gives it: with `unit_price` or `amount`."""
 
     id: Identifier | None = Field(
@@ -247,7 +186,7 @@ def item_id(item: Item, place: int) -> str:
     return item.id or str(place + 1)
 
 
-class CreditItem(Shape):
+class CreditItem(ContractModel):
     """What of a line is credited: a quantity, an amount, or by default all that is left of it."""
 
     id: Identifier = Field(description="The line's id.", examples=["1"])
@@ -259,7 +198,7 @@ class CreditItem(Shape):
     )
 
 
-class Particulars(Shape):
+class InvoiceInput(ContractModel):
     """All that a command may say about an invoice at its creation and as long as it is a draft."""
 
     items: tuple[Item, ...] = Field(
@@ -314,19 +253,19 @@ class Particulars(Shape):
     live_mode: Flag = Field(True, description="False for a trial without real money.")
 
 
-class WorkedFee(Fee):
+class PricedFee(Fee):
     """A fee with its amount worked out."""
 
     amount: Money = Field(description="For the line, before tax.")
     tax_amount: Money = Field(description="The tax on it.")
 
 
-class WorkedItem(Item):
+class PricedItem(Item):
     """A line with its amounts worked out. With tax-inclusive prices, they hold their tax."""
 
     id: Identifier = Field(description="Unique in the invoice.")
     amount: Money = Field(description="Quantity times unit price, before discounts.")
-    fees: tuple[WorkedFee, ...] = Field((), description="Fees on the line.")
+    fees: tuple[PricedFee, ...] = Field((), description="Fees on the line.")
     discount_amount: Money = Field(description="Its own discount and its share of the invoice's.")
     net: Money = Field(description="`amount` less `discount_amount`.")
     tax_amount: Money = Field(description="Tax on the line, with the tax on its fees.")
@@ -336,14 +275,14 @@ class WorkedItem(Item):
     total: Money = Field(description="What the line adds to the invoice's total.")
 
 
-class WorkedShipping(Shipping):
+class PricedShipping(Shipping):
     """Shipping with its tax worked out."""
 
     amount: Money = Field(description="What delivery costs.")
     tax_amount: Money = Field(description="The tax on it.")
 
 
-class TaxGroup(Shape):
+class TaxGroup(ContractModel):
     """The tax of one category and rate, on lines, fees and shipping together."""
 
     category: Text = Field(description="The tax category.")
@@ -352,7 +291,7 @@ class TaxGroup(Shape):
     tax: Money = Field(description="The tax.")
 
 
-class SellerParty(Shape):
+class SellerParty(ContractModel):
     """The seller as it was when the invoice was made."""
 
     id: Text = Field(description="The seller.")
@@ -361,7 +300,7 @@ class SellerParty(Shape):
     tax_ids: tuple[TaxIdentifier, ...] = Field((), description="The seller's tax numbers.")
 
 
-class Document(Particulars):
+class Document(InvoiceInput):
     """The whole invoice: every field that was given, and all that was worked out from them."""
 
     customer_id: Text = Field(description="The customer.")
@@ -373,8 +312,8 @@ class Document(Particulars):
     )
     seller: SellerParty = Field(description="The seller, as settings were then.")
     tax_rounding: TaxRounding = Field(description="Where tax was rounded.")
-    items: tuple[WorkedItem, ...] = Field(description="The lines.")
-    shipping: WorkedShipping | None = Field(None, description="What delivery costs.")
+    items: tuple[PricedItem, ...] = Field(description="The lines.")
+    shipping: PricedShipping | None = Field(None, description="What delivery costs.")
     document_date: Day = Field(description="The invoice's date.")
     due_date: Day = Field(description="When it is due.")
     subtotal: Money = Field(description="Sum of the lines' `amount`.")
@@ -395,7 +334,7 @@ class Document(Particulars):
     tax_groups: tuple[TaxGroup, ...] = Field(description="The tax by category and rate.")
 
 
-class Summary(Shape):
+class Summary(ContractModel):
     """What every event tells about the invoice as it is after it."""
 
     invoice_id: Text = Field(description="The invoice.", examples=["inv_1001"])

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from invoicing.contracts.invoice import Shape
+from invoicing.contracts.model import ContractModel
 
 ACCEPTED: Final = "command.accepted"
 REJECTED: Final = "command.rejected"
@@ -68,7 +68,7 @@ class Rejection:
     errors: tuple[FieldError, ...] = ()
 
 
-class Reply(Shape):
+class Reply(ContractModel):
     """The `data` of `command.accepted`, and what every answer says."""
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])

@@ -17,7 +17,7 @@ SENDINGS_MAX: Final = 1_000
 def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
     """Attach a source, or tell more about one that is attached."""
     invoice = decision.invoice
-    source = events.Source.trusted(
+    source = events.Source.construct_unchecked(
         source_id=data.source_id, type=data.type, **given(details=data.details)
     )
     known = invoice.sources.get(data.source_id)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from invoicing.contracts import commands, events
-from invoicing.contracts.invoice import CreditItem, State, WorkedItem
+from invoicing.contracts.invoice import CreditItem, PricedItem, State
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
 from invoicing.domain.decision import Decision, given
@@ -73,7 +73,7 @@ def _tell_credited(
     if isinstance(seller, Rejection):
         return seller
     number = decision.take_number(series_for(seller, "credit_note", decision.day))
-    note = events.CreditNote.trusted(
+    note = events.CreditNote.construct_unchecked(
         credit_note_id=credit_note_id,
         credit_note_number=number,
         document_date=decision.day,
@@ -119,7 +119,7 @@ def _tax_of_lines(invoice: Invoice, credit: _Credit) -> Decimal:
     return tax
 
 
-def _tax_until(credited: Decimal, line: WorkedItem, unit: Decimal) -> Decimal:
+def _tax_until(credited: Decimal, line: PricedItem, unit: Decimal) -> Decimal:
     """The tax in so much of a line."""
     return rounded(line.tax_amount * credited / line.total, unit) if line.total else line.total
 
@@ -172,7 +172,9 @@ def _credit_item(
             "More of a line would be credited than is left of it.",
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )
-    return events.CreditedItem.trusted(id=item.id, amount=amount, **given(quantity=wanted.quantity))
+    return events.CreditedItem.construct_unchecked(
+        id=item.id, amount=amount, **given(quantity=wanted.quantity)
+    )
 
 
 def _credited_before(invoice: Invoice, item_id: str) -> list[events.CreditedItem]:
@@ -185,7 +187,7 @@ def _credited_before(invoice: Invoice, item_id: str) -> list[events.CreditedItem
 
 
 def _amount_of(
-    item: WorkedItem,
+    item: PricedItem,
     wanted: CreditItem,
     before: Sequence[events.CreditedItem],
     left: Decimal,

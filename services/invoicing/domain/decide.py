@@ -85,9 +85,9 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
 
 
 def _refusal_before(invoice: Invoice, command: Command) -> Rejection | None:
-    faults = tuple(excess_decimals(command.data, _currency(command, invoice)))
-    if faults:
-        return invalid(faults)
+    errors = tuple(excess_decimals(command.data, _currency(command, invoice)))
+    if errors:
+        return invalid(errors)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
     return refusal_of(invoice, type(command.data))

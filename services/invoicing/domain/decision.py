@@ -100,4 +100,4 @@ def tell(event: type[EventData], facts: dict[str, Any]) -> EventData:
         amount_written_off=facts["amount_written_off"],
     )
     facts |= {"amount_due": due, "amount_overpaid": overpaid}
-    return event.trusted(**facts)
+    return event.construct_unchecked(**facts)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from invoicing.contracts.commands import CreateInvoice, UpdateInvoice
-from invoicing.contracts.invoice import Document, Particulars, TaxRounding
+from invoicing.contracts.invoice import Document, InvoiceInput, TaxRounding
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.texts import EARLIEST_DATE, LATEST_DATE, TERMS_DAYS_MAX
 from invoicing.domain.pricing.pricing import TooLarge, price
@@ -22,13 +22,13 @@ _ALWAYS_TOLD: Final = (
     "importer_of_record_tax",
     "live_mode",
 )
-_PARTICULARS: Final = frozenset(Particulars.model_fields)
+_INPUT_FIELDS: Final = frozenset(InvoiceInput.model_fields)
 
 
 def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Document | Rejection:
     """The document of a new invoice; `time` is the command's."""
     fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_TOLD}
-    fields |= {name: getattr(data, name) for name in data.model_fields_set & _PARTICULARS}
+    fields |= {name: getattr(data, name) for name in data.model_fields_set & _INPUT_FIELDS}
     fields |= {name: getattr(data, name) for name in ("customer_id", "currency", "seller_id")}
     fields["seller"] = seller.party
     if data.document_date is None:
@@ -47,7 +47,7 @@ def changed_document(
     """
     given = {name: getattr(data, name) for name in data.model_fields_set}
     if given.keys() <= TEXTS:
-        return document.changed(**given)
+        return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
     fields["document_date"] = fields["document_date"] or document.document_date
     if given.get("due_date") is not None:
@@ -56,8 +56,8 @@ def changed_document(
         if isinstance(seller, Rejection):
             return seller
         fields["payment_terms_days"] = seller.payment_terms_days
-    particulars = {name: value for name, value in fields.items() if name in _PARTICULARS}
-    return _work_out(Particulars.trusted(**particulars), fields, document.tax_rounding)
+    particulars = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
+    return _work_out(InvoiceInput.construct_unchecked(**particulars), fields, document.tax_rounding)
 
 
 def _follows_terms(document: Document, changes: dict[str, Any]) -> bool:
@@ -81,7 +81,7 @@ def out_of_calendar(field: str) -> Rejection:
 
 
 def _work_out(
-    given: Particulars, fields: dict[str, Any], tax_rounding: TaxRounding
+    given: InvoiceInput, fields: dict[str, Any], tax_rounding: TaxRounding
 ) -> Document | Rejection:
     if not is_on_calendar(fields["document_date"]):
         return out_of_calendar("document_date")
@@ -103,4 +103,4 @@ def _work_out(
     }
     if priced.shipping is not None:
         worked_out["shipping"] = priced.shipping
-    return Document.trusted(**fields | worked_out)
+    return Document.construct_unchecked(**fields | worked_out)

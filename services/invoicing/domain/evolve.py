@@ -39,13 +39,13 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
     changes = _CHANGES.get(type(event), _none)(invoice, event, recorded_at)
     if event.state is not invoice.state:
         changes["entered"] = {**invoice.entered, event.state: recorded_at}
-    return invoice.changed(
+    return invoice.copy_with(
         **summary, **changes, version=invoice.version + 1, updated_at=recorded_at
     )
 
 
 def _created(event: events.InvoiceCreated, summary: Changes, recorded_at: datetime) -> Invoice:
-    return Invoice.trusted(
+    return Invoice.construct_unchecked(
         **summary,
         version=1,
         filed=event.invoice,
@@ -99,7 +99,7 @@ def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: da
 
 
 def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: datetime) -> Changes:
-    payment = Payment.trusted(
+    payment = Payment.construct_unchecked(
         payment_id=event.payment_id,
         amount=event.amount,
         state=PaymentState.SETTLED if event.settled else PaymentState.RECEIVED,
@@ -140,7 +140,7 @@ def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime
 
 def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
     payment = invoice.payments[event.payment_id]
-    refund = Refund.trusted(
+    refund = Refund.construct_unchecked(
         refund_id=event.refund_id,
         amount=event.amount,
         refunded_at=recorded_at,
@@ -158,7 +158,7 @@ def _begun(invoice: Invoice, payment_id: str) -> datetime | None:
 def _with_payment(
     invoice: Invoice, payment: Payment, recorded_at: datetime, **changes: object
 ) -> Changes:
-    changed = payment.changed(**changes, updated_at=recorded_at)
+    changed = payment.copy_with(**changes, updated_at=recorded_at)
     return {"payments": {**invoice.payments, payment.payment_id: changed}}
 
 
@@ -170,7 +170,7 @@ def _attached(invoice: Invoice, event: events.SourceAttached, recorded_at: datet
     source_id = event.source.source_id
     others = {id_: source for id_, source in invoice.sources.items() if id_ != source_id}
     known = invoice.sources.get(source_id)
-    source = AttachedSource.worked_out(
+    source = AttachedSource.computed_from(
         event.source, attached_at=known.attached_at if known else recorded_at
     )
     return {

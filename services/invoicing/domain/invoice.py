@@ -12,8 +12,9 @@ from pydantic import Field
 from pydantic_core import from_json
 
 from invoicing.contracts.events import CreditNote, Source
-from invoicing.contracts.invoice import Document, Shape, State, Summary
+from invoicing.contracts.invoice import Document, State, Summary
 from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.money import Money
 from invoicing.contracts.types.texts import Day, LongText, Text
 
@@ -27,7 +28,7 @@ class PaymentState(StrEnum):
     FAILED = "failed"
 
 
-class Refund(Shape):
+class Refund(ContractModel):
     """Money of a payment that was given back."""
 
     refund_id: Text
@@ -36,7 +37,7 @@ class Refund(Shape):
     reason: LongText | None = None
 
 
-class Payment(Shape):
+class Payment(ContractModel):
     """A payment, wanted or arrived."""
 
     payment_id: Text
@@ -71,7 +72,7 @@ class SendState(StrEnum):
     FAILED = "failed"
 
 
-class Sending(Shape):
+class Sending(ContractModel):
     """One sending of the invoice by e-mail."""
 
     state: SendState

@@ -8,8 +8,9 @@ import asyncpg
 import orjson
 
 from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
-from invoicing.contracts.invoice import ShapeT, Summary
+from invoicing.contracts.invoice import Summary
 from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.model import ModelT
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import is_as_ever, upcast
@@ -138,10 +139,10 @@ def _told_whole(model: type[DocumentEvent], data: str) -> DocumentEvent:
     summary, _, document = data.removesuffix("}").partition(_INVOICE)
     if not document:
         return _read(model, data)
-    return model.worked_out(_read(Summary, summary + "}"), invoice=LazyDocument("{" + document))
+    return model.computed_from(_read(Summary, summary + "}"), invoice=LazyDocument("{" + document))
 
 
-def _read(model: type[ShapeT], members: str) -> ShapeT:
+def _read(model: type[ModelT], members: str) -> ModelT:
     # What `model_validate_json` does, without passing on a score of options.
-    read: ShapeT = model.__pydantic_validator__.validate_json("{" + members)
+    read: ModelT = model.__pydantic_validator__.validate_json("{" + members)
     return read

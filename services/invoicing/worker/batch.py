@@ -447,7 +447,7 @@ def _is_too_large(document: str) -> bool:
 def _acceptance(
     command: CommandEnvelope, invoice: Invoice | None, events: Sequence[StoredEvent]
 ) -> Reply:
-    return Reply.trusted(
+    return Reply.construct_unchecked(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,
@@ -463,7 +463,7 @@ def _rejection(
 ) -> RejectedReply:
     # To whoever asks, a deleted invoice is none.
     seen = None if invoice is not None and invoice.state == "deleted" else invoice
-    return RejectedReply.trusted(
+    return RejectedReply.construct_unchecked(
         command_id=command.id,
         command_source=command.source,
         command_type=command.type,

@@ -152,7 +152,7 @@ def test_a_document_from_before_it_named_its_seller_by_id_is_as_it_was() -> None
     desk = draft()
     ((created, recorded_at),) = desk.history
     filed = LazyDocument(desk.current.filed.json_text.replace('"seller_id":"default",', ""))
-    desk.history = [(created.changed(invoice=filed), recorded_at)]
+    desk.history = [(created.copy_with(invoice=filed), recorded_at)]
     desk.invoice = replay(desk.history)
     decided = desk.send("UpdateInvoice", items=[{"amount": "100"}])
     assert isinstance(decided, Accepted)

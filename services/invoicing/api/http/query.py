@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.contracts.replies import ERRORS_MAX, FIELD_CHARACTERS_MAX, FieldError
-from invoicing.contracts.validation.error_messages import refusal_of
+from invoicing.contracts.validation.error_messages import rejection_from_validation_error
 
 _METADATA: Final = re.compile(r"metadata\[(.+)\]", re.DOTALL)
 
@@ -32,7 +32,7 @@ def read_query(model: type[QueryT]) -> Callable[[Request], Awaitable[QueryT]]:
             if not errors:
                 return model.model_validate(given)
         except ValidationError as error:
-            errors = list(refusal_of(error).errors)
+            errors = list(rejection_from_validation_error(error).errors)
         raise ProblemError(
             ProblemCode.INVALID_QUERY, "The query cannot be taken; errors say why.", errors
         )

@@ -7,7 +7,8 @@ import orjson
 from pydantic import Field
 
 from invoicing.contracts.events import CreditNote
-from invoicing.contracts.invoice import Document, Shape, State, Summary, WorkedItem
+from invoicing.contracts.invoice import Document, PricedItem, State, Summary
+from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.money import Currency
 from invoicing.contracts.types.texts import Day, Instant, Text
 from invoicing.domain.invoice import AttachedSource, Payment, Sending
@@ -55,7 +56,7 @@ class InvoiceView(Document, Summary):
     )
 
 
-class ItemView(WorkedItem):
+class ItemView(PricedItem):
     """A line, and the invoice that it stands in."""
 
     invoice_id: Text = Field(description="The invoice.")
@@ -64,7 +65,7 @@ class ItemView(WorkedItem):
     currency: Currency = Field(description="ISO 4217 code of the line's amounts.")
 
 
-class Change(Shape):
+class Change(ContractModel):
     """One field that differs between two versions."""
 
     field: str = Field(description="Its path, parts joined by dots.", examples=["items.0.quantity"])

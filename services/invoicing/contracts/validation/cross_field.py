@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from invoicing.contracts.invoice import CreditItem, Item, Particulars, item_id
+from invoicing.contracts.invoice import CreditItem, InvoiceInput, Item, item_id
 from invoicing.contracts.replies import FieldError
 
 
-def particulars_faults(data: Particulars) -> Iterator[FieldError]:
+def invoice_input_errors(data: InvoiceInput) -> Iterator[FieldError]:
     """One way to say when it is due, one price for a line and a fee, one name for each line."""
     if data.due_date is not None and data.payment_terms_days is not None:
         yield FieldError(field="payment_terms_days", reason="cannot be given with due_date")
@@ -39,7 +39,7 @@ def _repeated_ids(ids: Sequence[str]) -> Iterator[FieldError]:
             )
 
 
-def credit_faults(
+def credit_note_errors(
     amount: Decimal | None, items: Sequence[CreditItem], shipping: bool
 ) -> Iterator[FieldError]:
     """A credit note is by amount or by line, and names each line once."""

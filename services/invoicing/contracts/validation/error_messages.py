@@ -96,7 +96,7 @@ def invalid(errors: Sequence[FieldError]) -> Rejection:
     )
 
 
-def refusal_of(error: ValidationError) -> Rejection:
+def rejection_from_validation_error(error: ValidationError) -> Rejection:
     """What pydantic found, in our words: over a limit where all of it is that, else invalid."""
     details = error.errors(include_url=False, include_input=False)
     errors = tuple(

@@ -4,32 +4,30 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from operator import is_
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
-from invoicing.contracts.invoice import Shape
+from invoicing.contracts.model import ContractModel, ModelT
 from invoicing.contracts.replies import FieldError
 from invoicing.contracts.types.money import EXPONENTS, UNITS, GivenDigits
 
-ShapeT = TypeVar("ShapeT", bound=Shape)
 
-
-def excess_decimals(data: Shape, currency: str) -> Iterator[FieldError]:
+def excess_decimals(data: ContractModel, currency: str) -> Iterator[FieldError]:
     """Every amount in `data` that is finer than the currency allows, with its path."""
     yield from _excess(data, EXPONENTS[currency], "")
 
 
-def at_scale(data: ShapeT, currency: str) -> ShapeT:
+def at_scale(data: ModelT, currency: str) -> ModelT:
     """The same, with every amount at its currency's scale: 5 USD become 5.00."""
     return _scaled(data, UNITS[currency])
 
 
-def _scaled(data: ShapeT, unit: Decimal) -> ShapeT:
+def _scaled(data: ModelT, unit: Decimal) -> ModelT:
     changes = {}
     for name, is_money, part in _given_parts(data):
         scaled = part.quantize(unit) + 0 if is_money else _scaled_within(part, unit)
         if scaled is not part:
             changes[name] = scaled
-    return data.changed(**changes) if changes else data
+    return data.copy_with(**changes) if changes else data
 
 
 def _scaled_within(part: Any, unit: Decimal) -> Any:
@@ -39,7 +37,7 @@ def _scaled_within(part: Any, unit: Decimal) -> Any:
     return part if all(map(is_, scaled, part)) else scaled
 
 
-def _excess(data: Shape, decimals: int, path: str) -> Iterator[FieldError]:
+def _excess(data: ContractModel, decimals: int, path: str) -> Iterator[FieldError]:
     for name, is_money, part in _given_parts(data):
         if not is_money:
             yield from _excess_within(part, decimals, f"{path}{name}.")
@@ -55,7 +53,7 @@ def _excess_within(part: Any, decimals: int, path: str) -> Iterator[FieldError]:
         yield from _excess(part, decimals, path)
 
 
-def _given_parts(data: Shape) -> list[tuple[str, bool, Any]]:
+def _given_parts(data: ContractModel) -> list[tuple[str, bool, Any]]:
     """The fields to look at that somebody gave: by default no field holds any money."""
     given, fields = data.model_fields_set, data.__dict__
     return [
@@ -71,7 +69,7 @@ def _decimals(amount: Decimal) -> int:
 
 
 @cache
-def _fields_to_look_at(shape: type[Shape], /) -> tuple[tuple[str, bool], ...]:
+def _fields_to_look_at(shape: type[ContractModel], /) -> tuple[tuple[str, bool], ...]:
     """The shape's fields that are money (True) or may hold some further down (False)."""
     found = []
     for name, field in shape.model_fields.items():
@@ -90,4 +88,4 @@ def _parts(annotations: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _is_shape(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, Shape)
+    return isinstance(part, type) and issubclass(part, ContractModel)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from invoicing.contracts.invoice import (
     Discount,
     Fee,
+    InvoiceInput,
     Item,
-    Particulars,
+    PricedFee,
+    PricedItem,
+    PricedShipping,
     TaxGroup,
     TaxRounding,
-    WorkedFee,
-    WorkedItem,
-    WorkedShipping,
     item_id,
 )
 from invoicing.contracts.types.money import MONEY_LIMIT
@@ -42,8 +42,8 @@ class Totals(NamedTuple):
 class Priced(NamedTuple):
     """All amounts of a document."""
 
-    items: tuple[WorkedItem, ...]
-    shipping: WorkedShipping | None
+    items: tuple[PricedItem, ...]
+    shipping: PricedShipping | None
     tax_groups: tuple[TaxGroup, ...]
     totals: Totals
 
@@ -67,7 +67,7 @@ class _Line:
     importer_tax: Decimal
 
 
-def price(given: Particulars, currency: str, tax_rounding: TaxRounding) -> Priced | TooLarge:
+def price(given: InvoiceInput, currency: str, tax_rounding: TaxRounding) -> Priced | TooLarge:
     """Work out all amounts. Those that were given are at the currency's scale already."""
     rules = Rules.of(currency, tax_rounding, tax_inclusive=given.tax_inclusive)
     with exact_arithmetic():
@@ -77,12 +77,12 @@ def price(given: Particulars, currency: str, tax_rounding: TaxRounding) -> Price
         shipping = _shipping(given, rules)
         goods_and_fees = [part for line in lines for part in (line.goods, *line.fees)]
         groups = put_tax([*goods_and_fees, *shipping], rules)
-        items = tuple(_worked_item(line, place, rules) for place, line in enumerate(lines))
+        items = tuple(_priced_item(line, place, rules) for place, line in enumerate(lines))
         totals = _totals(lines, items, shipping, groups, rules)
         too_large = _too_large(items, shipping, groups, totals)
         if too_large is None:
             _prove(items, shipping, totals, rules)
-    return too_large or Priced(items, _worked_shipping(given, shipping), groups, totals)
+    return too_large or Priced(items, _priced_shipping(given, shipping), groups, totals)
 
 
 def _line(item: Item, rules: Rules) -> _Line:
@@ -120,7 +120,7 @@ def _fee(fee: Fee, quantity: Decimal, rules: Rules) -> Part:
     return Part(_amount(quantity, fee.per_unit_amount, fee.amount, rules), fee.tax, rules.zero)
 
 
-def _shipping(given: Particulars, rules: Rules) -> tuple[Part, ...]:
+def _shipping(given: InvoiceInput, rules: Rules) -> tuple[Part, ...]:
     if given.shipping is None:
         return ()
     return (Part(given.shipping.amount, given.shipping.tax, rules.zero),)
@@ -151,17 +151,17 @@ def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
         line.goods.base -= off
 
 
-def _worked_item(line: _Line, place: int, rules: Rules) -> WorkedItem:
+def _priced_item(line: _Line, place: int, rules: Rules) -> PricedItem:
     item = line.item
     fees_amount = rules.sum([fee.base for fee in line.fees])
     tax_amount = rules.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
     untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
-    return WorkedItem.worked_out(
+    return PricedItem.computed_from(
         item,
         id=item_id(item, place),
         quantity=item.quantity,
         amount=line.amount,
-        fees=tuple(map(_worked_fee, item.fees, line.fees)),
+        fees=tuple(map(_priced_fee, item.fees, line.fees)),
         discount_amount=line.discount,
         net=line.goods.base,
         tax_amount=tax_amount,
@@ -172,20 +172,20 @@ def _worked_item(line: _Line, place: int, rules: Rules) -> WorkedItem:
     )
 
 
-def _worked_fee(fee: Fee, part: Part) -> WorkedFee:
-    return WorkedFee.worked_out(fee, amount=part.base, tax_amount=part.tax_amount)
+def _priced_fee(fee: Fee, part: Part) -> PricedFee:
+    return PricedFee.computed_from(fee, amount=part.base, tax_amount=part.tax_amount)
 
 
-def _worked_shipping(given: Particulars, shipping: Sequence[Part]) -> WorkedShipping | None:
+def _priced_shipping(given: InvoiceInput, shipping: Sequence[Part]) -> PricedShipping | None:
     if given.shipping is None:
         return None
     (part,) = shipping
-    return WorkedShipping.worked_out(given.shipping, tax_amount=part.tax_amount)
+    return PricedShipping.computed_from(given.shipping, tax_amount=part.tax_amount)
 
 
 def _totals(
     lines: Sequence[_Line],
-    items: Sequence[WorkedItem],
+    items: Sequence[PricedItem],
     shipping: Sequence[Part],
     groups: Sequence[TaxGroup],
     rules: Rules,
@@ -222,7 +222,7 @@ def _tax_inside_subtotal(lines: Sequence[_Line], rules: Rules) -> Decimal:
 
 
 def _too_large(
-    items: Sequence[WorkedItem],
+    items: Sequence[PricedItem],
     shipping: Sequence[Part],
     groups: Sequence[TaxGroup],
     totals: Totals,
@@ -249,7 +249,7 @@ def _largest(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def _prove(
-    items: Sequence[WorkedItem], shipping: Sequence[Part], totals: Totals, rules: Rules
+    items: Sequence[PricedItem], shipping: Sequence[Part], totals: Totals, rules: Rules
 ) -> None:
     """The total is the sum of its parts, whichever way they are added up."""
     shipped = rules.sum([part.base for part in shipping])

@@ -44,7 +44,7 @@ def _put_group(group: Sequence[tuple[Part, Tax]], rate: Decimal | None, rules: R
     base = rules.sum([part.base for part, _ in group])
     tax_amount = rules.sum([part.tax_amount for part, _ in group])
     first = group[0][1]
-    return TaxGroup.trusted(
+    return TaxGroup.construct_unchecked(
         category=first.category,
         rate=first.rate,
         net=base - tax_amount if rules.tax_inclusive else base,

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.contracts.invoice import Address, Document, Party, SellerParty, WorkedItem
+from invoicing.contracts.invoice import Address, Document, Party, PricedItem, SellerParty
 from invoicing.domain.invoice import Invoice
 from invoicing.ops.support.formatting import changes, clock, plain, short_type
 from invoicing.store.store import StoredEvent
@@ -108,7 +108,7 @@ def _items(document: Document) -> Table:
     return table
 
 
-def _tax(item: WorkedItem) -> str:
+def _tax(item: PricedItem) -> str:
     rate = item.tax.rate if item.tax else None
     return str(item.tax_amount) if rate is None else f"{item.tax_amount} ({percent(rate)})"
 
