@@ -214,7 +214,7 @@ def test_prometheus_and_grafana_are_given_the_files_of_this_repository() -> None
     ("value", "complaint"),
     [
         ("kafka.bootstrapServers=", "bootstrapServers"),
-        ("invoicing.api.auth.tokens.hasSigningKey=false", "tokens"),
+        ("api.tokens.hasSigningKey=false", "tokens"),
         ("workers.replicas=3", "workers"),
         ("worker.autoscaling.maxReplicas=0", "maxReplicas"),
         ("settings.POSTGRES_DSN=postgresql://a:b@c/d", "POSTGRES_DSN"),

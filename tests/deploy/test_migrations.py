@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import invoicing.migrations
 import pytest
 
+import invoicing.store.migrations
 from invoicing.store.migrations import MigrationBlockedError, current_revision, migrate
 from tests.deploy.tools import REPOSITORY, run
 from tests.support.service.commands import create_invoice, invoice_id, record_payment, void_invoice

@@ -434,7 +434,7 @@ async def test_when_it_is_ended_its_helpers_end_and_the_next_run_goes_on(
 # SIGINT is ignored in what a shell runs in the background.
 REBUILD_BY_THREE = """
 import asyncio, signal, sys
-from invoicing.rebuilding.rebuild import rebuild
+from invoicing.maintenance.rebuild.rebuild import rebuild
 signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(rebuild(sys.argv[1], lambda *_: None, processes=3))
 """
