@@ -156,7 +156,7 @@ async def test_topics_that_were_made_anew_get_what_is_stored_and_lanes_begin_ane
     assert recovered.next_offsets == {0: 0, 1: 0}
     findings, verified = await stage.verify()
     assert findings == []
-    assert verified.extents.events.records == 9
+    assert verified.retained.events.records == 9
 
 
 async def test_of_topics_that_were_made_anew_only_what_is_young_enough_is_filled_in(

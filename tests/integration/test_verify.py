@@ -23,8 +23,8 @@ async def test_nothing_is_found_where_every_promise_is_kept(stage: Stage) -> Non
 
     assert findings == []
     assert (verified.tables.invoices, verified.tables.events) == (3, 9)
-    assert verified.extents.commands.records == 12
-    assert verified.extents.dead_letters.records == 1
+    assert verified.retained.commands.records == 12
+    assert verified.retained.dead_letters.records == 1
 
 
 async def test_nothing_is_found_while_commands_are_still_to_be_handled(stage: Stage) -> None:
@@ -351,7 +351,7 @@ async def test_records_lost_by_age_are_no_fault(stage: Stage) -> None:
     findings, verified = await stage.verify()
 
     assert findings == []
-    assert verified.extents.events.records == 0
+    assert verified.retained.events.records == 0
     assert verified.partitions_cut > 0
 
 

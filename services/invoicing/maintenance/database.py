@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from invoicing.maintenance.topics import Ends
+from invoicing.maintenance.topics import HighWatermarks
 from invoicing.maintenance.verify.answered import EventOfAnswer
 from invoicing.maintenance.verify.history import CurrentState
 from invoicing.runtime.settings import Settings
@@ -120,14 +120,14 @@ async def snapshot(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def homes_of(settings: Settings, ends: Ends) -> int:
+async def homes_of(settings: Settings, watermarks: HighWatermarks) -> int:
     """Among how many lanes invoices are at home: all, before any worker has settled it.
 
     Raises `SchemaError`.
     """
     async with snapshot(settings) as connection:
         homes: int | None = await connection.fetchval(LOAD_HOMES, settings.topic_commands)
-        return homes or ends.partitions(settings.topic_commands)
+        return homes or watermarks.partitions(settings.topic_commands)
 
 
 @dataclass(frozen=True, slots=True)

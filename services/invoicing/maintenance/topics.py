@@ -1,4 +1,4 @@
-"""The topics as a read-committed consumer sees them, up to where they ended at one moment."""
+"""The topics as a read-committed consumer sees them, up to their ends at one moment."""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,54 +16,61 @@ FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 FETCH_WAIT_MS: Final = 100
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 5_000
-# Longer than the longest that Kafka lets one of our transactions stay open.
+# Longer than the timeout of any of our transactions.
 STALLED_SECONDS_MAX: Final = 90.0
 EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class UnfinishedTransactionError(Exception):
-    """A transaction stays open in a topic, and hides all that comes after it."""
+    """A transaction stays open in a topic and hides every later record."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """What Kafka knew at one moment: `offsets` are those that the group has committed."""
+class HighWatermarks:
+    """The end of every partition, and what the group had committed just before.
 
-    offsets: Mapping[int, int]
-    topics: Mapping[TopicPartition, int]
+    `committed`: by partition of the commands topic. `ends`: the next offset of each partition.
+    """
+
+    committed: Mapping[int, int]
+    ends: Mapping[TopicPartition, int]
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
-        return sum(place.topic == topic for place in self.topics)
+        return sum(partition.topic == topic for partition in self.ends)
 
 
 @dataclass(slots=True)
-class Extent:
-    """What a topic still holds: where each partition begins, and when that record was published.
+class RetainedRange:
+    """What a topic still retains, by partition.
 
-    Where a partition is whole there is no time; where it has lost all, it is `EVERYTHING`.
+    `lost_until` is the time of the first retained record. A partition that has lost nothing has no
+    entry; one that has lost all its records has `EVERYTHING`.
     """
 
     begins: dict[int, int] = field(default_factory=dict)
     lost_until: dict[int, datetime] = field(default_factory=dict)
     records: int = 0
     length: int = 0
-    """Offsets from the beginnings to the ends: some more than records, for Kafka's own marks."""
+    """Offsets from beginning to end: more than `records`, since Kafka's own markers count too."""
 
 
-async def look(settings: Settings) -> Ends:
-    """The group's offsets, and then the ends of all topics. Raises `TopicsError`.
+async def read_watermarks(settings: Settings) -> HighWatermarks:
+    """Read the group's offsets, then the ends of all topics. Raises `TopicsError`.
 
-    The order is what makes it right to look beside live workers. What is below a committed offset
-    was published in the transaction that committed it, so it lies below ends that are asked for
-    later. The commands topic's end comes last: what was answered below the other ends stands
-    below it.
+    The order makes this correct beside live workers. Whatever lies below a committed offset was
+    published in the transaction that committed it, so it lies below ends that are read later. The
+    commands topic comes last: replies below the other ends are to commands below its end.
     """
     partitions = await partitions_by_topic(settings)
-    offsets = await _committed_offsets(settings, partitions[settings.topic_commands])
-    # Not the last stable offsets, which lag behind a commit that was just answered. A reader of
-    # what is committed gets to these ends once all transactions that are open now have ended.
-    async with _consumer(settings, "read_uncommitted") as consumer:
+    commands = [
+        TopicPartition(settings.topic_commands, number)
+        for number in range(partitions[settings.topic_commands])
+    ]
+    committed = await committed_offsets(settings, settings.consumer_group, commands)
+    # Not the last stable offsets: they lag behind a commit that was just acknowledged. A
+    # read-committed consumer reaches these ends once all transactions open now have ended.
+    async with topic_reader(settings, "read_uncommitted") as consumer:
         ends: dict[TopicPartition, int] = {}
         for topic in (
             settings.topic_events,
@@ -71,9 +78,10 @@ async def look(settings: Settings) -> Ends:
             settings.topic_dead_letter,
             settings.topic_commands,
         ):
-            places = [TopicPartition(topic, number) for number in range(partitions[topic])]
-            ends.update(await consumer.end_offsets(places))
-    return Ends(offsets, ends)
+            numbers = range(partitions[topic])
+            ends.update(await consumer.end_offsets([TopicPartition(topic, n) for n in numbers]))
+    by_partition = {lane.partition: offset.offset for lane, offset in committed.items()}
+    return HighWatermarks(by_partition, ends)
 
 
 async def partitions_by_topic(settings: Settings) -> dict[str, int]:
@@ -83,21 +91,11 @@ async def partitions_by_topic(settings: Settings) -> dict[str, int]:
     return partitions
 
 
-async def _committed_offsets(settings: Settings, partitions: int) -> dict[int, int]:
-    places = [TopicPartition(settings.topic_commands, number) for number in range(partitions)]
-    committed = await committed_offsets(settings, settings.consumer_group, places)
-    return {place.partition: told.offset for place, told in committed.items()}
-
-
 @asynccontextmanager
-async def reading_committed(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer for `read_topic`."""
-    async with _consumer(settings, "read_committed") as consumer:
-        yield consumer
-
-
-@asynccontextmanager
-async def _consumer(settings: Settings, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def topic_reader(
+    settings: Settings, isolation_level: str = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group, for `read_topic`."""
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
@@ -114,56 +112,58 @@ async def _consumer(settings: Settings, isolation_level: str) -> AsyncIterator[A
 
 
 async def read_topic(
-    consumer: AIOKafkaConsumer, topic: str, ends: Ends, extent: Extent
+    consumer: AIOKafkaConsumer, topic: str, watermarks: HighWatermarks, retained: RetainedRange
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    """All committed records of a topic below its ends; `extent` is complete when it is over.
+    """Yield all committed records of a topic below its ends, and fill `retained` on the way.
 
     Raises `UnfinishedTransactionError`.
     """
-    reading = {place: end for place, end in ends.topics.items() if place.topic == topic}
-    begins = await consumer.beginning_offsets(list(reading))
-    for place, begin in begins.items():
-        extent.begins[place.partition] = begin
-        if begin:
-            extent.lost_until[place.partition] = EVERYTHING
-    reading = {place: end for place, end in reading.items() if begins[place] < end}
-    extent.length = sum(end - begins[place] for place, end in reading.items())
-    consumer.assign(list(reading))
-    for place in reading:
-        consumer.seek(place, begins[place])
+    reading = await _seek_to_beginning(consumer, topic, watermarks, retained)
     stalled_since = time.monotonic()
     while reading:
         fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
-        for place, records in fetched.items():
-            if wanted := [record for record in records if record.offset < ends.topics[place]]:
-                _note(extent, place.partition, wanted)
-                yield wanted
+        for partition, records in fetched.items():
+            end = watermarks.ends[partition]
+            if below_end := [record for record in records if record.offset < end]:
+                retained.records += len(below_end)
+                if retained.lost_until.get(partition.partition) is EVERYTHING:
+                    first = datetime.fromtimestamp(below_end[0].timestamp / 1000, UTC)
+                    retained.lost_until[partition.partition] = first
+                yield below_end
         if fetched:
             stalled_since = time.monotonic()
-        reading = await _unfinished(consumer, reading)
-        if time.monotonic() - stalled_since > STALLED_SECONDS_MAX:
-            raise UnfinishedTransactionError(_stalled(reading))
+        for partition in list(reading):
+            if await consumer.position(partition) >= watermarks.ends[partition]:
+                consumer.pause(partition)
+                reading.remove(partition)
+        if reading and time.monotonic() - stalled_since > STALLED_SECONDS_MAX:
+            raise _stalled(reading)
 
 
-def _note(extent: Extent, partition: int, records: Sequence[ConsumerRecord]) -> None:
-    extent.records += len(records)
-    if extent.lost_until.get(partition) is EVERYTHING:
-        extent.lost_until[partition] = datetime.fromtimestamp(records[0].timestamp / 1000, UTC)
+async def _seek_to_beginning(
+    consumer: AIOKafkaConsumer, topic: str, watermarks: HighWatermarks, retained: RetainedRange
+) -> list[TopicPartition]:
+    """Assign the topic's partitions that hold anything, and start each at its beginning."""
+    ends = {
+        partition: end for partition, end in watermarks.ends.items() if partition.topic == topic
+    }
+    begins = await consumer.beginning_offsets(list(ends))
+    for partition, begin in begins.items():
+        retained.begins[partition.partition] = begin
+        if begin:
+            retained.lost_until[partition.partition] = EVERYTHING
+    reading = [partition for partition, end in ends.items() if begins[partition] < end]
+    retained.length = sum(ends[partition] - begins[partition] for partition in reading)
+    consumer.assign(reading)
+    for partition in reading:
+        consumer.seek(partition, begins[partition])
+    return reading
 
 
-async def _unfinished(
-    consumer: AIOKafkaConsumer, reading: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    done = [place for place, end in reading.items() if await consumer.position(place) >= end]
-    if done:
-        consumer.pause(*done)
-    return {place: end for place, end in reading.items() if place not in done}
-
-
-def _stalled(reading: Mapping[TopicPartition, int]) -> str:
-    places = ", ".join(f"{place.topic}-{place.partition}" for place in reading)
-    return (
-        f"Nothing committed has come from {places} for {STALLED_SECONDS_MAX:g} seconds, and its end"
-        " is not reached: a transaction is open there. Kafka's own tool ends it:"
-        " `kafka-transactions.sh find-hanging`, then `abort`."
+def _stalled(reading: Sequence[TopicPartition]) -> UnfinishedTransactionError:
+    names = ", ".join(f"{partition.topic}-{partition.partition}" for partition in reading)
+    return UnfinishedTransactionError(
+        f"No committed record has arrived from {names} for {STALLED_SECONDS_MAX:g} seconds, and its"
+        " end is not reached: a transaction is open there. Find it with"
+        " `kafka-transactions.sh find-hanging` and end it with `abort`."
     )

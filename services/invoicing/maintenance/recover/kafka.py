@@ -21,11 +21,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from invoicing.maintenance.database import homes_of, snapshot
 from invoicing.maintenance.recover.preconditions import check_quiet
-from invoicing.maintenance.topics import Ends, look, partitions_by_topic
+from invoicing.maintenance.topics import HighWatermarks, partitions_by_topic, read_watermarks
 from invoicing.maintenance.verify import spill as spilled
-from invoicing.maintenance.verify.comparison import is_kept
+from invoicing.maintenance.verify.comparison import is_retained
 from invoicing.maintenance.verify.findings import Finding, Progress
-from invoicing.maintenance.verify.kafka_side import Extents, spill_topics
+from invoicing.maintenance.verify.kafka_side import RetainedRanges, spill_topics
 from invoicing.maintenance.verify.postgres_side import spill_database
 from invoicing.maintenance.verify.spill import Spill, spilling
 from invoicing.runtime.kafka import check_homes, client_options, partition_of
@@ -76,17 +76,17 @@ async def recover_kafka(
     """
     await check_quiet(settings)
     async with _lanes_taken_over(settings) as lanes:
-        ends = await look(settings)
+        watermarks = await read_watermarks(settings)
         with spilling() as spill:
-            homes = await _homes(settings, ends)
-            extents = await spill_topics(settings, homes, ends, spill, _pass_over, progress)
+            homes = await _homes(settings, watermarks)
+            retained = await spill_topics(settings, homes, watermarks, spill, _pass_over, progress)
             async with snapshot(settings) as connection:
                 await spill_database(
                     connection, settings.topic_commands, spill, _pass_over, progress
                 )
                 spill.index()
-                missing = _Missing(spill, extents, _still_to_come(spill, ends), since)
-                publish = _Publishing(lanes, homes, _next_offsets(settings, spill, ends))
+                missing = _Missing(spill, retained, _still_to_come(spill, watermarks), since)
+                publish = _Publishing(lanes, homes, _next_offsets(settings, spill, watermarks))
                 await publish.offsets()
                 events = await publish.events(connection, missing.events())
                 answers = await publish.answers(connection, missing.answers())
@@ -94,9 +94,9 @@ async def recover_kafka(
     return RecoveredKafka(events, answers, publish.next_offsets)
 
 
-async def _homes(settings: Settings, ends: Ends) -> int:
-    homes = await homes_of(settings, ends)
-    check_homes(settings.topic_commands, ends.partitions(settings.topic_commands), homes)
+async def _homes(settings: Settings, watermarks: HighWatermarks) -> int:
+    homes = await homes_of(settings, watermarks)
+    check_homes(settings.topic_commands, watermarks.partitions(settings.topic_commands), homes)
     return homes
 
 
@@ -109,7 +109,7 @@ class _Missing:
     """What is stored, and is not in a topic that should still hold it, nor still to come."""
 
     spill: Spill
-    extents: Extents
+    retained: RetainedRanges
     still_to_come: Set[Place]
     since: datetime | None
 
@@ -118,7 +118,7 @@ class _Missing:
         for key, group in groupby(rows, itemgetter("invoice_id", "version")):
             sides = list(group)
             if not any(row["published"] for row in sides) and self._is_wanted(
-                sides[0], self.extents.events
+                sides[0], self.retained.events
             ):
                 yield key
 
@@ -130,18 +130,18 @@ class _Missing:
             if (
                 sides[0]["side"] == spilled.STORED
                 and not told
-                and self._is_wanted(sides[0], self.extents.answers)
+                and self._is_wanted(sides[0], self.retained.answers)
             ):
                 yield key
 
-    def _is_wanted(self, row: Row, extent: Any) -> bool:
+    def _is_wanted(self, row: Row, retained: Any) -> bool:
         if (row["partition"], row["offset"]) in self.still_to_come:
             return False
         recorded_at = datetime.fromtimestamp(row["recorded_at"], UTC)
-        return is_kept(row, extent) and (self.since is None or recorded_at >= self.since)
+        return is_retained(row, retained) and (self.since is None or recorded_at >= self.since)
 
 
-def _still_to_come(spill: Spill, ends: Ends) -> set[Place]:
+def _still_to_come(spill: Spill, watermarks: HighWatermarks) -> set[Place]:
     """Where commands stand that were answered there, and that the group has not passed.
 
     What they led to, their lanes publish: at most a batch of each lane, as a rule.
@@ -153,17 +153,17 @@ def _still_to_come(spill: Spill, ends: Ends) -> set[Place]:
         stand = (
             (row["partition"], row["offset"]) for row in others if row["side"] == spilled.RECORD
         )
-        passed = ends.offsets.get(answer["partition"])
+        passed = watermarks.committed.get(answer["partition"])
         if answer["side"] == spilled.STORED and passed is not None and place[1] >= passed:
             coming.update({place}.intersection(stand))
     return coming
 
 
-def _next_offsets(settings: Settings, spill: Spill, ends: Ends) -> dict[int, int]:
+def _next_offsets(settings: Settings, spill: Spill, watermarks: HighWatermarks) -> dict[int, int]:
     """Where each lane goes on: at the first record not handled or not passed, else at its end."""
     following = {
-        place.partition: min(end, ends.offsets.get(place.partition, end))
-        for place, end in ends.topics.items()
+        place.partition: min(end, watermarks.committed.get(place.partition, end))
+        for place, end in watermarks.ends.items()
         if place.topic == settings.topic_commands
     }
     for row in _unhandled(spill):

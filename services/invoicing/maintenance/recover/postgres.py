@@ -23,7 +23,13 @@ from invoicing.domain.numbering import NumberSeries, sequence_of, series_for
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.database import homes_of
 from invoicing.maintenance.recover.preconditions import RecoveryError, check_quiet
-from invoicing.maintenance.topics import Ends, Extent, look, read_topic, reading_committed
+from invoicing.maintenance.topics import (
+    HighWatermarks,
+    RetainedRange,
+    read_topic,
+    read_watermarks,
+    topic_reader,
+)
 from invoicing.maintenance.verify.findings import Progress
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.settings import Settings
@@ -164,10 +170,10 @@ async def recover_postgres(
     database; then nothing was changed. `TopicsError` and `SchemaError`, as everywhere.
     """
     await check_quiet(settings)
-    ends = await look(settings)
+    watermarks = await read_watermarks(settings)
     async with _owner(settings.dsn) as connection, connection.transaction():
         await connection.execute(BEGIN)
-        await _read_topics(settings, ends, connection, progress)
+        await _read_topics(settings, watermarks, connection, progress)
         await _check_complete(connection)
         await connection.execute(STORE)
         await connection.execute(STORE_ANSWERS, settings.topic_commands)
@@ -175,7 +181,7 @@ async def recover_postgres(
             row[0] for row in await connection.fetch("SELECT DISTINCT invoice_id FROM told_events")
         ]
         await _renew_states(connection, changed, sellers)
-        await connection.executemany(SAVE_LANES, _marks(settings, ends))
+        await connection.executemany(SAVE_LANES, _marks(settings, watermarks))
         return RecoveredDatabase(
             events=await connection.fetchval("SELECT count(*) FROM told_events"),
             answers=await connection.fetchval("SELECT count(*) FROM told_answers"),
@@ -197,26 +203,29 @@ async def _owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _read_topics(
-    settings: Settings, ends: Ends, connection: asyncpg.Connection, progress: Progress
+    settings: Settings,
+    watermarks: HighWatermarks,
+    connection: asyncpg.Connection,
+    progress: Progress,
 ) -> None:
-    homes = await homes_of(settings, ends)
-    async with reading_committed(settings) as consumer:
-        async for records in _records(consumer, settings.topic_events, ends, progress):
+    homes = await homes_of(settings, watermarks)
+    async with topic_reader(settings) as consumer:
+        async for records in _records(consumer, settings.topic_events, watermarks, progress):
             await _tell_events(connection, [_event_row(record) for record in records])
-        async for records in _records(consumer, settings.topic_replies, ends, progress):
+        async for records in _records(consumer, settings.topic_replies, watermarks, progress):
             await _tell(connection, TELL_ANSWERS, _answer_rows(records))
         # The commands come last: only of those whose answers are missing is anything kept.
-        async for records in _records(consumer, settings.topic_commands, ends, progress):
+        async for records in _records(consumer, settings.topic_commands, watermarks, progress):
             await _tell(connection, TELL_RECORDS, _record_rows(records, homes))
 
 
 async def _records(
-    consumer: AIOKafkaConsumer, topic: str, ends: Ends, progress: Progress
+    consumer: AIOKafkaConsumer, topic: str, watermarks: HighWatermarks, progress: Progress
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    extent = Extent()
-    async for records in read_topic(consumer, topic, ends, extent):
+    retained = RetainedRange()
+    async for records in read_topic(consumer, topic, watermarks, retained):
         yield records
-        progress(topic, extent.records, extent.length)
+        progress(topic, retained.records, retained.length)
 
 
 async def _tell_events(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
@@ -322,9 +331,9 @@ def _numbers(invoice: Invoice, sellers: Sellers) -> Iterator[tuple[NumberSeries,
         yield series, sequence
 
 
-def _marks(settings: Settings, ends: Ends) -> list[Row]:
+def _marks(settings: Settings, watermarks: HighWatermarks) -> list[Row]:
     return [
         (settings.consumer_group, settings.topic_commands, partition, offset)
-        for partition, offset in ends.offsets.items()
+        for partition, offset in watermarks.committed.items()
         if offset
     ]

@@ -20,7 +20,7 @@ class CommandRecord:
     invoice_id: str
     body_hash: bytes
     digest: bytes
-    due: bool
+    committed: bool
     at_home: bool
 
 
@@ -35,8 +35,8 @@ class AnswerDigest:
     body_hash: bytes
     digest: bytes
     position: Position
-    due: bool
-    kept: bool
+    committed: bool
+    retained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def check_command(case: CommandCase, *, once: bool) -> Iterator[Finding]:
         yield from _check_unanswered(case)
         return
     yield from _check_contents(case, case.answer)
-    if case.answer.kept:
+    if case.answer.retained:
         yield from _check_counts(case, case.answer, once=once)
 
 
@@ -89,7 +89,12 @@ def _check_forwards(case: CommandCase) -> Iterator[Finding]:
     arrived = {record.digest for record in case.records if record.at_home}
     for record in case.records:
         was_home = case.answer and case.answer.position.partition == record.position.partition
-        if record.due and not record.at_home and not was_home and record.digest not in arrived:
+        if (
+            record.committed
+            and not record.at_home
+            and not was_home
+            and record.digest not in arrived
+        ):
             yield Finding(
                 FindingKind.COMMAND_NOT_FORWARDED,
                 record.invoice_id,
@@ -100,7 +105,7 @@ def _check_forwards(case: CommandCase) -> Iterator[Finding]:
 
 def _check_unanswered(case: CommandCase) -> Iterator[Finding]:
     for record in case.records:
-        if record.due and record.at_home:
+        if record.committed and record.at_home:
             yield Finding(
                 FindingKind.COMMAND_UNANSWERED,
                 record.invoice_id,
@@ -137,14 +142,14 @@ def _check_counts(case: CommandCase, answer: AnswerDigest, *, once: bool) -> Ite
     is_traceable = any(record.position == answer.position for record in case.records)
     for asked in (_Asked("its answer", same, stored), _Asked("a conflict", others, conflicts)):
         least = _least(asked.records)
-        if asked.records is same and answer.due:
+        if asked.records is same and answer.committed:
             least = max(least, 1)
         most = len(asked.records) if once and is_traceable else None
         yield from _check_count(case.key, answer, asked, least, most)
 
 
 def _least(records: Sequence[CommandRecord]) -> int:
-    due = sum(record.due and record.at_home for record in records)
+    due = sum(record.committed and record.at_home for record in records)
     # Where partitions were added, a record that is at home now may have been forwarded then, and
     # its copy stands where it is not at home now.
     return max(0, due - sum(not record.at_home for record in records))

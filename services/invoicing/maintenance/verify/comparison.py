@@ -8,7 +8,7 @@ from operator import itemgetter
 from sqlite3 import Row
 from typing import Final
 
-from invoicing.maintenance.topics import EVERYTHING, Ends, Extent
+from invoicing.maintenance.topics import EVERYTHING, HighWatermarks, RetainedRange
 from invoicing.maintenance.verify import spill as spilled
 from invoicing.maintenance.verify.answered import (
     AnswerDigest,
@@ -18,7 +18,7 @@ from invoicing.maintenance.verify.answered import (
     check_command,
 )
 from invoicing.maintenance.verify.findings import Finding, FindingKind
-from invoicing.maintenance.verify.kafka_side import Extents
+from invoicing.maintenance.verify.kafka_side import RetainedRanges
 from invoicing.maintenance.verify.numbers import GivenNumber, SeriesCheck
 from invoicing.maintenance.verify.published import PublishedDigest, StoredDigest, check_published
 from invoicing.maintenance.verify.spill import Spill
@@ -40,9 +40,9 @@ class Comparison:
     """
 
     settings: Settings
-    ends: Ends
+    watermarks: HighWatermarks
     homes: int
-    extents: Extents
+    retained: RetainedRanges
     numbers_counted: Mapping[tuple[str, str], int]
 
     def findings(self, spill: Spill) -> Iterator[Finding]:
@@ -74,8 +74,8 @@ class Comparison:
         return StoredDigest(
             row["version"],
             row["digest"],
-            due=self._is_due(row),
-            kept=is_kept(row, self.extents.events),
+            committed=self._is_committed(row),
+            retained=is_retained(row, self.retained.events),
             answered=bool(row["answered"]),
             lane=row["partition"],
         )
@@ -101,8 +101,8 @@ class Comparison:
             row["body_hash"],
             row["digest"],
             _position(row, self.settings.topic_commands),
-            due=self._is_due(row),
-            kept=is_kept(row, self.extents.answers),
+            committed=self._is_committed(row),
+            retained=is_retained(row, self.retained.answers),
         )
 
     def _record(self, row: Row) -> CommandRecord:
@@ -111,7 +111,7 @@ class Comparison:
             row["invoice_id"],
             row["body_hash"],
             row["digest"],
-            due=self._is_due(row),
+            committed=self._is_committed(row),
             at_home=bool(row["at_home"]),
         )
 
@@ -128,8 +128,8 @@ class Comparison:
             position = _position(row, self.settings.topic_commands)
             letters = row["letters"]
             if not letters:
-                lost = self.extents.dead_letters.lost_until
-                if self._is_due(row) and not lost:
+                lost = self.retained.dead_letters.lost_until
+                if self._is_committed(row) and not lost:
                     yield Finding(
                         FindingKind.COMMAND_NOT_SET_ASIDE,
                         None,
@@ -156,11 +156,11 @@ class Comparison:
         for (seller_id, kind), counted in unseen.items():
             yield from SeriesCheck(seller_id, kind, counted).end()
 
-    def _is_due(self, row: Row) -> bool:
+    def _is_committed(self, row: Row) -> bool:
         """Whether the group has committed the offset of the command at the row's position."""
         if row["partition"] is None:
             return False
-        return bool(row["offset"] < self.ends.offsets.get(row["partition"], 0))
+        return bool(row["offset"] < self.watermarks.committed.get(row["partition"], 0))
 
 
 def _position(row: Row, topic: str) -> Position:
@@ -168,9 +168,9 @@ def _position(row: Row, topic: str) -> Position:
     return Position(topic, NOWHERE if partition is None else partition, offset or 0)
 
 
-def is_kept(row: Row, extent: Extent) -> bool:
+def is_retained(row: Row, retained: RetainedRange) -> bool:
     """Whether a topic cannot have lost by age what was recorded then."""
-    lost_until = extent.lost_until.get(row["partition"])
+    lost_until = retained.lost_until.get(row["partition"])
     if lost_until is None:
         return True
     if lost_until is EVERYTHING:

@@ -10,7 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from invoicing.contracts.envelope import DecodeFailure, read_command
-from invoicing.maintenance.topics import Ends, Extent, read_topic, reading_committed
+from invoicing.maintenance.topics import HighWatermarks, RetainedRange, read_topic, topic_reader
 from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
 from invoicing.maintenance.verify.spill import Spill
 from invoicing.runtime.kafka import partition_of
@@ -23,13 +23,13 @@ Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Extents:
+class RetainedRanges:
     """What each topic still held."""
 
-    commands: Extent
-    events: Extent
-    answers: Extent
-    dead_letters: Extent
+    commands: RetainedRange
+    events: RetainedRange
+    answers: RetainedRange
+    dead_letters: RetainedRange
 
 
 def digest(value: bytes) -> bytes:
@@ -40,18 +40,18 @@ def digest(value: bytes) -> bytes:
 async def spill_topics(
     settings: Settings,
     homes: int,
-    ends: Ends,
+    watermarks: HighWatermarks,
     spill: Spill,
     report: Report,
     progress: Progress,
-) -> Extents:
+) -> RetainedRanges:
     """Read all four topics up to these ends. Raises `UnfinishedTransactionError`.
 
     `homes` are among how many lanes invoices are at home.
     """
-    async with reading_committed(settings) as consumer:
-        reading = _Reading(consumer, ends, spill, report, progress)
-        return Extents(
+    async with topic_reader(settings) as consumer:
+        reading = _Reading(consumer, watermarks, spill, report, progress)
+        return RetainedRanges(
             events=await reading.topic(settings.topic_events, "published_events", _event_row),
             answers=await reading.topic(
                 settings.topic_replies, "published_answers", _published_answer_row
@@ -70,17 +70,19 @@ async def spill_topics(
 @dataclass(frozen=True, slots=True)
 class _Reading:
     consumer: AIOKafkaConsumer
-    ends: Ends
+    watermarks: HighWatermarks
     spill: Spill
     report: Report
     progress: Progress
 
-    async def topic(self, topic: str, table: str, row: Callable[[ConsumerRecord], Row]) -> Extent:
-        extent = Extent()
-        async for records in read_topic(self.consumer, topic, self.ends, extent):
+    async def topic(
+        self, topic: str, table: str, row: Callable[[ConsumerRecord], Row]
+    ) -> RetainedRange:
+        retained = RetainedRange()
+        async for records in read_topic(self.consumer, topic, self.watermarks, retained):
             self.spill.add(table, self._rows(records, row))
-            self.progress(topic, extent.records, extent.length)
-        return extent
+            self.progress(topic, retained.records, retained.length)
+        return retained
 
     def _rows(
         self, records: Sequence[ConsumerRecord], row: Callable[[ConsumerRecord], Row]

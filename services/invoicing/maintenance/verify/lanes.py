@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from invoicing.maintenance.topics import Ends
+from invoicing.maintenance.topics import HighWatermarks
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 
 
@@ -19,11 +19,11 @@ class LanesSeen:
     after: Mapping[int, int]
 
 
-def check_lanes(topic: str, seen: LanesSeen, ends: Ends) -> Iterator[Finding]:
+def check_lanes(topic: str, seen: LanesSeen, watermarks: HighWatermarks) -> Iterator[Finding]:
     """All lanes of the commands topic."""
-    for lane in sorted(place for place in ends.topics if place.topic == topic):
-        name, end = f"{topic}-{lane.partition}", ends.topics[lane]
-        committed = ends.offsets.get(lane.partition)
+    for lane in sorted(place for place in watermarks.ends if place.topic == topic):
+        name, end = f"{topic}-{lane.partition}", watermarks.ends[lane]
+        committed = watermarks.committed.get(lane.partition)
         before, after = (marks.get(lane.partition, 0) for marks in (seen.before, seen.after))
         handled = max(before, committed or 0)
         if handled > end:

@@ -20,8 +20,8 @@ class StoredDigest:
 
     version: int
     digest: bytes
-    due: bool
-    kept: bool
+    committed: bool
+    retained: bool
     answered: bool
     lane: int | None
 
@@ -115,8 +115,8 @@ def _is_missing(event: StoredDigest, by_version: dict[int, list[PublishedDigest]
     It may be lost by age, and then so is all before it; or not be published yet, and then so is
     all after it.
     """
-    may_be_lost = not event.kept and not any(version < event.version for version in by_version)
-    may_come = not event.due and not any(version > event.version for version in by_version)
+    may_be_lost = not event.retained and not any(version < event.version for version in by_version)
+    may_come = not event.committed and not any(version > event.version for version in by_version)
     return not (may_be_lost or may_come)
 
 

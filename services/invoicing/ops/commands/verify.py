@@ -96,15 +96,15 @@ def _tell(verified: Verified, counts: Mapping[FindingKind, int], as_json: bool) 
 
 
 def _compared(verified: Verified) -> dict[str, int]:
-    extents, tables = verified.extents, verified.tables
+    retained, tables = verified.retained, verified.tables
     return {
         "invoices": tables.invoices,
         "events": tables.events,
         "answers": tables.answers,
-        "commands_in_topic": extents.commands.records,
-        "events_in_topic": extents.events.records,
-        "answers_in_topic": extents.answers.records,
-        "dead_letters_in_topic": extents.dead_letters.records,
+        "commands_in_topic": retained.commands.records,
+        "events_in_topic": retained.events.records,
+        "answers_in_topic": retained.answers.records,
+        "dead_letters_in_topic": retained.dead_letters.records,
         "partitions_with_records_lost_by_age": verified.partitions_cut,
         "offsets_not_yet_due": verified.offsets_not_due,
     }
