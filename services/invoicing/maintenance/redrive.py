@@ -1,8 +1,9 @@
-"""Dead letters: read, and sent back to the commands topic, each once.
+"""Dead letters: read them, and send them back to the commands topic, each once.
 
-What was sent back is remembered as the offsets of a consumer group of its own, `<group>-redrive`,
-committed in the very Kafka transaction that writes the commands. An offset says that all before it
-went back; what went back beyond it, since somebody chose, stands in the offset's metadata.
+The progress of all redrives is the committed offsets of a consumer group of its own,
+`<group>-redrive`, committed in the Kafka transaction that writes the commands. Every letter below
+the offset was sent back; letters beyond it, which an operator picked, are listed in the offset's
+metadata.
 """
 
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from invoicing.contracts.envelope import CommandEnvelope, read_command
 from invoicing.runtime.kafka import (
@@ -27,6 +28,7 @@ from invoicing.runtime.settings import Settings
 REDRIVEN_AT_ONCE: Final = 500
 UNCOMPRESSED_BYTES_MAX: Final = 1 << 30
 TRANSACTION_TIMEOUT_MS: Final = 60_000
+POLL_MS: Final = 200
 # Kafka's default for `offset.metadata.max.bytes`, less a little.
 METADATA_CHARACTERS_MAX: Final = 4_000
 
@@ -40,12 +42,12 @@ Header = tuple[str, bytes | None]
 
 
 class RedriveError(Exception):
-    """The redrive cannot go on. What was sent back is remembered; the message says what to do."""
+    """The redrive cannot go on. Its progress is kept; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """A record of the dead-letter topic. What cannot be read of its headers is empty."""
+    """A record of the dead-letter topic. Headers that cannot be read count as empty."""
 
     partition: int
     offset: int
@@ -54,65 +56,63 @@ class DeadLetterRecord:
     headers: Sequence[Header]
 
     @property
-    def place(self) -> str:
-        """How people name it: its partition and its offset in the dead-letter topic."""
+    def position(self) -> str:
+        """Its partition and offset in the dead-letter topic, as operators type it: `3@17`."""
         return f"{self.partition}@{self.offset}"
 
     @property
     def reason(self) -> str:
-        """Why it was set aside, as a code."""
-        return self._told("reason")
+        """The code of the reason why it was dead-lettered."""
+        return self._header("reason")
 
     @property
     def message(self) -> str:
-        """Why it was set aside, in words."""
-        return self._told("message")
+        """The reason in words."""
+        return self._header("message")
 
     @property
     def origin(self) -> str:
-        """Where it stood when it was set aside."""
-        return f"{self._told('topic')}-{self._told('partition')}@{self._told('offset')}"
+        """The record's position when it was dead-lettered: `invoices.commands-3@812`."""
+        return f"{self._header('topic')}-{self._header('partition')}@{self._header('offset')}"
 
     @property
     def failed_at(self) -> datetime | None:
-        """When it was set aside."""
+        """When it was dead-lettered, in UTC."""
         try:
-            return datetime.fromisoformat(self._told("failed_at")).astimezone(UTC)
+            return datetime.fromisoformat(self._header("failed_at")).astimezone(UTC)
         except ValueError:
             return None
 
     @property
     def command(self) -> CommandEnvelope | None:
-        """The command in it, where it is one: what failed may have been something else."""
+        """The command in it; None if the record is not one."""
         read = read_command(self.value, self.headers)
         return read if isinstance(read, CommandEnvelope) else None
 
-    def _told(self, name: str) -> str:
-        # The last one: whatever the producer called so stands before it.
+    def _header(self, name: str) -> str:
+        # The last one is ours: a producer's header of this name comes before it.
         values = [value for header, value in self.headers if header == PREFIX + name]
         return (values[-1] or b"").decode(errors="replace") if values else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which dead letters are meant: all that fit everything that is said."""
+class DeadLetterFilter:
+    """Selects dead letters: those that match every criterion given. Empty, it selects all."""
 
     reasons: frozenset[str] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
-    places: frozenset[str] = frozenset()
+    positions: frozenset[str] = frozenset()
 
-    def fits(self, letter: DeadLetterRecord) -> bool:
-        """Whether the letter is meant. One without a readable time fits no time."""
+    def matches(self, letter: DeadLetterRecord) -> bool:
+        """Whether the letter is selected. One without a readable time matches no time."""
         if self.reasons and letter.reason not in self.reasons:
             return False
-        if self.places and letter.place not in self.places:
+        if self.positions and letter.position not in self.positions:
             return False
-        return self._is_in_time(letter.failed_at)
-
-    def _is_in_time(self, failed_at: datetime | None) -> bool:
         if self.since is None and self.until is None:
             return True
+        failed_at = letter.failed_at
         if failed_at is None:
             return False
         return (self.since is None or failed_at >= self.since) and (
@@ -120,69 +120,80 @@ class Choice:
         )
 
 
-@dataclass(slots=True)
-class Gone:
-    """Which letters of a partition went back: all below `offset`, and those in `spans`."""
+@dataclass(frozen=True, slots=True)
+class RedriveProgress:
+    """The letters of one partition that were sent back: all below `offset`, and those in `spans`.
+
+    A span holds its first and last offset.
+    """
 
     offset: int
-    spans: list[list[int]]
+    spans: Sequence[tuple[int, int]] = ()
 
     @classmethod
-    def parse(cls, offset: int, metadata: str) -> "Gone":
-        """From what the group has committed."""
-        spans = [[int(first), int(last)] for first, last in _SPAN.findall(metadata)]
+    def parse(cls, offset: int, metadata: str) -> "RedriveProgress":
+        """Read a committed offset and its metadata; an offset below zero means none."""
+        spans = [(int(first), int(last)) for first, last in _SPAN.findall(metadata)]
         return cls(max(offset, 0), spans)
 
-    @property
-    def metadata(self) -> str:
-        """The spans as they are committed: `17-17,20-25`."""
-        return ",".join(f"{first}-{last}" for first, last in self.spans)
+    def encode_metadata(self) -> str:
+        """The spans as they are committed: `17-17,20-25`. Raises `RedriveError` if too long."""
+        metadata = ",".join(f"{first}-{last}" for first, last in self.spans)
+        if len(metadata) > METADATA_CHARACTERS_MAX:
+            raise RedriveError(
+                "Too many separate letters were selected: Kafka cannot record them. Select by time"
+                " or reason, so that fewer letters in between are left out."
+            )
+        return metadata
 
-    def holds(self, offset: int) -> bool:
-        """Whether the letter at this offset went back."""
+    def includes(self, offset: int) -> bool:
+        """Whether the letter at this offset was sent back."""
         return offset < self.offset or any(first <= offset <= last for first, last in self.spans)
 
 
-def gone_of(letters: Sequence[int], gone: Collection[int]) -> Gone:
-    """What went back, of a partition's letters; all by their offsets, `letters` in order.
+def redriven_offsets(letters: Sequence[int], redriven: Collection[int]) -> RedriveProgress:
+    """The progress of a partition: its letters' offsets in order, and those that were sent back.
 
-    Between two letters that follow on one another there are only Kafka's own marks, so they share
-    a span however far apart their offsets are.
+    Neighbouring letters share a span however far apart their offsets are, since there are only
+    Kafka's own markers between them.
     """
-    spans: list[list[int]] = []
-    previous_gone = False
+    spans: list[tuple[int, int]] = []
+    extends = False
     for offset in letters:
-        if offset in gone and previous_gone:
-            spans[-1][1] = offset
-        elif offset in gone:
-            spans.append([offset, offset])
-        previous_gone = offset in gone
+        if offset not in redriven:
+            extends = False
+            continue
+        if extends:
+            spans[-1] = (spans[-1][0], offset)
+        else:
+            spans.append((offset, offset))
+        extends = True
     if letters and spans and spans[0][0] == letters[0]:
-        return Gone(spans[0][1] + 1, spans[1:])
-    return Gone(letters[0] if letters else 0, spans)
+        return RedriveProgress(spans[0][1] + 1, spans[1:])
+    return RedriveProgress(letters[0] if letters else 0, spans)
 
 
 async def read_letters(
     consumer: AIOKafkaConsumer, topic: str
 ) -> AsyncIterator[Sequence[DeadLetterRecord]]:
-    """All dead letters that the topic holds now, each partition's in order."""
-    places = [place for place in consumer.assignment() if place.topic == topic]
-    ends = await consumer.end_offsets(places)
-    while [place for place in places if await consumer.position(place) < ends[place]]:
-        for place, records in (await consumer.getmany(timeout_ms=200)).items():
-            yield [_letter(record) for record in records if record.offset < ends[place]]
+    """Yield all dead letters that the topic holds now, in order within each partition."""
+    partitions = [partition for partition in consumer.assignment() if partition.topic == topic]
+    ends = await consumer.end_offsets(partitions)
+    while [one for one in partitions if await consumer.position(one) < ends[one]]:
+        for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+            yield [
+                DeadLetterRecord(
+                    record.partition, record.offset, record.key, record.value, record.headers
+                )
+                for record in records
+                if record.offset < ends[partition]
+            ]
 
 
-def _letter(record: ConsumerRecord) -> DeadLetterRecord:
-    return DeadLetterRecord(
-        record.partition, record.offset, record.key, record.value, record.headers
-    )
+def redrive_headers(letter: DeadLetterRecord) -> list[Header]:
+    """The headers of the command that is sent back: its own, and those of its first failure.
 
-
-def redriven_headers(letter: DeadLetterRecord) -> list[Header]:
-    """The headers that it goes back with: those that it came with, and where it first failed.
-
-    Should it fail again, the newest failure is told by `dl_`, and the first still by `dl_first_`.
+    If it fails again, `dl_` describes the new failure and `dl_first_` still the first one.
     """
     own = [header for header in letter.headers if not header[0].startswith(PREFIX)]
     first = [header for header in letter.headers if header[0].startswith(FIRST_PREFIX)]
@@ -192,43 +203,143 @@ def redriven_headers(letter: DeadLetterRecord) -> list[Header]:
             for name, value in letter.headers
             if name.startswith(PREFIX)
         ]
-    return [*own, *first, (REDRIVEN_FROM, letter.place.encode())]
+    return [*own, *first, (REDRIVEN_FROM, letter.position.encode())]
 
 
-async def gone_back(settings: Settings) -> dict[int, Gone]:
-    """What went back already, by partition of the dead-letter topic."""
-    partitions = (await existing_topics(settings))[settings.topic_dead_letter]
-    places = [TopicPartition(settings.topic_dead_letter, number) for number in range(partitions)]
-    committed = await committed_offsets(settings, _group(settings), places)
+async def redrive_state(settings: Settings) -> dict[int, RedriveProgress]:
+    """Read which letters were sent back, by partition of the dead-letter topic."""
+    count = (await existing_topics(settings))[settings.topic_dead_letter]
+    partitions = [TopicPartition(settings.topic_dead_letter, number) for number in range(count)]
+    committed = await committed_offsets(settings, _group(settings), partitions)
     return {
-        place.partition: Gone.parse(told.offset, told.metadata) for place, told in committed.items()
+        partition.partition: RedriveProgress.parse(offset.offset, offset.metadata)
+        for partition, offset in committed.items()
     }
+
+
+def is_redriven(state: Mapping[int, RedriveProgress], letter: DeadLetterRecord) -> bool:
+    """Whether the letter was sent back already."""
+    return letter.partition in state and state[letter.partition].includes(letter.offset)
 
 
 def _group(settings: Settings) -> str:
     return f"{settings.consumer_group}-redrive"
 
 
+async def redrive(
+    settings: Settings,
+    consumer: AIOKafkaConsumer,
+    selected: DeadLetterFilter,
+    count_max: int | None,
+    progress: Callable[[int], None],
+) -> int:
+    """Send back the selected letters that were not sent back yet, at most `count_max` of them.
+
+    The consumer is assigned to the dead-letter topic, at its beginning. Returns how many letters
+    were sent; `progress` is called with that number as it grows. Raises `RedriveError`.
+    """
+    async with _redriver(settings) as redriver:
+        state = await redrive_state(settings)
+        offsets: dict[int, list[int]] = {}
+        chosen: list[tuple[int, int]] = []
+        async for letters in read_letters(consumer, settings.topic_dead_letter):
+            for letter in letters:
+                offsets.setdefault(letter.partition, []).append(letter.offset)
+                if selected.matches(letter) and not is_redriven(state, letter):
+                    chosen.append((letter.partition, letter.offset))
+        sent = 0
+        async for chunk in _chunks(settings, consumer, frozenset(chosen[:count_max])):
+            state |= _advanced(state, offsets, chunk)
+            await redriver.send_back(chunk, state)
+            sent += len(chunk)
+            progress(sent)
+    return sent
+
+
+async def _chunks(
+    settings: Settings, consumer: AIOKafkaConsumer, chosen: frozenset[tuple[int, int]]
+) -> AsyncIterator[Sequence[DeadLetterRecord]]:
+    """Read the chosen letters a second time, in chunks: all at once they may exceed the memory."""
+    await consumer.seek_to_beginning()
+    chunk: list[DeadLetterRecord] = []
+    async for letters in read_letters(consumer, settings.topic_dead_letter):
+        chunk += [letter for letter in letters if (letter.partition, letter.offset) in chosen]
+        while len(chunk) >= REDRIVEN_AT_ONCE:
+            yield chunk[:REDRIVEN_AT_ONCE]
+            chunk = chunk[REDRIVEN_AT_ONCE:]
+    if chunk:
+        yield chunk
+
+
+def _advanced(
+    state: Mapping[int, RedriveProgress],
+    offsets: Mapping[int, Sequence[int]],
+    sent: Iterable[DeadLetterRecord],
+) -> dict[int, RedriveProgress]:
+    """The progress of the partitions of these letters, once they are sent."""
+    by_partition: dict[int, set[int]] = {}
+    for letter in sent:
+        by_partition.setdefault(letter.partition, set()).add(letter.offset)
+    for partition, redriven in by_partition.items():
+        if partition in state:
+            redriven.update(filter(state[partition].includes, offsets[partition]))
+    advanced = {
+        partition: redriven_offsets(offsets[partition], redriven)
+        for partition, redriven in by_partition.items()
+    }
+    assert all(
+        advanced[partition].includes(offset)
+        for partition, redriven in by_partition.items()
+        for offset in redriven
+    ), "a letter that was sent back must never be sent again"
+    return advanced
+
+
+@asynccontextmanager
+async def _redriver(settings: Settings) -> AsyncIterator["Redriver"]:
+    """A redriver; with transactions, it fences any other that still runs."""
+    mode: dict[str, Any] = {"enable_idempotence": True}
+    if settings.is_transactional:
+        mode = {
+            "transactional_id": _group(settings),
+            "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+        }
+    producer = AIOKafkaProducer(
+        **producer_options(settings),
+        compression_type="zstd",
+        # Checked before compression; what the topic holds fits when compressed.
+        max_request_size=UNCOMPRESSED_BYTES_MAX,
+        **mode,
+    )
+    # Before the state is read, as when a lane opens: it fences an earlier redriver and settles its
+    # open transaction. Only then is the committed progress final.
+    await producer.start()
+    try:
+        yield Redriver(settings, producer)
+    finally:
+        await producer.stop()
+
+
 class Redriver:
-    """Sends dead letters back. One at a time: to start one shuts out another that still runs."""
+    """Sends dead letters back. Only one can be at work: starting another fences this one."""
 
     def __init__(self, settings: Settings, producer: AIOKafkaProducer) -> None:
         self._settings = settings
         self._producer = producer
 
     async def send_back(
-        self, letters: Sequence[DeadLetterRecord], now_gone: Mapping[int, Gone]
+        self, letters: Sequence[DeadLetterRecord], state: Mapping[int, RedriveProgress]
     ) -> None:
-        """Write the commands and remember that they went, both or neither.
+        """Write the commands and commit the progress, both or neither.
 
-        Without transactions the commands come first, so that a crash in between repeats them.
+        Without transactions the commands are written first, so a crash in between repeats them.
         """
         offsets = {
             TopicPartition(self._settings.topic_dead_letter, partition): (
-                gone.offset,
-                _memorable(gone.metadata),
+                progress.offset,
+                progress.encode_metadata(),
             )
-            for partition, gone in now_gone.items()
+            for partition, progress in state.items()
         }
         if self._settings.is_transactional:
             async with self._producer.transaction():
@@ -239,23 +350,25 @@ class Redriver:
             await self._commit(offsets)
 
     async def _send(self, letters: Iterable[DeadLetterRecord]) -> None:
-        partitions = len(await self._producer.partitions_for(self._settings.topic_commands))
-        futures = [
-            await self._producer.send(**self._command(letter, partitions)) for letter in letters
-        ]
-        for future in futures:
-            await future
-
-    def _command(self, letter: DeadLetterRecord, partitions: int) -> dict[str, Any]:
-        command = letter.command
-        key = command.subject.encode() if command else letter.key
-        return {
-            "topic": self._settings.topic_commands,
-            "key": key,
-            "value": letter.value,
-            "headers": redriven_headers(letter),
-            "partition": partition_of(key, partitions) if key else letter.partition % partitions,
-        }
+        topic = self._settings.topic_commands
+        partitions = len(await self._producer.partitions_for(topic))
+        acknowledgements = []
+        for letter in letters:
+            command = letter.command
+            key = command.subject.encode() if command else letter.key
+            acknowledgements.append(
+                await self._producer.send(
+                    topic,
+                    letter.value,
+                    key=key,
+                    headers=redrive_headers(letter),
+                    partition=partition_of(key, partitions)
+                    if key
+                    else letter.partition % partitions,
+                )
+            )
+        for acknowledgement in acknowledgements:
+            await acknowledgement
 
     async def _commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         consumer = AIOKafkaConsumer(
@@ -269,111 +382,3 @@ class Redriver:
             await consumer.commit(dict(offsets))
         finally:
             await consumer.stop()
-
-
-def _memorable(metadata: str) -> str:
-    if len(metadata) > METADATA_CHARACTERS_MAX:
-        raise RedriveError(
-            "Too many single letters were chosen between others that stay: Kafka cannot remember"
-            " them. Choose by time or reason so that fewer are left out between them."
-        )
-    return metadata
-
-
-@asynccontextmanager
-async def redriving(settings: Settings) -> AsyncIterator[Redriver]:
-    """A redriver; with transactions it has shut out any other."""
-    mode: dict[str, Any] = {"enable_idempotence": True}
-    if settings.is_transactional:
-        mode = {
-            "transactional_id": _group(settings),
-            "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
-        }
-    producer = AIOKafkaProducer(
-        **producer_options(settings),
-        # What the topic holds, it holds compressed.
-        compression_type="zstd",
-        max_request_size=UNCOMPRESSED_BYTES_MAX,
-        **mode,
-    )
-    # First of all, as when a lane is opened: it shuts out an earlier one and settles what that
-    # left, and only then is it true what went back.
-    await producer.start()
-    try:
-        yield Redriver(settings, producer)
-    finally:
-        await producer.stop()
-
-
-async def redrive(
-    settings: Settings,
-    consumer: AIOKafkaConsumer,
-    choice: Choice,
-    count_max: int | None,
-    progress: Callable[[int], None],
-) -> int:
-    """Send back the chosen letters that have not gone yet, at most so many; returns how many.
-
-    The consumer stands at the beginning of the dead-letter topic.
-    """
-    async with redriving(settings) as redriver:
-        gone = await gone_back(settings)
-        listed, chosen = await _choose(settings, consumer, choice, gone)
-        chosen = chosen[:count_max]
-        sent = 0
-        async for letters in _chunks(settings, consumer, frozenset(chosen)):
-            gone |= _with_sent(gone, listed, letters)
-            await redriver.send_back(letters, gone)
-            sent += len(letters)
-            progress(sent)
-    return sent
-
-
-async def _choose(
-    settings: Settings, consumer: AIOKafkaConsumer, choice: Choice, gone: Mapping[int, Gone]
-) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-    """The offsets of all letters by partition, and the places of the chosen ones."""
-    listed: dict[int, list[int]] = {}
-    chosen: list[tuple[int, int]] = []
-    async for letters in read_letters(consumer, settings.topic_dead_letter):
-        for letter in letters:
-            listed.setdefault(letter.partition, []).append(letter.offset)
-            if choice.fits(letter) and not is_gone(gone, letter):
-                chosen.append((letter.partition, letter.offset))
-    return listed, chosen
-
-
-async def _chunks(
-    settings: Settings, consumer: AIOKafkaConsumer, chosen: frozenset[tuple[int, int]]
-) -> AsyncIterator[Sequence[DeadLetterRecord]]:
-    """The chosen letters themselves, read a second time: all at once they may be large."""
-    await consumer.seek_to_beginning()
-    chunk: list[DeadLetterRecord] = []
-    async for letters in read_letters(consumer, settings.topic_dead_letter):
-        chunk += [letter for letter in letters if (letter.partition, letter.offset) in chosen]
-        while len(chunk) >= REDRIVEN_AT_ONCE:
-            yield chunk[:REDRIVEN_AT_ONCE]
-            chunk = chunk[REDRIVEN_AT_ONCE:]
-    if chunk:
-        yield chunk
-
-
-def is_gone(gone: Mapping[int, Gone], letter: DeadLetterRecord) -> bool:
-    """Whether the letter went back already."""
-    return letter.partition in gone and gone[letter.partition].holds(letter.offset)
-
-
-def _with_sent(
-    gone: Mapping[int, Gone], listed: Mapping[int, Sequence[int]], sent: Iterable[DeadLetterRecord]
-) -> dict[int, Gone]:
-    """What will have gone of the partitions that these letters are of."""
-    by_partition: dict[int, set[int]] = {}
-    for letter in sent:
-        by_partition.setdefault(letter.partition, set()).add(letter.offset)
-    for partition, offsets in by_partition.items():
-        if partition in gone:
-            offsets.update(filter(gone[partition].holds, listed[partition]))
-    return {
-        partition: gone_of(listed[partition], offsets)
-        for partition, offsets in by_partition.items()
-    }

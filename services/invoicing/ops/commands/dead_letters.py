@@ -13,7 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from invoicing.contracts.envelope import DeadLetterReason
-from invoicing.maintenance.redrive import Choice, DeadLetterRecord, gone_back, is_gone, read_letters
+from invoicing.maintenance.redrive import (
+    DeadLetterFilter,
+    DeadLetterRecord,
+    is_redriven,
+    read_letters,
+    redrive_state,
+)
 from invoicing.maintenance.redrive import redrive as send_back
 from invoicing.ops.support.console import err, out, print_line, print_note
 from invoicing.ops.support.failures import reaching_kafka
@@ -55,11 +61,11 @@ def list_letters(
     With --json, one a line.
     """
     settings = read_settings()
-    choice = Choice(frozenset(reason or ()), time_of(since), time_of(until))
+    selected = DeadLetterFilter(frozenset(reason or ()), time_of(since), time_of(until))
     table = _table()
     tell = _print_json if as_json else _row_of(table)
     with reaching_kafka():
-        count = asyncio.run(_list(settings, choice, limit, tell))
+        count = asyncio.run(_list(settings, selected, limit, tell))
     if not as_json:
         if count:
             out.print(table)
@@ -78,9 +84,9 @@ def show(
     """
     settings = read_settings()
     found: list[tuple[DeadLetterRecord, bool]] = []
-    choice = Choice(places=frozenset({place}))
+    selected = DeadLetterFilter(positions=frozenset({place}))
     with reaching_kafka():
-        asyncio.run(_list(settings, choice, 1, lambda *letter: found.append(letter)))
+        asyncio.run(_list(settings, selected, 1, lambda *letter: found.append(letter)))
     if not found:
         print_note(f"There is no dead letter at {plain(place)}.")
         raise typer.Exit(1)
@@ -109,7 +115,7 @@ def redrive(
     an interrupted redrive can be run again: nothing is lost, and nothing sent twice.
     """
     settings = read_settings()
-    choice = Choice(
+    selected = DeadLetterFilter(
         frozenset(reason or ()), time_of(since), time_of(until), frozenset(places or ())
     )
     if not settings.is_transactional:
@@ -126,7 +132,9 @@ def redrive(
     ):  # fmt: skip
         task = progress.add_task("redrive", total=None)
         sent = asyncio.run(
-            _redrive(settings, choice, limit, lambda count: progress.update(task, completed=count))
+            _redrive(
+                settings, selected, limit, lambda count: progress.update(task, completed=count)
+            )
         )
     if as_json:
         print_line(orjson.dumps({"redriven": sent}).decode())
@@ -136,27 +144,30 @@ def redrive(
 
 async def _list(
     settings: Settings,
-    choice: Choice,
+    selected: DeadLetterFilter,
     limit: int | None,
     tell: Callable[[DeadLetterRecord, bool], None],
 ) -> int:
-    gone = await gone_back(settings)
+    state = await redrive_state(settings)
     count = 0
     async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
         async for letters in read_letters(consumer, settings.topic_dead_letter):
-            for letter in filter(choice.fits, letters):
+            for letter in filter(selected.matches, letters):
                 if count == limit:
                     return count
-                tell(letter, is_gone(gone, letter))
+                tell(letter, is_redriven(state, letter))
                 count += 1
     return count
 
 
 async def _redrive(
-    settings: Settings, choice: Choice, limit: int | None, progress: Callable[[int], None]
+    settings: Settings,
+    selected: DeadLetterFilter,
+    limit: int | None,
+    progress: Callable[[int], None],
 ) -> int:
     async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
-        return await send_back(settings, consumer, choice, limit, progress)
+        return await send_back(settings, consumer, selected, limit, progress)
 
 
 def _table() -> Table:
@@ -175,7 +186,7 @@ def _row_of(table: Table) -> Callable[[DeadLetterRecord, bool], None]:
         command = letter.command
         named = f"{command.type} of {command.subject}" if command else "-"
         table.add_row(
-            letter.place,
+            letter.position,
             clock(letter.failed_at) if letter.failed_at else "-",
             Text(plain(letter.reason)),
             Text(plain(letter.origin)),
@@ -187,7 +198,7 @@ def _row_of(table: Table) -> Callable[[DeadLetterRecord, bool], None]:
 
 
 def _print(letter: DeadLetterRecord, went_back: bool) -> None:
-    print_line(f"Dead letter {letter.place}{', sent back' if went_back else ''}")
+    print_line(f"Dead letter {letter.position}{', sent back' if went_back else ''}")
     print_line(f"key: {_shown(letter.key)}")
     for name, value in letter.headers:
         print_line(f"{plain(name)}: {_shown(value)}")
@@ -211,7 +222,7 @@ def _shown(value: bytes | None) -> str:
 def _print_json(letter: DeadLetterRecord, went_back: bool) -> None:
     failed_at = letter.failed_at
     told = {
-        "place": letter.place,
+        "place": letter.position,
         "reason": letter.reason,
         "message": letter.message,
         "origin": letter.origin,
