@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from invoicing.api.auth.tokens import LOCAL_CLIENT, Client
-from invoicing.api.reads.cursors import Place
+from invoicing.api.reads.cursors import PagePosition
 from invoicing.api.reads.database import SEE_SELLER, SELLER_READER_ROLE
-from invoicing.api.reads.filters import COMPARED, OPERATORS, STATUSES, Filters, ListQuery
+from invoicing.api.reads.filters import COMPARED, INVOICE_STATUSES, OPERATORS, Filters, ListQuery
 from invoicing.api.reads.lists import statement_of
 from invoicing.store.history import READER_ROLE
 from invoicing.tools.scratch.databases import Databases
@@ -39,7 +39,7 @@ async def million(databases: Databases) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def plan(
-    million: asyncpg.Connection, client: Client, place: Place | None, **query: Any
+    million: asyncpg.Connection, client: Client, place: PagePosition | None, **query: Any
 ) -> tuple[str, int]:
     """The plan of a page as text, and how many blocks it has looked at."""
     statement, values = statement_of(
@@ -93,7 +93,7 @@ FILTERS: list[dict[str, Any]] = [
     {"metadata": {"campaign": "7"}, "sku_id": "sku_7"},
     {"live_mode": False},
     *({"state": state} for state in STATES),
-    *({"status": status} for status in STATUSES),
+    *({"status": status} for status in INVOICE_STATUSES),
     {"status": "upcoming", "as_of": "2024-01-15T00:00:00Z"},
     {"created_at[gte]": "2026-06-01T00:00:00Z"},
     {"updated_at[lt]": "2024-02-01T00:00:00Z", "sort": ["updated_at.asc"]},
@@ -141,7 +141,7 @@ DEEP: dict[str, Any] = {
 async def test_a_deep_page_costs_no_more_than_the_first(
     million: asyncpg.Connection, column: str, direction: str
 ) -> None:
-    place = Place((DEEP[column],), "inv_5")
+    place = PagePosition((DEEP[column],), "inv_5")
 
     told, blocks = await plan(million, LOCAL_CLIENT, place, sort=[f"{column}.{direction}"])
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from invoicing.api.auth import oauth
-from invoicing.api.docs import service_routes as pages
+from invoicing.api.docs import service_routes
 from invoicing.api.docs.examples import RESPONSES
 from invoicing.api.docs.openapi import describe, operation_id
 from invoicing.api.http.accept import Accepting
@@ -26,7 +26,7 @@ from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_f
 from invoicing.api.http.tracing import Traced
 from invoicing.api.reads import commands, feed, invoices, listing
 from invoicing.api.state import AppState
-from invoicing.api.writes import routes as changes
+from invoicing.api.writes import routes as writes
 from invoicing.runtime.health import HealthProbe
 from invoicing.store.store import is_infrastructure_error
 
@@ -59,17 +59,19 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
         # FastAPI's own would tell exceptions by their texts, which may quote a customer's data.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers={
-            ProblemError: _tell_problem,
-            RequestValidationError: _tell_invalid,
-            HTTPException: _tell_unknown,
-            asyncpg.PostgresError: _tell_failure,
-            asyncpg.InterfaceError: _tell_failure,
-            OSError: _tell_failure,
-            TimeoutError: _tell_failure,
-            Exception: _tell_failure,
+            ProblemError: _handle_problem,
+            RequestValidationError: _handle_validation_error,
+            HTTPException: _handle_http_error,
+            asyncpg.PostgresError: _handle_exception,
+            asyncpg.InterfaceError: _handle_exception,
+            OSError: _handle_exception,
+            TimeoutError: _handle_exception,
+            Exception: _handle_exception,
         },
     )
-    routers = [part.router for part in (listing, invoices, changes, commands, feed, oauth, pages)]
+    routers = [
+        part.router for part in (listing, invoices, writes, commands, feed, oauth, service_routes)
+    ]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]
@@ -103,18 +105,18 @@ def _middlewares(backend: AppState) -> list[Middleware]:
     return [*stack, Middleware(Limits), Middleware(Accepting)]
 
 
-async def _tell_problem(_request: Request, error: Exception) -> Response:
+async def _handle_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
     return error.response()
 
 
-async def _tell_invalid(_request: Request, error: Exception) -> Response:
+async def _handle_validation_error(_request: Request, error: Exception) -> Response:
     """Queries and bodies are read by us, so this is an address that cannot name anything."""
     assert isinstance(error, RequestValidationError)
     return invoice_not_found().response()
 
 
-async def _tell_unknown(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = {"Allow": ", ".join(_methods(request))}
@@ -136,7 +138,7 @@ def _methods(request: Request) -> list[str]:
     )
 
 
-async def _tell_failure(_request: Request, error: Exception) -> Response:
+async def _handle_exception(_request: Request, error: Exception) -> Response:
     if is_infrastructure_error(error):
         return ProblemError(
             ProblemCode.UNAVAILABLE,

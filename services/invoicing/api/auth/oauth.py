@@ -36,7 +36,7 @@ async def issue_token(request: Request, backend: BackendOf) -> Response:
     if form.get("grant_type") != "client_credentials":
         return _error("unsupported_grant_type", "Only client_credentials are taken.")
     client_id, secret = _credentials(request, form)
-    registered = await _authenticated(backend, client_id, secret)
+    registered = await _authenticate_client(backend, client_id, secret)
     if registered is None:
         return _error("invalid_client", "The client is not known, or its secret is wrong.", 401)
     wanted = frozenset(form.get("scope", "").split()) or registered.scopes
@@ -62,7 +62,9 @@ def _token(
     )
 
 
-async def _authenticated(backend: AppState, client_id: str, secret: str) -> RegisteredClient | None:
+async def _authenticate_client(
+    backend: AppState, client_id: str, secret: str
+) -> RegisteredClient | None:
     if len(client_id) > SECRET_CHARACTERS_MAX or len(secret) > SECRET_CHARACTERS_MAX:
         return None
     # Guesses at one client's secret are counted by its name, which no token's client has.

@@ -18,7 +18,7 @@ from invoicing.api.docs import shapes
 from invoicing.api.docs.calls import BODIES, SUCCESS, WITHOUT_BODY, CommandDocument
 from invoicing.api.docs.examples import REQUESTS
 from invoicing.api.http import problems
-from invoicing.api.http.problems import STATUSES, ProblemDocument
+from invoicing.api.http.problems import HTTP_STATUS_BY_CODE, ProblemDocument
 from invoicing.api.reads import answers
 from invoicing.api.reads.feed import STREAM_MEDIA_TYPE
 from invoicing.api.reads.views import InvoiceView
@@ -249,11 +249,13 @@ def _pending() -> Document:
 
 
 def _problem(status: int) -> Document:
-    codes = sorted(str(code) for code, its_status in STATUSES.items() if its_status == status)
+    codes = sorted(
+        str(code) for code, its_status in HTTP_STATUS_BY_CODE.items() if its_status == status
+    )
     content = _content(ProblemDocument)
     content["example"] = {
         "type": f"urn:invoicing:problem:{codes[0]}",
-        "title": next(s.phrase for s in STATUSES.values() if s == status),
+        "title": next(s.phrase for s in HTTP_STATUS_BY_CODE.values() if s == status),
         "status": status,
         "detail": "In words.",
         "code": codes[0],

@@ -40,7 +40,7 @@ class ProblemCode(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-STATUSES: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
+HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
     {
         ProblemCode.MALFORMED_REQUEST: HTTPStatus.BAD_REQUEST,
         ProblemCode.INVALID_QUERY: HTTPStatus.BAD_REQUEST,
@@ -134,7 +134,7 @@ class ProblemError(Exception):
 
     def response(self) -> Response:
         """Its document, with the status that its code has."""
-        status = STATUSES[self.code]
+        status = HTTP_STATUS_BY_CODE[self.code]
         document = {
             "type": f"urn:invoicing:problem:{self.code}",
             "title": status.phrase,

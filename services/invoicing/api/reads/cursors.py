@@ -50,7 +50,7 @@ SORT_COLUMNS: Final = tuple(_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePosition:
     """A row's place in a sort: its values in the order of the sort, then its id.
 
     `offset` counts within the row, where a page ends inside of it.
@@ -61,18 +61,18 @@ class Place:
     offset: int = 0
 
 
-def place_of(row: Record, sort: Sort, offset: int = 0) -> Place:
+def position_of(row: Record, sort: Sort, offset: int = 0) -> PagePosition:
     """The place of a row that holds all that it is sorted by."""
-    return Place(tuple(row[key.column] for key in sort), row["id"], offset)
+    return PagePosition(tuple(row[key.column] for key in sort), row["id"], offset)
 
 
-def write_cursor(place: Place, sort: Sort) -> str:
+def write_cursor(place: PagePosition, sort: Sort) -> str:
     """The place as a cursor."""
     told = [list(map(str, sort)), list(map(_text, place.values)), place.id, place.offset]
     return base64.urlsafe_b64encode(orjson.dumps(told)).rstrip(b"=").decode()
 
 
-def read_cursor(cursor: str, sort: Sort) -> Place:
+def read_cursor(cursor: str, sort: Sort) -> PagePosition:
     """The place that a cursor tells of. Raises `ProblemError`."""
     try:
         told = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
@@ -87,7 +87,7 @@ def read_cursor(cursor: str, sort: Sort) -> Place:
         ]
     except (ValueError, TypeError, binascii.Error, ValidationError):
         raise _invalid("The cursor is not one that this list has given.") from None
-    return Place(tuple(read), id_.replace("\0", ""), offset)
+    return PagePosition(tuple(read), id_.replace("\0", ""), offset)
 
 
 def _invalid(detail: str) -> ProblemError:

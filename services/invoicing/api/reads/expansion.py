@@ -6,14 +6,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from invoicing.api.reads.answers import raw_documents, selected
 from invoicing.api.reads.filters import Shown
-from invoicing.api.reads.queries import Found, histories
+from invoicing.api.reads.queries import InvoiceVersion, histories
 from invoicing.api.reads.views import View
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import available_commands
 
 
 async def shown_views(
-    connection: PoolConnectionProxy, found: Sequence[Found], shown: Shown
+    connection: PoolConnectionProxy, found: Sequence[InvoiceVersion], shown: Shown
 ) -> list[View]:
     """The invoices with what is asked to be shown of them, and beside them."""
     views = [invoice.view for invoice in found]

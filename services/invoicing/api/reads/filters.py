@@ -16,7 +16,7 @@ PAGE_MAX: Final = 100
 PAGE_DEFAULT: Final = 10
 VALUES_MAX: Final = 100
 DEFAULT_SORT: Final[Sort] = (SortKey("created_at", descending=True),)
-STATUSES: Final = (
+INVOICE_STATUSES: Final = (
     "draft", "upcoming", "overdue", "partially_paid", "received", "paid", "overpaid",
     "uncollectible", "void", "cancelled", "reversed", "archived",
 )  # fmt: skip
@@ -88,7 +88,7 @@ class Filters(Query):
     state: (
         Literal["draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed"] | None
     ) = Field(None, description="The stored state.")
-    status: Literal[STATUSES] | None = Field(  # type: ignore[valid-type]
+    status: Literal[INVOICE_STATUSES] | None = Field(  # type: ignore[valid-type]
         None, description="The status on the day of `as_of`."
     )
     as_of: Instant | None = Field(

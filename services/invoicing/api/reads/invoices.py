@@ -22,7 +22,13 @@ from invoicing.api.reads.answers import (
 )
 from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import Shown
-from invoicing.api.reads.queries import HISTORY_PAGE, Found, find_now, find_row, find_then
+from invoicing.api.reads.queries import (
+    HISTORY_PAGE,
+    InvoiceVersion,
+    find_row,
+    get_as_of,
+    get_current,
+)
 from invoicing.api.reads.views import differences, items_of
 from invoicing.api.state import BackendOf
 from invoicing.contracts.types.texts import Instant
@@ -135,8 +141,8 @@ async def get_invoice_difference(
     """What changed from one version to another, field by field."""
     async with backend.database.reading(client) as connection:
         row = await find_row(connection, invoice_id, client)
-        before = await find_then(connection, invoice_id, version=query.before)
-        after = await find_then(connection, invoice_id, version=query.after or row["version"])
+        before = await get_as_of(connection, invoice_id, version=query.before)
+        after = await get_as_of(connection, invoice_id, version=query.after or row["version"])
     changes = list(differences(before.view, after.view))
     return json_response(
         {
@@ -150,10 +156,10 @@ async def get_invoice_difference(
 
 async def _find(
     connection: PoolConnectionProxy, invoice_id: str, client: Client, query: When
-) -> Found:
+) -> InvoiceVersion:
     if query.version is None and query.as_of is None:
-        return await find_now(connection, invoice_id, client)
+        return await get_current(connection, invoice_id, client)
     if query.version is not None and query.as_of is not None:
         raise ProblemError(ProblemCode.INVALID_QUERY, "Give version or as_of, not both.")
     await find_row(connection, invoice_id, client)
-    return await find_then(connection, invoice_id, version=query.version, as_of=query.as_of)
+    return await get_as_of(connection, invoice_id, version=query.version, as_of=query.as_of)

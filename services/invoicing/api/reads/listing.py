@@ -13,11 +13,11 @@ from invoicing.api.auth.tokens import Client
 from invoicing.api.http.query import parameters_of, read_query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
-from invoicing.api.reads.cursors import Place, Sort, place_of, write_cursor
+from invoicing.api.reads.cursors import PagePosition, Sort, position_of, write_cursor
 from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import ItemListQuery, ListQuery
-from invoicing.api.reads.lists import page_from, read_page, starting_place
-from invoicing.api.reads.queries import found_in
+from invoicing.api.reads.lists import page_from, read_page, start_position
+from invoicing.api.reads.queries import version_of_row
 from invoicing.api.reads.views import View, items_of
 from invoicing.api.state import BackendOf
 
@@ -36,9 +36,9 @@ async def list_invoices(
     """A page of invoices, the newest first unless it is sorted otherwise."""
     async with backend.database.reading(client) as connection:
         page = await read_page(connection, client, query)
-        found = [found_in(row, query.today) for row in page.rows]
+        found = [version_of_row(row, query.today) for row in page.rows]
         views = await shown_views(connection, found, query)
-    places = [place_of(row, query.sort_keys) for row in page.rows]
+    places = [position_of(row, query.sort_keys) for row in page.rows]
     return _page(views, places, query.sort_keys, page.has_more, page.has_previous)
 
 
@@ -59,7 +59,7 @@ async def list_items(
 async def _items_page(
     connection: PoolConnectionProxy, client: Client, query: ItemListQuery
 ) -> Response:
-    start, backwards = await starting_place(connection, client, query)
+    start, backwards = await start_position(connection, client, query)
     lines = await _walk(connection, client, query, start, backwards)
     is_cut, lines = len(lines) > query.limit, lines[: query.limit]
     if backwards:
@@ -77,11 +77,11 @@ async def _walk(
     connection: PoolConnectionProxy,
     client: Client,
     query: ItemListQuery,
-    start: Place | None,
+    start: PagePosition | None,
     backwards: bool,
-) -> list[tuple[Place, View]]:
+) -> list[tuple[PagePosition, View]]:
     """One line more than the page holds, or all that there are, beginning beside the start."""
-    lines: list[tuple[Place, View]] = []
+    lines: list[tuple[PagePosition, View]] = []
     at, is_over = start, False
     while not is_over and len(lines) <= query.limit:
         page = await page_from(
@@ -95,21 +95,21 @@ async def _walk(
         )
         for row in reversed(page.rows) if backwards else page.rows:
             lines += _lines(row, query, start, backwards)
-            at = place_of(row, query.sort_keys)
+            at = position_of(row, query.sort_keys)
         is_over = not (page.has_previous if backwards else page.has_more)
     return lines[: query.limit + 1]
 
 
 def _lines(
-    row: Record, query: ItemListQuery, start: Place | None, backwards: bool
-) -> list[tuple[Place, View]]:
+    row: Record, query: ItemListQuery, start: PagePosition | None, backwards: bool
+) -> list[tuple[PagePosition, View]]:
     """A row's lines in the walk's direction; of the row that it starts in, those beyond.
 
     A line's offset is its place among all lines of its invoice, whatever is asked for: a cursor
     means the same beside any filter.
     """
-    items = items_of(found_in(row, query.today).view)
-    places = [place_of(row, query.sort_keys, offset) for offset in range(len(items))]
+    items = items_of(version_of_row(row, query.today).view)
+    places = [position_of(row, query.sort_keys, offset) for offset in range(len(items))]
     lines = list(zip(places, items, strict=True))
     if start is not None and row["id"] == start.id:
         lines = lines[: start.offset] if backwards else lines[start.offset + 1 :]
@@ -120,7 +120,7 @@ def _lines(
 
 def _page(
     data: Sequence[View],
-    places: Sequence[Place],
+    places: Sequence[PagePosition],
     sort: Sort,
     has_more: bool,
     has_previous: bool,

@@ -14,7 +14,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.reads.cursors import OFFSET_MAX, Place, Sort, SortKey, place_of, read_cursor
+from invoicing.api.reads.cursors import (
+    OFFSET_MAX,
+    PagePosition,
+    Sort,
+    SortKey,
+    position_of,
+    read_cursor,
+)
 from invoicing.api.reads.filters import COMPARED, OPERATORS, AnyListQuery
 from invoicing.domain.list_index import label, metadata_label
 from invoicing.domain.status import (
@@ -34,7 +41,7 @@ ORDER BY {order}
 LIMIT {limit}
 """
 
-FIND_PLACE: Final = """
+FIND_SORT_VALUES: Final = """
 SELECT id, created_at, updated_at, document_date, due_date, total, amount_due
 FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
 """
@@ -72,7 +79,7 @@ class Page:
 
 async def read_page(connection: PoolConnectionProxy, client: Client, query: AnyListQuery) -> Page:
     """The page of invoices that is asked for. Raises `ProblemError` where its cursor is no good."""
-    place, backwards = await starting_place(connection, client, query)
+    place, backwards = await start_position(connection, client, query)
     return await page_from(connection, client, query, place, backwards=backwards, limit=query.limit)
 
 
@@ -80,7 +87,7 @@ async def page_from(
     connection: PoolConnectionProxy,
     client: Client,
     query: AnyListQuery,
-    place: Place | None,
+    place: PagePosition | None,
     *,
     backwards: bool,
     limit: int,
@@ -101,7 +108,7 @@ async def page_from(
 def statement_of(
     query: AnyListQuery,
     client: Client,
-    place: Place | None,
+    place: PagePosition | None,
     backwards: bool,
     limit: int,
     inclusive: bool = False,
@@ -118,9 +125,9 @@ def statement_of(
     return statement, conditions.values
 
 
-async def starting_place(
+async def start_position(
     connection: PoolConnectionProxy, client: Client, query: AnyListQuery
-) -> tuple[Place | None, bool]:
+) -> tuple[PagePosition | None, bool]:
     """Where the page begins, and whether it goes back from there. Raises `ProblemError`."""
     given = {
         name: value
@@ -135,10 +142,10 @@ async def starting_place(
         backwards = name in ("before", "ending_before")
         if name in ("after", "before"):
             return read_cursor(value, query.sort_keys), backwards
-        row = await connection.fetchrow(FIND_PLACE, value, client.seller_id)
+        row = await connection.fetchrow(FIND_SORT_VALUES, value, client.seller_id)
         if row is None:
             raise ProblemError(ProblemCode.INVALID_CURSOR, f"{name} names no invoice of the list.")
-        return place_of(row, query.sort_keys, 0 if backwards else OFFSET_MAX), backwards
+        return position_of(row, query.sort_keys, 0 if backwards else OFFSET_MAX), backwards
     return None, False
 
 
@@ -204,7 +211,7 @@ def _add_comparisons(conditions: _Conditions, query: AnyListQuery) -> None:
 
 
 def _add_keyset(
-    conditions: _Conditions, sort: Sort, place: Place, backwards: bool, inclusive: bool
+    conditions: _Conditions, sort: Sort, place: PagePosition, backwards: bool, inclusive: bool
 ) -> None:
     """What lies beyond the place. Of one direction, it is one comparison that an index can do."""
     keys = _keys(sort)

@@ -31,7 +31,7 @@ SELECT invoice_id, data FROM events WHERE invoice_id = ANY($1::text[]) ORDER BY 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InvoiceVersion:
     """An invoice as it is, or as it was."""
 
     version: int
@@ -52,21 +52,23 @@ async def find_row(connection: PoolConnectionProxy, invoice_id: str, client: Cli
     return row
 
 
-async def find_now(connection: PoolConnectionProxy, invoice_id: str, client: Client) -> Found:
+async def get_current(
+    connection: PoolConnectionProxy, invoice_id: str, client: Client
+) -> InvoiceVersion:
     """The invoice as it is now. Raises `ProblemError` where there is none, or none any more."""
     row = await find_row(connection, invoice_id, client)
     if row["state"] == "deleted":
         raise invoice_not_found()
-    return found_in(row, today())
+    return version_of_row(row, today())
 
 
-async def find_then(
+async def get_as_of(
     connection: PoolConnectionProxy,
     invoice_id: str,
     *,
     version: int | None = None,
     as_of: datetime | None = None,
-) -> Found:
+) -> InvoiceVersion:
     """The invoice after `version` events, or at a time. Raises `ProblemError` where it was not."""
     events = await events_of(connection, invoice_id, version=version, as_of=as_of)
     if not events or (version is not None and events[-1].version < version):
@@ -75,12 +77,12 @@ async def find_then(
         )
     invoice = replay(events)[-1]
     on = as_of.date() if as_of else today()
-    return Found(invoice.version, invoice.model_dump_json(), status(invoice, on))
+    return InvoiceVersion(invoice.version, invoice.model_dump_json(), status(invoice, on))
 
 
-def found_in(row: Record, on: date) -> Found:
+def version_of_row(row: Record, on: date) -> InvoiceVersion:
     """The invoice of a row, on a day."""
-    return Found(row["version"], row["snapshot"], _status(row, on))
+    return InvoiceVersion(row["version"], row["snapshot"], _status(row, on))
 
 
 def _status(row: Record, on: date) -> str:

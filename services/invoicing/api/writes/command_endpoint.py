@@ -15,7 +15,7 @@ from invoicing.api.auth.access import Writer
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.answers import invoice_response, json_response
-from invoicing.api.reads.queries import find_row, find_then, found_in, today
+from invoicing.api.reads.queries import find_row, get_as_of, today, version_of_row
 from invoicing.api.state import AppState, BackendOf
 from invoicing.api.writes.gateway import KafkaUnavailableError, Reply
 from invoicing.api.writes.preferences import expected_version, wait_seconds
@@ -36,7 +36,7 @@ _JSON_TYPES: Final = ("application/json", "application/cloudevents+json")
 
 
 @dataclass(frozen=True)
-class Desk:
+class CommandEndpoint:
     """Takes one request's command, and gives the response."""
 
     request: Request
@@ -63,30 +63,30 @@ class Desk:
         invoice_id = chosen if chosen is not None else _new_invoice_id(self.client, command_id)
         if not self.client.sees_all:
             data.setdefault("seller_id", self.client.seller_id)
-        return await self._perform("CreateInvoice", invoice_id, data, command_id, status=201)
+        return await self._execute("CreateInvoice", invoice_id, data, command_id, status=201)
 
-    async def carry_out(
+    async def execute(
         self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
     ) -> Response:
         """Give the command that the body is the data of, with what the address adds to it."""
         data = {**await self.data(), **(given or {})}
-        return await self._perform(command_type, invoice_id, data, self._command_id(), status=200)
+        return await self._execute(command_type, invoice_id, data, self._command_id(), status=200)
 
-    async def remove(
+    async def execute_without_body(
         self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
     ) -> Response:
         """The same without a body, on either side."""
         data = dict(given or {})
-        return await self._perform(command_type, invoice_id, data, self._command_id(), status=204)
+        return await self._execute(command_type, invoice_id, data, self._command_id(), status=204)
 
-    async def relay(self) -> Response:
+    async def execute_envelope(self) -> Response:
         """Give the command that the body is, envelope and all."""
-        value = _encoded(self._completed(await self.data()))
+        value = _encoded(self._with_defaults(await self.data()))
         headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
         answer = await self._ask(value, headers)
         return answer if isinstance(answer, Response) else json_response(answer)
 
-    def _completed(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_defaults(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
         """What the envelope lacks, the headers and the token say. Raises `ProblemError`."""
         told: list[tuple[str, str, object]] = [
             ("Idempotency-Key", "id", self._idempotency_key()),
@@ -103,7 +103,7 @@ class Desk:
         completed.setdefault("source", self.client.id)
         return completed
 
-    async def _perform(
+    async def _execute(
         self,
         command_type: str,
         invoice_id: str,
@@ -149,9 +149,9 @@ class Desk:
         try:
             answer = await self.backend.gateway.ask(command, value, wait)
         except KafkaUnavailableError:
-            raise _not_handed_over(command) from None
+            raise _unconfirmed(command) from None
         if answer is None:
-            return _still_to_come(command)
+            return _pending(command)
         if isinstance(answer, Rejection):
             raise _refused(answer.code, answer.message, command)
         if answer["type"] == replies.REJECTED:
@@ -181,9 +181,9 @@ class Desk:
         async with self.backend.database.reading(self.client) as connection:
             row = await find_row(connection, invoice_id, self.client)
             if row["version"] == version:
-                found = found_in(row, today())
+                found = version_of_row(row, today())
             else:
-                found = await find_then(connection, invoice_id, version=version)
+                found = await get_as_of(connection, invoice_id, version=version)
         location = {"Location": f"/v1/invoices/{invoice_id}"} if status == 201 else {}
         return invoice_response(found.view, found.version, status, location)
 
@@ -204,11 +204,11 @@ class Desk:
         return [("traceparent", traceparent.encode())] if traceparent else []
 
 
-async def _desk(request: Request, client: Writer, backend: BackendOf) -> Desk:
-    return Desk(request, client, backend)
+async def _endpoint(request: Request, client: Writer, backend: BackendOf) -> CommandEndpoint:
+    return CommandEndpoint(request, client, backend)
 
 
-DeskOf = Annotated[Desk, Depends(_desk)]
+CommandEndpointOf = Annotated[CommandEndpoint, Depends(_endpoint)]
 
 
 async def _json_body(request: Request) -> bytes:
@@ -255,12 +255,12 @@ def _address(command: CommandEnvelope) -> str:
     return f"/v1/commands/{quote(command.id, safe='')}?source={source}"
 
 
-def _still_to_come(command: CommandEnvelope) -> Response:
+def _pending(command: CommandEnvelope) -> Response:
     headers = {"Location": _address(command), "Retry-After": str(RETRY_AFTER_SECONDS)}
     return json_response({"status": "pending", **_identity(command)}, 202, headers)
 
 
-def _not_handed_over(command: CommandEnvelope) -> ProblemError:
+def _unconfirmed(command: CommandEnvelope) -> ProblemError:
     return ProblemError(
         ProblemCode.UNAVAILABLE,
         "Kafka does not take the command right now. It may be taken still; ask again with the same"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.invoices import InvoiceId
-from invoicing.api.writes.command_endpoint import DeskOf
+from invoicing.api.writes.command_endpoint import CommandEndpointOf
 
 router = APIRouter(route_class=DirectRoute, tags=["Changes"])
 
@@ -38,54 +38,58 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 @router.post("/v1/invoices")
-async def create_invoice(desk: DeskOf) -> Response:
+async def create_invoice(endpoint: CommandEndpointOf) -> Response:
     """Make an invoice, and open it unless it is to stay a draft."""
-    return await desk.create()
+    return await endpoint.create()
 
 
 @router.patch("/v1/invoices/{invoice_id}")
-async def update_invoice(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+async def update_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """Set the fields that are given and leave the others; once open, only texts."""
-    return await desk.carry_out("UpdateInvoice", invoice_id)
+    return await endpoint.execute("UpdateInvoice", invoice_id)
 
 
 @router.post("/v1/invoices/{invoice_id}")
-async def update_invoice_by_post(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+async def update_invoice_by_post(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """The same as PATCH."""
-    return await desk.carry_out("UpdateInvoice", invoice_id)
+    return await endpoint.execute("UpdateInvoice", invoice_id)
 
 
 @router.delete("/v1/invoices/{invoice_id}")
-async def delete_invoice(invoice_id: InvoiceId, desk: DeskOf) -> Response:
+async def delete_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """Remove a draft that never had a number."""
-    return await desk.remove("DeleteInvoice", invoice_id)
+    return await endpoint.execute_without_body("DeleteInvoice", invoice_id)
 
 
 @router.post("/v1/invoices/{invoice_id}/sources/{source_id}")
-async def attach_source(invoice_id: InvoiceId, source_id: SourceId, desk: DeskOf) -> Response:
+async def attach_source(
+    invoice_id: InvoiceId, source_id: SourceId, endpoint: CommandEndpointOf
+) -> Response:
     """Attach a means of payment."""
-    return await desk.carry_out("AttachSource", invoice_id, {"source_id": source_id})
+    return await endpoint.execute("AttachSource", invoice_id, {"source_id": source_id})
 
 
 @router.delete("/v1/invoices/{invoice_id}/sources/{source_id}")
-async def detach_source(invoice_id: InvoiceId, source_id: SourceId, desk: DeskOf) -> Response:
+async def detach_source(
+    invoice_id: InvoiceId, source_id: SourceId, endpoint: CommandEndpointOf
+) -> Response:
     """Detach a means of payment."""
-    return await desk.remove("DetachSource", invoice_id, {"source_id": source_id})
+    return await endpoint.execute_without_body("DetachSource", invoice_id, {"source_id": source_id})
 
 
 @router.post("/v1/commands")
-async def give_command(desk: DeskOf) -> Response:
+async def give_command(endpoint: CommandEndpointOf) -> Response:
     """Give any command as a CloudEvent; gives its answer.
 
     What the envelope lacks, the request says: `id` the Idempotency-Key, `expectedversion` If-Match,
     `source` your client id. A header that says something else than the envelope is refused.
     """
-    return await desk.relay()
+    return await endpoint.execute_envelope()
 
 
 def _add_action(name: str, command_type: str) -> None:
-    async def act(invoice_id: InvoiceId, desk: DeskOf) -> Response:
-        return await desk.carry_out(command_type, invoice_id)
+    async def act(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
+        return await endpoint.execute(command_type, invoice_id)
 
     operation = command_type[0].lower() + command_type[1:]
     router.add_api_route(

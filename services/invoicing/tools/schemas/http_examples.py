@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from invoicing.api.docs.examples import REQUESTS
-from invoicing.api.reads.cursors import Place, write_cursor
+from invoicing.api.reads.cursors import PagePosition, write_cursor
 from invoicing.api.reads.feed import Position
 from invoicing.api.reads.filters import DEFAULT_SORT
 from invoicing.api.reads.views import View, differences, items_of, view_of
@@ -47,7 +47,7 @@ def made() -> Mapping[str, Any]:
 
 def _page(data: Sequence[View], invoice: View) -> dict[str, Any]:
     """A page that has all there is, of one invoice or its lines."""
-    cursor = write_cursor(Place((BEGIN,), invoice["invoice_id"]), DEFAULT_SORT)
+    cursor = write_cursor(PagePosition((BEGIN,), invoice["invoice_id"]), DEFAULT_SORT)
     return {
         "data": data,
         "has_more": False,

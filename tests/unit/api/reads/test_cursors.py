@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.api.http.problems import ProblemError
-from invoicing.api.reads.cursors import SORT_COLUMNS, Place, SortKey, read_cursor, write_cursor
+from invoicing.api.reads.cursors import (
+    SORT_COLUMNS,
+    PagePosition,
+    SortKey,
+    read_cursor,
+    write_cursor,
+)
 
 INSTANTS = st.datetimes(
     min_value=datetime(1900, 1, 1),  # noqa: DTZ001 (hypothesis adds the zone)
@@ -29,11 +35,11 @@ VALUES = {
 
 
 @st.composite
-def places(draw: st.DrawFn) -> tuple[list[SortKey], Place]:
+def places(draw: st.DrawFn) -> tuple[list[SortKey], PagePosition]:
     columns = draw(st.lists(st.sampled_from(SORT_COLUMNS), min_size=1, max_size=6, unique=True))
     sort = [SortKey(column, draw(st.booleans())) for column in columns]
     values = tuple(draw(VALUES[column]) for column in columns)
-    return sort, Place(values, draw(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)))
+    return sort, PagePosition(values, draw(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)))
 
 
 @given(places())
