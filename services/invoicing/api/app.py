@@ -38,10 +38,10 @@ _REQUEST_HEADERS: Final = (
 _RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
 
 
-def create_app(backend: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
-    """The application on this backend."""
-    app = bare_app(_middlewares(backend))
-    app.state.backend = backend
+def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
+    """The application on this state."""
+    app = bare_app(_middlewares(state))
+    app.state.app_state = state
     app.state.probes = probes
     return app
 
@@ -86,10 +86,10 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
     return app
 
 
-def _middlewares(backend: AppState) -> list[Middleware]:
+def _middlewares(state: AppState) -> list[Middleware]:
     """From the outside inwards."""
     stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
-    origins = [origin.strip() for origin in backend.settings.http_cors_origins.split(",")]
+    origins = [origin.strip() for origin in state.settings.http_cors_origins.split(",")]
     if any(origins):
         stack.append(
             Middleware(
@@ -100,7 +100,7 @@ def _middlewares(backend: AppState) -> list[Middleware]:
                 expose_headers=_RESPONSE_HEADERS,
             )
         )
-    if backend.tokens is None:
+    if state.tokens is None:
         stack.append(Middleware(LoopbackHosts))
     return [*stack, Middleware(Limits), Middleware(Accepting)]
 

@@ -85,12 +85,12 @@ async def _serve(
         gateway = await patiently(
             Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
         )
-        backend = _backend(settings, database, gateway, tokens)
-        app = create_app(backend, probes)
+        state = _app_state(settings, database, gateway, tokens)
+        app = create_app(state, probes)
         port = await stack.enter_async_context(
             serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
         )
-        stack.callback(backend.streams.closing.set)
+        stack.callback(state.streams.closing.set)
         stack.callback(gateway.closing.set)
         log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
         await asyncio.Event().wait()
@@ -100,7 +100,7 @@ async def _open_gateway(stack: AsyncExitStack, settings: Settings, database: Dat
     return await stack.enter_async_context(open_gateway(settings, database.everything))
 
 
-def _backend(
+def _app_state(
     settings: Settings, database: Database, gateway: Gateway, tokens: Tokens | None
 ) -> AppState:
     return AppState(

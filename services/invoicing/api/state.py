@@ -30,9 +30,9 @@ class AppState:
 
 
 # Here and elsewhere async without need: FastAPI sends what is not to a thread, which costs more.
-async def _backend_of(request: Request) -> AppState:
-    backend: AppState = request.app.state.backend
-    return backend
+async def _state_of(request: Request) -> AppState:
+    state: AppState = request.app.state.app_state
+    return state
 
 
-BackendOf = Annotated[AppState, Depends(_backend_of)]
+AppStateOf = Annotated[AppState, Depends(_state_of)]

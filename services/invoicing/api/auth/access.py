@@ -10,7 +10,7 @@ from invoicing.api.auth.clients import READ, SCOPES, WRITE
 from invoicing.api.auth.keys import KeysUnavailableError
 from invoicing.api.auth.tokens import LOCAL_CLIENT, Client, InvalidTokenError
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.state import AppState, BackendOf
+from invoicing.api.state import AppState, AppStateOf
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)
 
@@ -27,10 +27,10 @@ _BEARER: Final = OAuth2(
 async def _client_of(
     scopes: SecurityScopes,
     request: Request,
-    backend: BackendOf,
+    state: AppStateOf,
     _authorization: Annotated[str | None, Depends(_BEARER)],
 ) -> Client:
-    client = await _authenticated(request, backend)
+    client = await _authenticated(request, state)
     missing = set(scopes.scopes) - client.scopes
     if missing:
         raise _challenge(
@@ -38,7 +38,7 @@ async def _client_of(
             f"The token lacks the scope {' '.join(sorted(missing))}.",
             f'error="insufficient_scope", scope="{scopes.scope_str}"',
         )
-    wait_seconds = backend.rates.take(client.id)
+    wait_seconds = state.rates.take(client.id)
     if wait_seconds:
         raise too_many_requests(wait_seconds)
     return client
@@ -57,14 +57,14 @@ def too_many_requests(wait_seconds: float) -> ProblemError:
     )
 
 
-async def _authenticated(request: Request, backend: AppState) -> Client:
-    if backend.tokens is None:
+async def _authenticated(request: Request, state: AppState) -> Client:
+    if state.tokens is None:
         return LOCAL_CLIENT
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _challenge(ProblemCode.INVALID_TOKEN, "A bearer token is needed.", "")
     try:
-        return await backend.tokens.verify(token.strip())
+        return await state.tokens.verify(token.strip())
     except InvalidTokenError as error:
         raise _challenge(ProblemCode.INVALID_TOKEN, str(error), 'error="invalid_token"') from None
     except KeysUnavailableError:

@@ -16,7 +16,7 @@ from invoicing.api.auth.tokens import Client, issue
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
-from invoicing.api.state import AppState, BackendOf
+from invoicing.api.state import AppState, AppStateOf
 
 FIELDS_MAX: Final = 20
 SECRET_CHARACTERS_MAX: Final = 256
@@ -28,32 +28,32 @@ _checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
 
 @router.post(TOKEN_PATH)
-async def issue_token(request: Request, backend: BackendOf) -> Response:
+async def issue_token(request: Request, state: AppStateOf) -> Response:
     """A token for a client's id and secret, given as Basic credentials or as form fields."""
-    if backend.signing_key is None:
+    if state.signing_key is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "Tokens are not issued here.")
     form = await _form(request)
     if form.get("grant_type") != "client_credentials":
         return _error("unsupported_grant_type", "Only client_credentials are taken.")
     client_id, secret = _credentials(request, form)
-    registered = await _authenticate_client(backend, client_id, secret)
+    registered = await _authenticate_client(state, client_id, secret)
     if registered is None:
         return _error("invalid_client", "The client is not known, or its secret is wrong.", 401)
     wanted = frozenset(form.get("scope", "").split()) or registered.scopes
     if not wanted <= registered.scopes:
         return _error("invalid_scope", "The client may not have this scope.")
-    return _token(backend, client_id, registered, wanted)
+    return _token(state, client_id, registered, wanted)
 
 
 def _token(
-    backend: AppState, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
+    state: AppState, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
 ) -> Response:
-    assert backend.signing_key is not None
-    lifetime_seconds = backend.settings.token_lifetime_seconds
+    assert state.signing_key is not None
+    lifetime_seconds = state.settings.token_lifetime_seconds
     client = Client(client_id, registered.seller_id, scopes, expires_at=None)
     return json_response(
         {
-            "access_token": issue(backend.signing_key, backend.settings, client, lifetime_seconds),
+            "access_token": issue(state.signing_key, state.settings, client, lifetime_seconds),
             "token_type": "Bearer",
             "expires_in": lifetime_seconds,
             "scope": " ".join(sorted(scopes)),
@@ -63,16 +63,16 @@ def _token(
 
 
 async def _authenticate_client(
-    backend: AppState, client_id: str, secret: str
+    state: AppState, client_id: str, secret: str
 ) -> RegisteredClient | None:
     if len(client_id) > SECRET_CHARACTERS_MAX or len(secret) > SECRET_CHARACTERS_MAX:
         return None
     # Guesses at one client's secret are counted by its name, which no token's client has.
-    wait_seconds = backend.rates.take(f"\n{client_id}")
+    wait_seconds = state.rates.take(f"\n{client_id}")
     if wait_seconds:
         raise too_many_requests(wait_seconds)
     async with _checking:
-        return await asyncio.to_thread(authenticate, backend.clients, client_id, secret)
+        return await asyncio.to_thread(authenticate, state.clients, client_id, secret)
 
 
 async def _form(request: Request) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query, parameters_of, read_query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import MEDIA_TYPE
-from invoicing.api.state import BackendOf
+from invoicing.api.state import AppStateOf
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX
 
 FIND_ANSWER: Final = """
@@ -42,11 +42,11 @@ class BySource(Query):
 async def get_command(
     command_id: CommandId,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[BySource, Depends(read_query(BySource))],
 ) -> Response:
     """A command's answer, byte for byte as on Kafka."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         answer = await connection.fetchval(
             FIND_ANSWER, query.source or client.id, command_id.replace("\0", "")
         )

@@ -21,7 +21,7 @@ from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response, raw_documents
 from invoicing.api.reads.database import Database
 from invoicing.api.reads.streams import Streams
-from invoicing.api.state import BackendOf
+from invoicing.api.state import AppStateOf
 from invoicing.contracts.events import EVENTS
 from invoicing.runtime.retry import wait_with_timeout
 
@@ -102,7 +102,7 @@ class FeedPage:
 async def get_events(
     request: Request,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[FeedQuery, Depends(read_query(FeedQuery))],
 ) -> Response:
     """A page of the feed; or, with `Accept: text/event-stream`, all of it from there on.
@@ -113,9 +113,9 @@ async def get_events(
     """
     if STREAM_MEDIA_TYPE in request.headers.get("accept", ""):
         after = _position(request.headers.get("last-event-id") or query.after)
-        lines = _lines(backend.database, backend.streams, client, query, after)
-        return _Stream(lines, backend.streams, client)
-    page = await _read(backend.database, client, query, _position(query.after))
+        lines = _lines(state.database, state.streams, client, query, after)
+        return _Stream(lines, state.streams, client)
+    page = await _read(state.database, client, query, _position(query.after))
     return json_response(
         {
             "data": raw_documents(row["data"] for row in page.rows),

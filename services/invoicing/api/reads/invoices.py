@@ -30,7 +30,7 @@ from invoicing.api.reads.queries import (
     get_current,
 )
 from invoicing.api.reads.views import differences, items_of
-from invoicing.api.state import BackendOf
+from invoicing.api.state import AppStateOf
 from invoicing.contracts.types.texts import Instant
 
 VERSION_MAX: Final = 2**31 - 1
@@ -81,11 +81,11 @@ async def get_invoice(
     invoice_id: InvoiceId,
     request: Request,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[ShownWhen, Depends(read_query(ShownWhen))],
 ) -> Response:
     """One invoice, as it is or as it was."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         found = await _find(connection, invoice_id, client, query)
         if is_known(request, found.version):
             return not_modified(found.version)
@@ -97,11 +97,11 @@ async def get_invoice(
 async def get_invoice_items(
     invoice_id: InvoiceId,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[When, Depends(read_query(When))],
 ) -> Response:
     """The lines of an invoice, as they are or as they were."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         found = await _find(connection, invoice_id, client, query)
     return json_response(
         {"data": items_of(found.view)}, headers={"ETag": entity_tag(found.version)}
@@ -114,11 +114,11 @@ async def get_invoice_items(
 async def get_invoice_events(
     invoice_id: InvoiceId,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[HistoryQuery, Depends(read_query(HistoryQuery))],
 ) -> Response:
     """The history of an invoice, byte for byte as on Kafka; a deleted one has its history still."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         await find_row(connection, invoice_id, client)
         rows = await connection.fetch(HISTORY_PAGE, invoice_id, query.after, query.limit + 1)
     shown = rows[: query.limit]
@@ -135,11 +135,11 @@ async def get_invoice_events(
 async def get_invoice_difference(
     invoice_id: InvoiceId,
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[Between, Depends(read_query(Between))],
 ) -> Response:
     """What changed from one version to another, field by field."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         row = await find_row(connection, invoice_id, client)
         before = await get_as_of(connection, invoice_id, version=query.before)
         after = await get_as_of(connection, invoice_id, version=query.after or row["version"])

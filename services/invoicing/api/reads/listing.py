@@ -19,7 +19,7 @@ from invoicing.api.reads.filters import ItemListQuery, ListQuery
 from invoicing.api.reads.lists import page_from, read_page, start_position
 from invoicing.api.reads.queries import version_of_row
 from invoicing.api.reads.views import View, items_of
-from invoicing.api.state import BackendOf
+from invoicing.api.state import AppStateOf
 
 INVOICES_AT_ONCE: Final = 10
 """How many invoices are read at once for their lines; one may have a thousand."""
@@ -30,11 +30,11 @@ router = APIRouter(route_class=DirectRoute, tags=["Lists"])
 @router.get("/v1/invoices", openapi_extra={"parameters": parameters_of(ListQuery)})
 async def list_invoices(
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[ListQuery, Depends(read_query(ListQuery))],
 ) -> Response:
     """A page of invoices, the newest first unless it is sorted otherwise."""
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         page = await read_page(connection, client, query)
         found = [version_of_row(row, query.today) for row in page.rows]
         views = await shown_views(connection, found, query)
@@ -45,14 +45,14 @@ async def list_invoices(
 @router.get("/v1/items", openapi_extra={"parameters": parameters_of(ItemListQuery)})
 async def list_items(
     client: Reader,
-    backend: BackendOf,
+    state: AppStateOf,
     query: Annotated[ItemListQuery, Depends(read_query(ItemListQuery))],
 ) -> Response:
     """A page of the lines of all invoices that the filters choose, in the invoices' order.
 
     With `sku_id`, of their lines only those of this article.
     """
-    async with backend.database.reading(client) as connection:
+    async with state.database.reading(client) as connection:
         return await _items_page(connection, client, query)
 
 

@@ -16,7 +16,7 @@ from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.answers import invoice_response, json_response
 from invoicing.api.reads.queries import find_row, get_as_of, today, version_of_row
-from invoicing.api.state import AppState, BackendOf
+from invoicing.api.state import AppState, AppStateOf
 from invoicing.api.writes.gateway import KafkaUnavailableError, Reply
 from invoicing.api.writes.preferences import expected_version, wait_seconds
 from invoicing.contracts import replies
@@ -41,7 +41,7 @@ class CommandEndpoint:
 
     request: Request
     client: Client
-    backend: AppState
+    state: AppState
 
     async def data(self) -> dict[str, Any]:
         """The request's body, as the data of a command. Raises `ProblemError`."""
@@ -147,7 +147,7 @@ class CommandEndpoint:
         await self._check_fence(command)
         wait = wait_seconds(self.request)
         try:
-            answer = await self.backend.gateway.ask(command, value, wait)
+            answer = await self.state.gateway.ask(command, value, wait)
         except KafkaUnavailableError:
             raise _unconfirmed(command) from None
         if answer is None:
@@ -168,7 +168,7 @@ class CommandEndpoint:
                 ProblemCode.FORBIDDEN_SOURCE, "The source of your commands is your client id."
             )
         if command.type != "CreateInvoice":
-            async with self.backend.database.reading(client) as connection:
+            async with self.state.database.reading(client) as connection:
                 await find_row(connection, command.subject, client)
         elif _seller_of(command) != client.seller_id:
             raise ProblemError(
@@ -178,7 +178,7 @@ class CommandEndpoint:
     async def _invoice(self, answer: Reply, status: int) -> Response:
         """The invoice as the command left it, so that a repeat is told the same."""
         invoice_id, version = answer["data"]["invoice_id"], answer["data"]["version"]
-        async with self.backend.database.reading(self.client) as connection:
+        async with self.state.database.reading(self.client) as connection:
             row = await find_row(connection, invoice_id, self.client)
             if row["version"] == version:
                 found = version_of_row(row, today())
@@ -204,8 +204,8 @@ class CommandEndpoint:
         return [("traceparent", traceparent.encode())] if traceparent else []
 
 
-async def _endpoint(request: Request, client: Writer, backend: BackendOf) -> CommandEndpoint:
-    return CommandEndpoint(request, client, backend)
+async def _endpoint(request: Request, client: Writer, state: AppStateOf) -> CommandEndpoint:
+    return CommandEndpoint(request, client, state)
 
 
 CommandEndpointOf = Annotated[CommandEndpoint, Depends(_endpoint)]
