@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from invoicing.api.app import bare_app
-from invoicing.api.docs.shapes import InvoicePage
 from invoicing.api.http.problems import ProblemCode
+from invoicing.api.reads.listing import InvoicePage
 from invoicing.api.reads.views import InvoiceView
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.events import EVENTS

@@ -8,13 +8,14 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import TOKEN_PATH, too_many_requests
 from invoicing.api.auth.clients import RegisteredClient, authenticate
 from invoicing.api.auth.tokens import Client, issue
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.http.routing import DirectRoute
+from invoicing.api.http.routing import DirectRoute, takes
 from invoicing.api.reads.answers import json_response
 from invoicing.api.state import AppState, AppStateOf
 
@@ -27,7 +28,37 @@ router = APIRouter(route_class=DirectRoute, tags=["Access"])
 _checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
 
-@router.post(TOKEN_PATH)
+class TokenRequest(BaseModel):
+    """Client credentials (RFC 6749, section 4.4)."""
+
+    grant_type: str = Field(description="client_credentials.", examples=["client_credentials"])
+    client_id: str | None = Field(None, description="The client, unless given as Basic.")
+    client_secret: str | None = Field(None, description="Its secret, unless given as Basic.")
+    scope: str | None = Field(None, description="By default all that the client may have.")
+
+
+class Token(BaseModel):
+    """A bearer token."""
+
+    access_token: str = Field(description="The token.")
+    token_type: str = Field(description="Always Bearer.", examples=["Bearer"])
+    expires_in: int = Field(description="How many seconds it is good for.", examples=[3600])
+    scope: str = Field(description="What it is good for.", examples=["invoices:read"])
+
+
+class TokenError(BaseModel):
+    """Why there is no token (RFC 6749, section 5.2)."""
+
+    error: str = Field(description="Why, for programs.", examples=["invalid_client"])
+    error_description: str = Field(description="Why, for people.")
+
+
+@router.post(
+    TOKEN_PATH,
+    response_model=Token,
+    responses={400: {"model": TokenError}, 401: {"model": TokenError}},
+)
+@takes(TokenRequest, "application/x-www-form-urlencoded", required=True)
 async def issue_token(request: Request, state: AppStateOf) -> Response:
     """A token for a client's id and secret, given as Basic credentials or as form fields."""
     if state.signing_key is None:

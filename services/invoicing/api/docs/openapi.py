@@ -5,7 +5,7 @@ https://spec.openapis.org/oas/v3.1.0
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -13,16 +13,17 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from invoicing.api.auth.access import TOKEN_PATH
-from invoicing.api.docs import shapes
-from invoicing.api.docs.calls import BODIES, SUCCESS, WITHOUT_BODY, CommandDocument
 from invoicing.api.docs.examples import REQUESTS
 from invoicing.api.http import problems
 from invoicing.api.http.problems import HTTP_STATUS_BY_CODE, ProblemDocument
+from invoicing.api.http.query import parameters_of
+from invoicing.api.http.routing import RequestBody, body_of, header
 from invoicing.api.reads import answers
-from invoicing.api.reads.feed import STREAM_MEDIA_TYPE
+from invoicing.api.reads.answers import ETAG_HEADER
+from invoicing.api.reads.cloud_events import AnswerDocument
 from invoicing.api.reads.views import InvoiceView
-from invoicing.contracts.commands import COMMANDS
+from invoicing.api.writes.requests import Pending
+from invoicing.contracts.commands import CommandData, UpdateInvoice
 from invoicing.contracts.types.money import EXPONENTS
 
 Document = dict[str, Any]
@@ -41,10 +42,6 @@ _READ_ERRORS: Final = (400, 401, 403, 404, 406, 413, 414, 429, 431, 500, 503)
 _WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
 _OPEN_ERRORS: Final = (400, 404, 406, 408, 413, 414, 429, 431, 500, 503)
 
-_ETAG: Final = {
-    "description": "The invoice's version, in quotes.",
-    "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
-}
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait before asking again.",
     "schema": {"type": "integer", "minimum": 0},
@@ -67,7 +64,7 @@ class _WithoutTitles(GenerateJsonSchema):
 def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
     """The document of the application's calls; the same for the same models and examples.
 
-    `examples` of answers are by the name of their model.
+    `examples` of responses are by the name of their model.
     """
     document = get_openapi(
         title="Invoicing",
@@ -77,17 +74,22 @@ def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
         routes=app.routes,
         separate_input_output_schemas=True,
     )
-    schemas = _schemas()
-    for address, calls in document["paths"].items():
-        for method, operation in calls.items():
-            _complete(operation, address, method)
+    routes: list[APIRoute] = [route for route in app.state.routes if route.include_in_schema]
+    for route in routes:
+        [method] = list(route.methods or ())
+        operation = document["paths"][route.path_format][method.lower()]
+        operation["parameters"] = _parameters(route, operation)
+        body = body_of(route)
+        if body is not None:
+            operation["requestBody"] = _request_body(body, operation["operationId"])
+        operation["responses"] = _responses(route)
     components = document.setdefault("components", {})
-    components["schemas"] = schemas
+    components["schemas"] = _schemas(routes)
     components["examples"] = {name: {"value": value} for name, value in sorted(examples.items())}
     components["responses"] = {str(status): _problem(status) for status in _all_errors()}
-    told: Document = _with_currency_by_name(document)
-    told["components"]["schemas"]["Currency"] = _CURRENCY
-    return told
+    shared: Document = _with_currency_by_name(document)
+    shared["components"]["schemas"]["Currency"] = _CURRENCY
+    return shared
 
 
 def _with_currency_by_name(schema: Any) -> Any:
@@ -109,120 +111,123 @@ def operation_id(route: APIRoute) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def _complete(operation: Document, address: str, method: str) -> None:
-    """Say what FastAPI cannot know: bodies, headers, answers."""
-    name = operation["operationId"]
-    is_change = method != "get" and address != TOKEN_PATH
-    parameters = operation.setdefault("parameters", [])
-    parameters += _headers(name, is_change)
-    if name in BODIES:
-        operation["requestBody"] = _request_body(name)
-    elif address == TOKEN_PATH:
-        content = _content(shapes.TokenRequest) | {"example": REQUESTS[name]}
-        form = {"application/x-www-form-urlencoded": content}
-        operation["requestBody"] = {"required": True, "content": form}
-    operation["responses"] = _responses(name, address, is_change)
+def _is_change(route: APIRoute) -> bool:
+    return route.methods != {"GET"} and route.path.startswith("/v1/")
 
 
-def _headers(name: str, is_change: bool) -> list[Document]:
-    told = _CHANGE_HEADERS if is_change else _READ_HEADERS.get(name, ())
-    return [_header(*entry) for entry in told]
+def _parameters(route: APIRoute, operation: Document) -> list[Document]:
+    """Of the address, of the query, and the headers."""
+    given = operation.get("parameters", [])
+    query = [
+        parameter
+        for dependency in route.dependant.dependencies
+        if isinstance(model := getattr(dependency.call, "__self__", None), type)
+        for parameter in parameters_of(model)
+    ]
+    in_path = [parameter for parameter in given if parameter["in"] == "path"]
+    headers = [parameter for parameter in given if parameter["in"] == "header"]
+    return [*in_path, *query, *headers, *(_CHANGE_HEADERS if _is_change(route) else ())]
 
 
-_Header = tuple[str, str, str | None]
+def _change_header(
+    name: str, description: str, example: str | None = None, pattern: str | None = None
+) -> Document:
+    parameter: Document
+    [parameter] = header(name, description, example)["parameters"]
+    if pattern is not None:
+        parameter["schema"]["pattern"] = pattern
+    return parameter
 
-_CHANGE_HEADERS: Final[Sequence[_Header]] = (
-    ("Idempotency-Key", "The command's id: the same again happens once.", "order-77-1"),
-    ("If-Match", "The version that the invoice must have, as its ETag.", '"2"'),
-    (
+
+_CHANGE_HEADERS: Final = (
+    _change_header(
+        "Idempotency-Key",
+        "The command's id: the same again happens once.",
+        "order-77-1",
+        "^[!-~]{1,256}$",
+    ),
+    _change_header(
+        "If-Match",
+        "The version that the invoice must have, as its ETag.",
+        '"2"',
+        '^("[0-9]{1,9}"|\\*)$',
+    ),
+    _change_header(
         "Prefer",
         "`wait=5`: seconds to wait for the answer, at most 30, by default 10."
         " `respond-async`: none, unless `wait` says how many.",
         "wait=5",
     ),
-    ("traceparent", "W3C Trace Context, copied to all that follows.", None),
+    _change_header("traceparent", "W3C Trace Context, copied to all that follows."),
 )
-_READ_HEADERS: Final[Mapping[str, Sequence[_Header]]] = {
-    "getInvoice": (("If-None-Match", "The version that you have, as its ETag.", '"2"'),),
-    "getEvents": (("Last-Event-ID", "For a stream: where it was cut.", None),),
-}
 # What is likely to be asked of an invoice that a call has shown.
 _LINKED: Final = (
     "getInvoice", "getInvoiceItems", "getInvoiceEvents", "updateInvoice", "openInvoice",
     "recordPayment", "voidInvoice", "archiveInvoice", "deleteInvoice",
 )  # fmt: skip
-_HEADER_SCHEMAS: Final[Mapping[str, Document]] = {
-    "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,256}$"},
-    "If-Match": {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
-}
 
 
-def _header(name: str, description: str, example: str | None) -> Document:
-    parameter = {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": description,
-        "schema": _HEADER_SCHEMAS.get(name, {"type": "string"}),
-    }
-    return parameter if example is None else parameter | {"example": example}
+def _request_body(body: RequestBody, operation_id: str) -> Document:
+    content = _content(body.model) | {"example": REQUESTS[operation_id]}
+    return {"required": body.required, "content": {body.media_type: content}}
 
 
-def _request_body(name: str) -> Document:
-    content = _content(BODIES[name]) | {"example": REQUESTS[name]}
-    return {
-        "required": name in ("createInvoice", "giveCommand"),
-        "content": {answers.MEDIA_TYPE: content},
-    }
-
-
-def _responses(name: str, address: str, is_change: bool) -> Document:
-    status, model = SUCCESS.get(name, ("200", InvoiceView))
-    if name in WITHOUT_BODY:
-        responses: Document = {"204": {"description": "Done."}}
-    else:
-        responses = {status: _success(name, model)}
-    if is_change:
+def _responses(route: APIRoute) -> Document:
+    status = route.status_code or 200
+    responses: Document = {str(status): _success(route, status)}
+    for code, given in route.responses.items():
+        model = given.get("model")
+        described = _body(model) if model else {}
+        merged = responses.setdefault(str(code), {"description": ""})
+        content = {**merged.get("content", {}), **described.get("content", {})}
+        content |= given.get("content", {})
+        merged |= described | {name: part for name, part in given.items() if name != "model"}
+        if content:
+            merged["content"] = content
+    if _is_change(route):
         responses["202"] = _pending()
-    if name == "getInvoice":
-        responses["304"] = {"description": "You have it.", "headers": {"ETag": _ETAG}}
-    if name == "getReadiness":
-        responses["503"] = _success(name, model)
-    if address == TOKEN_PATH:
-        responses |= {code: _success("tokenError", shapes.TokenError) for code in ("400", "401")}
-    for error in _errors(address, is_change):
+    for error in _errors(route):
         responses.setdefault(str(error), {"$ref": f"#/components/responses/{error}"})
     return responses
 
 
-def _errors(address: str, is_change: bool) -> tuple[int, ...]:
-    if not address.startswith("/v1/"):
+def _success(route: APIRoute, status: int) -> Document:
+    if route.response_model is None:
+        return {"description": "Done."}
+    response = _body(route.response_model)
+    models = _models_of(route.response_model)
+    if InvoiceView in models:
+        response["headers"] = {"ETag": ETAG_HEADER}
+        response["links"] = _links()
+    if AnswerDocument in models and _is_change(route):
+        response["links"] = _command_link("/data")
+    if status == 201:
+        response["headers"] |= {"Location": _LOCATION}
+    return response
+
+
+def _body(annotation: Any) -> Document:
+    """A response with a body of this model, or of one of several; the example is the first's."""
+    models = _models_of(annotation)
+    content = _answer(models[0])
+    if len(models) > 1:
+        content["schema"] = {"anyOf": [_reference(model) for model in models]}
+    description = (models[0].__doc__ or "").partition("\n")[0]
+    return {"description": description, "content": {answers.MEDIA_TYPE: content}}
+
+
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
+    return list(get_args(annotation) or [annotation])
+
+
+def _errors(route: APIRoute) -> tuple[int, ...]:
+    if not route.path.startswith("/v1/"):
         return _OPEN_ERRORS
-    return _WRITE_ERRORS if is_change else _READ_ERRORS
+    return _WRITE_ERRORS if _is_change(route) else _READ_ERRORS
 
 
 def _all_errors() -> list[int]:
     return sorted({*_READ_ERRORS, *_WRITE_ERRORS, *_OPEN_ERRORS})
-
-
-def _success(name: str, model: type[BaseModel]) -> Document:
-    content = _answer(model)
-    if name == "getInvoice":
-        content |= {"schema": {"anyOf": [content["schema"], _reference(shapes.InvoiceFields)]}}
-    response: Document = {
-        "description": (model.__doc__ or "").partition("\n")[0],
-        "content": {answers.MEDIA_TYPE: content},
-    }
-    if name == "getEvents":
-        response["content"][STREAM_MEDIA_TYPE] = {"schema": {"type": "string"}}
-    if model is InvoiceView:
-        response["headers"] = {"ETag": _ETAG}
-        response["links"] = _links()
-    if name == "giveCommand":
-        response["links"] = _command_link("/data")
-    if name == "createInvoice":
-        response["headers"] |= {"Location": _LOCATION}
-    return response
 
 
 def _links() -> Document:
@@ -241,9 +246,9 @@ def _command_link(prefix: str) -> Document:
 
 def _pending() -> Document:
     return {
-        "description": shapes.Pending.__doc__,
+        "description": Pending.__doc__,
         "headers": {"Location": _LOCATION, "Retry-After": _RETRY_AFTER},
-        "content": {answers.MEDIA_TYPE: _answer(shapes.Pending)},
+        "content": {answers.MEDIA_TYPE: _answer(Pending)},
         "links": _command_link(""),
     }
 
@@ -287,23 +292,25 @@ def _reference(model: type[BaseModel]) -> Document:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def _schemas() -> Document:
-    given: set[type[BaseModel]] = {*BODIES.values(), shapes.TokenRequest}
-    told: set[type[BaseModel]] = {model for _, model in SUCCESS.values()}
-    told |= {InvoiceView, shapes.InvoiceFields, shapes.Pending, shapes.TokenError, ProblemDocument}
-    by_name = sorted(given | told, key=lambda model: model.__name__)
+def _schemas(routes: Sequence[APIRoute]) -> Document:
+    taken: set[type[BaseModel]] = {body.model for route in routes if (body := body_of(route))}
+    returned: set[type[BaseModel]] = {ProblemDocument, Pending}
+    for route in routes:
+        annotations = [route.response_model, *(r.get("model") for r in route.responses.values())]
+        returned.update(model for given in annotations if given for model in _models_of(given))
+    by_name = sorted(taken | returned, key=lambda model: model.__name__)
     _, definitions = models_json_schema(
-        [(model, "validation" if model in given else "serialization") for model in by_name],
+        [(model, "validation" if model in taken else "serialization") for model in by_name],
         ref_template="#/components/schemas/{model}",
         schema_generator=_WithoutTitles,
     )
     schemas: Document = definitions["$defs"]
-    for model in given:
-        # What a command does not know, it refuses; and what is left out of an update, it leaves.
+    for model in taken:
+        # A command refuses unknown fields, and an update leaves alone what it does not name.
         schema = schemas[model.__name__]
-        if model not in (CommandDocument, shapes.TokenRequest):
+        if issubclass(model, CommandData):
             schema["additionalProperties"] = False
-        if model is COMMANDS["UpdateInvoice"]:
-            for told_field in schema["properties"].values():
-                told_field.pop("default", None)
+        if model is UpdateInvoice:
+            for field in schema["properties"].values():
+                field.pop("default", None)
     return dict(sorted(schemas.items()))

@@ -5,6 +5,7 @@ from typing import Final
 
 import fastapi_offline
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from invoicing.api.http.routing import DirectRoute
@@ -41,13 +42,20 @@ _PAGE_POLICY: Final = (
 router = APIRouter(route_class=DirectRoute, tags=["Service"])
 
 
-@router.get("/health/live")
+class Health(BaseModel):
+    """Whether it works."""
+
+    ok: bool = Field(description="Whether all is well.")
+    checks: dict[str, bool] = Field(description="What was looked at.")
+
+
+@router.get("/health/live", response_model=Health)
 async def get_liveness() -> Response:
     """Whether the process can still do its work: no answer means restart it."""
     return json_response({"ok": True, "checks": {}})
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", response_model=Health, responses={503: {"model": Health}})
 async def get_readiness(request: Request) -> Response:
     """Whether Kafka and Postgres answer right now."""
     checks = {name: probe.is_up for name, probe in request.app.state.probes.items()}

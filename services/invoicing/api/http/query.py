@@ -1,8 +1,12 @@
-"""What may be asked in an address: models that read it strictly and describe it for OpenAPI."""
+"""Query parameters as models, read strictly.
+
+Ours, and not FastAPI's query models: those accept a repeated parameter silently, and know neither
+`metadata[key]` nor `created_at[gte]`.
+"""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar, get_origin
+from collections.abc import Iterable
+from typing import Any, Final, Self, get_origin
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,29 +19,25 @@ _METADATA: Final = re.compile(r"metadata\[(.+)\]", re.DOTALL)
 
 
 class Query(BaseModel):
-    """What an address may ask; a list of values is asked by giving the name again."""
+    """The query parameters of a call. A parameter that takes several values is repeated.
+
+    A route declares `query: Annotated[Model, Depends(Model.of)]`; OpenAPI finds the model there.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-
-QueryT = TypeVar("QueryT", bound=Query)
-
-
-def read_query(model: type[QueryT]) -> Callable[[Request], Awaitable[QueryT]]:
-    """A dependency that reads the request's query as this model, and refuses all that it lacks."""
-
-    async def read(request: Request) -> QueryT:
-        given, errors = _collected(model, request.query_params.multi_items())
+    @classmethod
+    async def of(cls, request: Request) -> Self:
+        """Read the request's query. Raises `ProblemError` with a reason for each parameter."""
+        given, errors = _collected(cls, request.query_params.multi_items())
         try:
             if not errors:
-                return model.model_validate(given)
+                return cls.model_validate(given)
         except ValidationError as error:
             errors = list(rejection_from_validation_error(error).errors)
         raise ProblemError(
-            ProblemCode.INVALID_QUERY, "The query cannot be taken; errors say why.", errors
+            ProblemCode.INVALID_QUERY, "The query is not valid; errors say where.", errors
         )
-
-    return read
 
 
 def parameters_of(model: type[Query]) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def parameters_of(model: type[Query]) -> list[dict[str, Any]]:
 def _collected(
     model: type[Query], given: Iterable[tuple[str, str]]
 ) -> tuple[dict[str, Any], list[FieldError]]:
-    """The values by name, and what was given that has no place."""
+    """The values by parameter, and an error for each one that the call does not take."""
     names = {field.alias or name: field for name, field in model.model_fields.items()}
     values: dict[str, Any] = {}
     errors: list[FieldError] = []

@@ -14,6 +14,11 @@ MEDIA_TYPE: Final = "application/json"
 # May be kept, but must be asked about each time: somebody else's command may have come.
 REVALIDATE: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
+ETAG_HEADER: Final = {
+    "description": "The invoice's version, in quotes.",
+    "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+}
+
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.http.query import Query, parameters_of, read_query
+from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import MEDIA_TYPE
+from invoicing.api.reads.cloud_events import AnswerDocument
 from invoicing.api.state import AppStateOf
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX
 
@@ -38,12 +39,12 @@ class BySource(Query):
 
 
 # A command's id may hold anything that is printable, a slash too.
-@router.get("/v1/commands/{command_id:path}", openapi_extra={"parameters": parameters_of(BySource)})
+@router.get("/v1/commands/{command_id:path}", response_model=AnswerDocument)
 async def get_command(
     command_id: CommandId,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[BySource, Depends(read_query(BySource))],
+    query: Annotated[BySource, Depends(BySource.of)],
 ) -> Response:
     """A command's answer, byte for byte as on Kafka."""
     async with state.database.reading(client) as connection:

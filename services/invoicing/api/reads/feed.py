@@ -16,9 +16,10 @@ from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.metrics import EVENT_STREAMS
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.http.query import Query, parameters_of, read_query
-from invoicing.api.http.routing import DirectRoute
+from invoicing.api.http.query import Query
+from invoicing.api.http.routing import DirectRoute, header
 from invoicing.api.reads.answers import json_response, raw_documents
+from invoicing.api.reads.cloud_events import EventPage
 from invoicing.api.reads.database import Database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppStateOf
@@ -98,12 +99,17 @@ class FeedPage:
     has_more: bool
 
 
-@router.get("/v1/events", openapi_extra={"parameters": parameters_of(FeedQuery)})
+@router.get(
+    "/v1/events",
+    response_model=EventPage,
+    responses={200: {"content": {STREAM_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    openapi_extra=header("Last-Event-ID", "For a stream: where it was cut."),
+)
 async def get_events(
     request: Request,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[FeedQuery, Depends(read_query(FeedQuery))],
+    query: Annotated[FeedQuery, Depends(FeedQuery.of)],
 ) -> Response:
     """A page of the feed; or, with `Accept: text/event-stream`, all of it from there on.
 

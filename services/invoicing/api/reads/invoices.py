@@ -4,15 +4,16 @@ from typing import Annotated, Final
 
 from asyncpg.pool import PoolConnectionProxy
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError
-from invoicing.api.http.query import Query, parameters_of, read_query
-from invoicing.api.http.routing import DirectRoute
+from invoicing.api.http.query import Query
+from invoicing.api.http.routing import DirectRoute, header
 from invoicing.api.reads.answers import (
+    ETAG_HEADER,
     entity_tag,
     invoice_response,
     is_known,
@@ -20,6 +21,7 @@ from invoicing.api.reads.answers import (
     not_modified,
     raw_documents,
 )
+from invoicing.api.reads.cloud_events import EventPage
 from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import Shown
 from invoicing.api.reads.queries import (
@@ -29,7 +31,14 @@ from invoicing.api.reads.queries import (
     get_as_of,
     get_current,
 )
-from invoicing.api.reads.views import differences, items_of
+from invoicing.api.reads.views import (
+    Change,
+    InvoiceFields,
+    InvoiceView,
+    ItemView,
+    differences,
+    items_of,
+)
 from invoicing.api.state import AppStateOf
 from invoicing.contracts.types.texts import Instant
 
@@ -76,13 +85,35 @@ class HistoryQuery(Query):
     limit: int = Field(100, ge=1, le=1_000, description="How many at most.")
 
 
-@router.get("/v1/invoices/{invoice_id}", openapi_extra={"parameters": parameters_of(ShownWhen)})
+class InvoiceItems(BaseModel):
+    """The lines of one invoice."""
+
+    data: tuple[ItemView, ...] = Field(description="The lines, in order.")
+
+
+class Difference(BaseModel):
+    """What changed from one version to another."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    invoice_id: str = Field(description="The invoice.")
+    before: int = Field(alias="from", description="The version before.")
+    after: int = Field(alias="to", description="The version after.")
+    changes: tuple[Change, ...] = Field(description="The fields that differ.")
+
+
+@router.get(
+    "/v1/invoices/{invoice_id}",
+    response_model=InvoiceView | InvoiceFields,
+    responses={304: {"description": "You have it.", "headers": {"ETag": ETAG_HEADER}}},
+    openapi_extra=header("If-None-Match", "The version that you have, as its ETag.", '"2"'),
+)
 async def get_invoice(
     invoice_id: InvoiceId,
     request: Request,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[ShownWhen, Depends(read_query(ShownWhen))],
+    query: Annotated[ShownWhen, Depends(ShownWhen.of)],
 ) -> Response:
     """One invoice, as it is or as it was."""
     async with state.database.reading(client) as connection:
@@ -93,12 +124,12 @@ async def get_invoice(
     return invoice_response(view, found.version)
 
 
-@router.get("/v1/invoices/{invoice_id}/items", openapi_extra={"parameters": parameters_of(When)})
+@router.get("/v1/invoices/{invoice_id}/items", response_model=InvoiceItems)
 async def get_invoice_items(
     invoice_id: InvoiceId,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[When, Depends(read_query(When))],
+    query: Annotated[When, Depends(When.of)],
 ) -> Response:
     """The lines of an invoice, as they are or as they were."""
     async with state.database.reading(client) as connection:
@@ -108,14 +139,12 @@ async def get_invoice_items(
     )
 
 
-@router.get(
-    "/v1/invoices/{invoice_id}/events", openapi_extra={"parameters": parameters_of(HistoryQuery)}
-)
+@router.get("/v1/invoices/{invoice_id}/events", response_model=EventPage)
 async def get_invoice_events(
     invoice_id: InvoiceId,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[HistoryQuery, Depends(read_query(HistoryQuery))],
+    query: Annotated[HistoryQuery, Depends(HistoryQuery.of)],
 ) -> Response:
     """The history of an invoice, byte for byte as on Kafka; a deleted one has its history still."""
     async with state.database.reading(client) as connection:
@@ -131,12 +160,12 @@ async def get_invoice_events(
     )
 
 
-@router.get("/v1/invoices/{invoice_id}/diff", openapi_extra={"parameters": parameters_of(Between)})
+@router.get("/v1/invoices/{invoice_id}/diff", response_model=Difference)
 async def get_invoice_difference(
     invoice_id: InvoiceId,
     client: Reader,
     state: AppStateOf,
-    query: Annotated[Between, Depends(read_query(Between))],
+    query: Annotated[Between, Depends(Between.of)],
 ) -> Response:
     """What changed from one version to another, field by field."""
     async with state.database.reading(client) as connection:

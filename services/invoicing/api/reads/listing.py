@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
-from invoicing.api.http.query import parameters_of, read_query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
 from invoicing.api.reads.cursors import PagePosition, Sort, position_of, write_cursor
@@ -18,7 +18,7 @@ from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import ItemListQuery, ListQuery
 from invoicing.api.reads.lists import page_from, read_page, start_position
 from invoicing.api.reads.queries import version_of_row
-from invoicing.api.reads.views import View, items_of
+from invoicing.api.reads.views import InvoiceFields, InvoiceView, ItemView, View, items_of
 from invoicing.api.state import AppStateOf
 
 INVOICES_AT_ONCE: Final = 10
@@ -27,11 +27,30 @@ INVOICES_AT_ONCE: Final = 10
 router = APIRouter(route_class=DirectRoute, tags=["Lists"])
 
 
-@router.get("/v1/invoices", openapi_extra={"parameters": parameters_of(ListQuery)})
+class _Page(BaseModel):
+    has_more: bool = Field(description="Whether there is more after this page.")
+    has_previous: bool = Field(description="Whether there is more before this page.")
+    start_cursor: str | None = Field(description="For `before`; null where the page is empty.")
+    end_cursor: str | None = Field(description="For `after`; null where the page is empty.")
+
+
+class InvoicePage(_Page):
+    """A page of invoices."""
+
+    data: tuple[InvoiceView | InvoiceFields, ...] = Field(description="The invoices.")
+
+
+class ItemPage(_Page):
+    """A page of lines."""
+
+    data: tuple[ItemView, ...] = Field(description="The lines.")
+
+
+@router.get("/v1/invoices", response_model=InvoicePage)
 async def list_invoices(
     client: Reader,
     state: AppStateOf,
-    query: Annotated[ListQuery, Depends(read_query(ListQuery))],
+    query: Annotated[ListQuery, Depends(ListQuery.of)],
 ) -> Response:
     """A page of invoices, the newest first unless it is sorted otherwise."""
     async with state.database.reading(client) as connection:
@@ -42,11 +61,11 @@ async def list_invoices(
     return _page(views, places, query.sort_keys, page.has_more, page.has_previous)
 
 
-@router.get("/v1/items", openapi_extra={"parameters": parameters_of(ItemListQuery)})
+@router.get("/v1/items", response_model=ItemPage)
 async def list_items(
     client: Reader,
     state: AppStateOf,
-    query: Annotated[ItemListQuery, Depends(read_query(ItemListQuery))],
+    query: Annotated[ItemListQuery, Depends(ItemListQuery.of)],
 ) -> Response:
     """A page of the lines of all invoices that the filters choose, in the invoices' order.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from invoicing.contracts.events import CreditNote
 from invoicing.contracts.invoice import Document, PricedItem, State, Summary
@@ -54,6 +54,12 @@ class InvoiceView(Document, Summary):
     events: tuple[dict[str, Any], ...] | None = Field(
         None, description="Its history, as on Kafka; with `expand=events`."
     )
+
+
+class InvoiceFields(BaseModel):
+    """Some fields of an invoice: those that `fields` has named."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class ItemView(PricedItem):

@@ -7,9 +7,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from invoicing.api.http.routing import DirectRoute
+from invoicing.api.http.routing import DirectRoute, takes
+from invoicing.api.reads.cloud_events import AnswerDocument
 from invoicing.api.reads.invoices import InvoiceId
+from invoicing.api.reads.views import InvoiceView
 from invoicing.api.writes.command_endpoint import CommandEndpointOf
+from invoicing.api.writes.requests import CommandDocument, NewInvoice, SourceDetails
+from invoicing.contracts.commands import COMMANDS, UpdateInvoice
 
 router = APIRouter(route_class=DirectRoute, tags=["Changes"])
 
@@ -37,31 +41,35 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
 """By the last part of the address: the command that the body is the data of."""
 
 
-@router.post("/v1/invoices")
+@router.post("/v1/invoices", response_model=InvoiceView, status_code=201)
+@takes(NewInvoice, required=True)
 async def create_invoice(endpoint: CommandEndpointOf) -> Response:
     """Make an invoice, and open it unless it is to stay a draft."""
     return await endpoint.create()
 
 
-@router.patch("/v1/invoices/{invoice_id}")
+@router.patch("/v1/invoices/{invoice_id}", response_model=InvoiceView)
+@takes(UpdateInvoice)
 async def update_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """Set the fields that are given and leave the others; once open, only texts."""
     return await endpoint.execute("UpdateInvoice", invoice_id)
 
 
-@router.post("/v1/invoices/{invoice_id}")
+@router.post("/v1/invoices/{invoice_id}", response_model=InvoiceView)
+@takes(UpdateInvoice)
 async def update_invoice_by_post(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """The same as PATCH."""
     return await endpoint.execute("UpdateInvoice", invoice_id)
 
 
-@router.delete("/v1/invoices/{invoice_id}")
+@router.delete("/v1/invoices/{invoice_id}", status_code=204)
 async def delete_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
     """Remove a draft that never had a number."""
     return await endpoint.execute_without_body("DeleteInvoice", invoice_id)
 
 
-@router.post("/v1/invoices/{invoice_id}/sources/{source_id}")
+@router.post("/v1/invoices/{invoice_id}/sources/{source_id}", response_model=InvoiceView)
+@takes(SourceDetails)
 async def attach_source(
     invoice_id: InvoiceId, source_id: SourceId, endpoint: CommandEndpointOf
 ) -> Response:
@@ -69,7 +77,7 @@ async def attach_source(
     return await endpoint.execute("AttachSource", invoice_id, {"source_id": source_id})
 
 
-@router.delete("/v1/invoices/{invoice_id}/sources/{source_id}")
+@router.delete("/v1/invoices/{invoice_id}/sources/{source_id}", status_code=204)
 async def detach_source(
     invoice_id: InvoiceId, source_id: SourceId, endpoint: CommandEndpointOf
 ) -> Response:
@@ -77,7 +85,8 @@ async def detach_source(
     return await endpoint.execute_without_body("DetachSource", invoice_id, {"source_id": source_id})
 
 
-@router.post("/v1/commands")
+@router.post("/v1/commands", response_model=AnswerDocument)
+@takes(CommandDocument, required=True)
 async def give_command(endpoint: CommandEndpointOf) -> Response:
     """Give any command as a CloudEvent; gives its answer.
 
@@ -88,15 +97,16 @@ async def give_command(endpoint: CommandEndpointOf) -> Response:
 
 
 def _add_action(name: str, command_type: str) -> None:
+    @takes(COMMANDS[command_type])
     async def act(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
         return await endpoint.execute(command_type, invoice_id)
 
-    operation = command_type[0].lower() + command_type[1:]
     router.add_api_route(
         f"/v1/invoices/{{invoice_id}}/{name}",
         act,
         methods=["POST"],
-        operation_id=operation,
+        response_model=InvoiceView,
+        operation_id=command_type[0].lower() + command_type[1:],
     )
 
 

@@ -1,14 +1,11 @@
-"""What each call takes and gives: the models of bodies by operation."""
+"""The bodies that calls take beyond a command's own data. They are read as commands; these models
+describe them."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from invoicing.api.docs import shapes
-from invoicing.api.reads.views import InvoiceView
-from invoicing.api.writes.routes import ACTIONS
-from invoicing.contracts.commands import COMMANDS, AttachSource, CreateInvoice
+from invoicing.contracts.commands import AttachSource, CreateInvoice
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX
 from invoicing.contracts.types.texts import Identifier
 
@@ -57,27 +54,10 @@ class CommandDocument(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")
 
 
-SUCCESS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
-    "listInvoices": ("200", shapes.InvoicePage),
-    "listItems": ("200", shapes.ItemPage),
-    "getInvoice": ("200", InvoiceView),
-    "getInvoiceItems": ("200", shapes.InvoiceItems),
-    "getInvoiceEvents": ("200", shapes.EventPage),
-    "getInvoiceDifference": ("200", shapes.Difference),
-    "getCommand": ("200", shapes.AnswerDocument),
-    "getEvents": ("200", shapes.EventPage),
-    "createInvoice": ("201", InvoiceView),
-    "giveCommand": ("200", shapes.AnswerDocument),
-    "issueToken": ("200", shapes.Token),
-    "getLiveness": ("200", shapes.Health),
-    "getReadiness": ("200", shapes.Health),
-}
-WITHOUT_BODY: Final = frozenset({"deleteInvoice", "detachSource"})
-BODIES: Final[Mapping[str, type[BaseModel]]] = {
-    "createInvoice": NewInvoice,
-    "updateInvoice": COMMANDS["UpdateInvoice"],
-    "updateInvoiceByPost": COMMANDS["UpdateInvoice"],
-    "attachSource": SourceDetails,
-    "giveCommand": CommandDocument,
-    **{name[0].lower() + name[1:]: COMMANDS[name] for name in ACTIONS.values()},
-}
+class Pending(BaseModel):
+    """The command was handed over; its answer is still to come."""
+
+    status: str = Field(description="Always `pending`.", examples=["pending"])
+    command_id: str = Field(description="The command's id.")
+    command_source: str = Field(description="The command's source.")
+    invoice_id: str = Field(description="The invoice that it names.")
