@@ -19,7 +19,7 @@ import asyncpg
 
 from invoicing.api.auth.tokens import LOCAL_CLIENT
 from invoicing.api.reads.filters import ListQuery
-from invoicing.api.reads.lists import statement_of
+from invoicing.api.reads.list_sql import page_statement
 from invoicing.api.reads.queries import FIND_INVOICE
 from invoicing.tools.scratch.databases import migrated_databases
 from tests.bench.figures import Figures, median_of
@@ -75,7 +75,7 @@ class Comparison:
 def questions(invoices: int) -> list[Question]:
     """One invoice by its id; and ten invoices of a customer, the newest first."""
     query = ListQuery(customer_id="any")
-    statement, values = statement_of(
+    statement, values = page_statement(
         query, LOCAL_CLIENT, place=None, backwards=False, limit=query.limit + 1
     )
     customer, limit = values

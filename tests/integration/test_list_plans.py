@@ -14,7 +14,7 @@ from invoicing.api.auth.tokens import LOCAL_CLIENT, Client
 from invoicing.api.reads.cursors import PagePosition
 from invoicing.api.reads.database import SEE_SELLER, SELLER_READER_ROLE
 from invoicing.api.reads.filters import COMPARED, INVOICE_STATUSES, OPERATORS, Filters, ListQuery
-from invoicing.api.reads.lists import statement_of
+from invoicing.api.reads.list_sql import page_statement
 from invoicing.store.history import READER_ROLE
 from invoicing.tools.scratch.databases import Databases
 from tests.support.stack.many_invoices import write_many_invoices
@@ -42,7 +42,7 @@ async def plan(
     million: asyncpg.Connection, client: Client, place: PagePosition | None, **query: Any
 ) -> tuple[str, int]:
     """The plan of a page as text, and how many blocks it has looked at."""
-    statement, values = statement_of(
+    statement, values = page_statement(
         ListQuery.model_validate(query), client, place, backwards=False, limit=11
     )
     async with million.transaction():

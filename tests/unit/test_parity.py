@@ -9,7 +9,7 @@ import pytest
 
 from invoicing.api.app import bare_app
 from invoicing.api.http.problems import ProblemCode
-from invoicing.api.reads.listing import InvoicePage
+from invoicing.api.reads.lists import InvoicePage
 from invoicing.api.reads.views import InvoiceView
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.events import EVENTS

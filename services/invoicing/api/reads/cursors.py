@@ -1,7 +1,7 @@
-"""Cursors: where a page ends, as text that means nothing to anybody else.
+"""Opaque page cursors (keyset pagination).
 
-A cursor holds the sort that it is for, and the values that its row is sorted by. It is no secret
-and no right: whatever it says, a page shows only what its reader may see.
+A cursor holds its sort and the row's sort values. It is neither secret nor signed, and grants
+nothing: every page is filtered by what its reader may see.
 """
 
 import base64
@@ -23,19 +23,23 @@ from invoicing.contracts.types.texts import Day, Instant
 CURSOR_CHARACTERS_MAX: Final = 1_000
 OFFSET_MAX: Final = 2**31 - 1
 
-_TYPES: Final[Mapping[str, TypeAdapter[Any]]] = {
-    "created_at": TypeAdapter(Instant),
-    "updated_at": TypeAdapter(Instant),
-    "document_date": TypeAdapter(Day),
-    "due_date": TypeAdapter(Day),
-    "total": TypeAdapter(GivenSignedMoney),
-    "amount_due": TypeAdapter(GivenSignedMoney),
+SORT_TYPES: Final[Mapping[str, Any]] = {
+    "created_at": Instant,
+    "updated_at": Instant,
+    "document_date": Day,
+    "due_date": Day,
+    "total": GivenSignedMoney,
+    "amount_due": GivenSignedMoney,
 }
+"""The columns of `invoices` that lists sort by, and how their values are written."""
+
+SORT_COLUMNS: Final = tuple(SORT_TYPES)
+_ADAPTERS: Final = {column: TypeAdapter[Any](type_) for column, type_ in SORT_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One thing to sort by."""
+    """A column to sort by, and its direction."""
 
     column: str
     descending: bool
@@ -46,14 +50,12 @@ class SortKey:
 
 Sort = Sequence[SortKey]
 
-SORT_COLUMNS: Final = tuple(_TYPES)
-
 
 @dataclass(frozen=True, slots=True)
 class PagePosition:
-    """A row's place in a sort: its values in the order of the sort, then its id.
+    """A row's position in a sort: its values in the order of the sort, then its id.
 
-    `offset` counts within the row, where a page ends inside of it.
+    `offset` is the item within the invoice, for pages of items.
     """
 
     values: tuple[Any, ...]
@@ -62,31 +64,31 @@ class PagePosition:
 
 
 def position_of(row: Record, sort: Sort, offset: int = 0) -> PagePosition:
-    """The place of a row that holds all that it is sorted by."""
+    """The position of a row that has all sort columns."""
     return PagePosition(tuple(row[key.column] for key in sort), row["id"], offset)
 
 
-def write_cursor(place: PagePosition, sort: Sort) -> str:
-    """The place as a cursor."""
-    told = [list(map(str, sort)), list(map(_text, place.values)), place.id, place.offset]
-    return base64.urlsafe_b64encode(orjson.dumps(told)).rstrip(b"=").decode()
+def write_cursor(position: PagePosition, sort: Sort) -> str:
+    """Encode a position."""
+    values = [list(map(str, sort)), list(map(_text, position.values)), position.id, position.offset]
+    return base64.urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
 
 
 def read_cursor(cursor: str, sort: Sort) -> PagePosition:
-    """The place that a cursor tells of. Raises `ProblemError`."""
+    """Decode a cursor. Raises `ProblemError` if it is not one of this list and sort."""
     try:
-        told = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        names, values, id_, offset = told
+        decoded = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        names, values, id_, offset = decoded
         if names != list(map(str, sort)):
-            raise _invalid("The cursor is of a list that is sorted otherwise.")
+            raise _invalid("The cursor belongs to a list with another sort.")
         if not (isinstance(id_, str) and type(offset) is int and 0 <= offset <= OFFSET_MAX):
             raise ValueError
         read = [
-            _TYPES[key.column].validate_python(value)
+            _ADAPTERS[key.column].validate_python(value)
             for key, value in zip(sort, values, strict=True)
         ]
     except (ValueError, TypeError, binascii.Error, ValidationError):
-        raise _invalid("The cursor is not one that this list has given.") from None
+        raise _invalid("The cursor is not valid.") from None
     return PagePosition(tuple(read), id_.replace("\0", ""), offset)
 
 

@@ -1,16 +1,27 @@
-"""What a list can be asked: filters, comparisons, order and page, as models of its query."""
+"""The query parameters of lists: filters, comparisons, order and page.
 
-from collections.abc import Mapping, Sequence
+A parameter is spelled here alone. `Column` and `Label` mark the filters that compare one value, and
+`list_sql` makes the conditions of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, create_model
 
 from invoicing.api.http.query import Query
-from invoicing.api.reads.cursors import CURSOR_CHARACTERS_MAX, SORT_COLUMNS, Sort, SortKey
+from invoicing.api.reads.cursors import (
+    CURSOR_CHARACTERS_MAX,
+    SORT_COLUMNS,
+    SORT_TYPES,
+    Sort,
+    SortKey,
+)
 from invoicing.api.reads.views import VIEW_FIELDS
-from invoicing.contracts.types.money import Currency, GivenSignedMoney
-from invoicing.contracts.types.texts import Day, Identifier, Instant, Metadata
+from invoicing.contracts.types.money import Currency
+from invoicing.contracts.types.texts import Identifier, Instant, Metadata
 
 PAGE_MAX: Final = 100
 PAGE_DEFAULT: Final = 10
@@ -24,14 +35,28 @@ EXPANSIONS: Final = ("available_commands", "events")
 
 OPERATORS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 COMPARED: Final[Mapping[str, Any]] = {
-    "created_at": Instant,
-    "updated_at": Instant,
-    "document_date": Day,
-    "due_date": Day,
-    "total": GivenSignedMoney,
-    "amount_due": GivenSignedMoney,
+    **SORT_TYPES,
     "attempt_count": Annotated[int, Field(ge=0, le=2**31 - 1)],
 }
+"""The columns that `name[gte]` and the other operators compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Marks a filter by the column of `invoices` that has the parameter's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Marks a filter by the label that has the parameter's name (`domain.list_index`)."""
+
+
+def filters_by(kind: type[Column | Label], query: Query) -> Iterator[tuple[str, Any]]:
+    """The names and values of the filters of one kind that the query has set."""
+    for name, field in type(query).model_fields.items():
+        value = getattr(query, name)
+        if value is not None and any(isinstance(mark, kind) for mark in field.metadata):
+            yield name, value
 
 
 def _among(allowed: Sequence[str] | frozenset[str]) -> AfterValidator:
@@ -78,13 +103,19 @@ class Filters(Query):
     upstream_ids: tuple[Identifier, ...] = Field(
         (), max_length=VALUES_MAX, description="Any of these."
     )
-    customer_id: Identifier | None = Field(None, description="The customer.")
-    seller_id: Identifier | None = Field(None, description="The seller.")
-    application_id: Identifier | None = Field(None, description="The application.")
-    order_id: Identifier | None = Field(None, description="The order.")
-    sku_id: Identifier | None = Field(None, description="An article in any of its lines.")
-    invoice_number: Identifier | None = Field(None, description="The number.")
-    currency: Currency | None = Field(None, description="The currency, ISO 4217.")
+    customer_id: Annotated[Identifier | None, Column()] = Field(None, description="The customer.")
+    seller_id: Annotated[Identifier | None, Column()] = Field(None, description="The seller.")
+    application_id: Annotated[Identifier | None, Label()] = Field(
+        None, description="The application."
+    )
+    order_id: Annotated[Identifier | None, Label()] = Field(None, description="The order.")
+    sku_id: Annotated[Identifier | None, Label()] = Field(
+        None, description="An article in any of its lines."
+    )
+    invoice_number: Annotated[Identifier | None, Column()] = Field(None, description="The number.")
+    currency: Annotated[Currency | None, Label()] = Field(
+        None, description="The currency, ISO 4217."
+    )
     state: (
         Literal["draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed"] | None
     ) = Field(None, description="The stored state.")
@@ -94,7 +125,9 @@ class Filters(Query):
     as_of: Instant | None = Field(
         None, description="The time to tell statuses at; by default now. A day begins in UTC."
     )
-    live_mode: bool | None = Field(None, description="False for trials without real money.")
+    live_mode: Annotated[bool | None, Column()] = Field(
+        None, description="False for trials without real money."
+    )
     metadata: Metadata = Field(
         default_factory=dict, description="`metadata[key]=value`, each of them."
     )
@@ -147,7 +180,9 @@ class ListQuery(Paged, Filters, Shown, Compared):
 class ItemListQuery(Paged, Filters, Compared):
     """All that a list of items can be asked."""
 
-    sku_id: Identifier | None = Field(None, description="The article: only its lines.")
+    sku_id: Annotated[Identifier | None, Label()] = Field(
+        None, description="The article: only its lines."
+    )
 
 
 AnyListQuery = ListQuery | ItemListQuery

@@ -1,75 +1,62 @@
-"""Lists of invoices: keyset pages over indexes, forward and back.
-
-A page is found by where the last one ended, never by how many rows came before it: it costs the
-same however far back it is, and rows that come meanwhile move nothing.
-"""
+"""Lists of invoices and of their items, page by page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from starlette.responses import Response
 
+from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError
+from invoicing.api.http.routing import DirectRoute
+from invoicing.api.reads.answers import json_response
 from invoicing.api.reads.cursors import (
     OFFSET_MAX,
     PagePosition,
     Sort,
-    SortKey,
     position_of,
     read_cursor,
+    write_cursor,
 )
-from invoicing.api.reads.filters import COMPARED, OPERATORS, AnyListQuery
-from invoicing.domain.list_index import label, metadata_label
-from invoicing.domain.status import (
-    ARCHIVED,
-    MAY_BE_OVERDUE,
-    OVERDUE,
-    STANDINGS_OF_OPEN,
-    STANDINGS_OF_PAID,
-)
+from invoicing.api.reads.expansion import shown_views
+from invoicing.api.reads.filters import AnyListQuery, ItemListQuery, ListQuery
+from invoicing.api.reads.list_sql import FIND_SORT_VALUES, page_statement
+from invoicing.api.reads.queries import version_of_row
+from invoicing.api.reads.views import InvoiceFields, InvoiceView, ItemView, View, items_of
+from invoicing.api.state import AppStateOf
 
-SELECT_PAGE: Final = """
-SELECT id, version, state, snapshot, standing, archived, created_at, updated_at, document_date,
-       due_date, total, amount_due
-FROM invoices
-WHERE {conditions}
-ORDER BY {order}
-LIMIT {limit}
-"""
+INVOICES_AT_ONCE: Final = 10
+"""How many invoices are read at once for their items; one may have a thousand."""
 
-FIND_SORT_VALUES: Final = """
-SELECT id, created_at, updated_at, document_date, due_date, total, amount_due
-FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
-"""
-
-HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
-
-_STANDINGS_OF: Final = {"open": STANDINGS_OF_OPEN, "paid": STANDINGS_OF_PAID}
+router = APIRouter(route_class=DirectRoute, tags=["Lists"])
 
 
-@dataclass
-class _Conditions:
-    """What must hold for a row, and the values that it is compared with."""
+class _Page(BaseModel):
+    has_more: bool = Field(description="Whether there is more after this page.")
+    has_previous: bool = Field(description="Whether there is more before this page.")
+    start_cursor: str | None = Field(description="For `before`; null where the page is empty.")
+    end_cursor: str | None = Field(description="For `after`; null where the page is empty.")
 
-    texts: list[str] = field(default_factory=list)
-    values: list[object] = field(default_factory=list)
 
-    def add(self, template: str, *values: object) -> None:
-        """Add a condition; each `{}` in it is one of the values."""
-        self.texts.append(template.format(*map(self.placeholder, values)))
+class InvoicePage(_Page):
+    """A page of invoices."""
 
-    def placeholder(self, value: object) -> str:
-        """What stands for a value in a condition."""
-        self.values.append(value)
-        return f"${len(self.values)}"
+    data: tuple[InvoiceView | InvoiceFields, ...] = Field(description="The invoices.")
+
+
+class ItemPage(_Page):
+    """A page of lines."""
+
+    data: tuple[ItemView, ...] = Field(description="The lines.")
 
 
 @dataclass(frozen=True)
-class Page:
+class _Rows:
     """Rows in the order of the sort, and whether there are others on either side."""
 
     rows: Sequence[Record]
@@ -77,58 +64,53 @@ class Page:
     has_previous: bool
 
 
-async def read_page(connection: PoolConnectionProxy, client: Client, query: AnyListQuery) -> Page:
-    """The page of invoices that is asked for. Raises `ProblemError` where its cursor is no good."""
-    place, backwards = await start_position(connection, client, query)
-    return await page_from(connection, client, query, place, backwards=backwards, limit=query.limit)
+@router.get("/v1/invoices", response_model=InvoicePage)
+async def list_invoices(
+    client: Reader,
+    state: AppStateOf,
+    query: Annotated[ListQuery, Depends(ListQuery.of)],
+) -> Response:
+    """A page of invoices, the newest first unless it is sorted otherwise."""
+    async with state.database.reading(client) as connection:
+        start, backwards = await _start_position(connection, client, query)
+        page = await _read_rows(
+            connection, client, query, start, backwards=backwards, limit=query.limit
+        )
+        versions = [version_of_row(row, query.today) for row in page.rows]
+        views = await shown_views(connection, versions, query)
+    positions = [position_of(row, query.sort_keys) for row in page.rows]
+    return _page(views, positions, query.sort_keys, page.has_more, page.has_previous)
 
 
-async def page_from(
-    connection: PoolConnectionProxy,
-    client: Client,
-    query: AnyListQuery,
-    place: PagePosition | None,
-    *,
-    backwards: bool,
-    limit: int,
-    inclusive: bool = False,
-) -> Page:
-    """The page after (or before) a place; from the list's beginning where there is none.
+@router.get("/v1/items", response_model=ItemPage)
+async def list_items(
+    client: Reader,
+    state: AppStateOf,
+    query: Annotated[ItemListQuery, Depends(ItemListQuery.of)],
+) -> Response:
+    """A page of the lines of all invoices that the filters choose, in the invoices' order.
 
-    `inclusive` of the row that stands at the place.
+    With `sku_id`, of their lines only those of this article.
     """
-    statement, values = statement_of(query, client, place, backwards, limit + 1, inclusive)
-    rows = await connection.fetch(statement, *values)
-    is_cut, rows = len(rows) > limit, rows[:limit]
+    async with state.database.reading(client) as connection:
+        start, backwards = await _start_position(connection, client, query)
+        lines = await _read_lines(connection, client, query, start, backwards)
+    is_cut, lines = len(lines) > query.limit, lines[: query.limit]
     if backwards:
-        return Page(rows[::-1], has_more=True, has_previous=is_cut)
-    return Page(rows, has_more=is_cut, has_previous=place is not None)
-
-
-def statement_of(
-    query: AnyListQuery,
-    client: Client,
-    place: PagePosition | None,
-    backwards: bool,
-    limit: int,
-    inclusive: bool = False,
-) -> tuple[str, list[object]]:
-    """The SQL of a page, and its arguments."""
-    conditions = _conditions(query, client)
-    if place is not None:
-        _add_keyset(conditions, query.sort_keys, place, backwards, inclusive)
-    statement = SELECT_PAGE.format(
-        conditions="\n  AND ".join(conditions.texts),
-        order=_order(query.sort_keys, backwards),
-        limit=conditions.placeholder(limit),
+        lines.reverse()
+    return _page(
+        [line for _, line in lines],
+        [position for position, _ in lines],
+        query.sort_keys,
+        has_more=backwards or is_cut,
+        has_previous=is_cut if backwards else start is not None,
     )
-    return statement, conditions.values
 
 
-async def start_position(
+async def _start_position(
     connection: PoolConnectionProxy, client: Client, query: AnyListQuery
 ) -> tuple[PagePosition | None, bool]:
-    """Where the page begins, and whether it goes back from there. Raises `ProblemError`."""
+    """Where the page starts, and whether it goes back from there. Raises `ProblemError`."""
     given = {
         name: value
         for name in ("after", "before", "starting_after", "ending_before")
@@ -144,103 +126,92 @@ async def start_position(
             return read_cursor(value, query.sort_keys), backwards
         row = await connection.fetchrow(FIND_SORT_VALUES, value, client.seller_id)
         if row is None:
-            raise ProblemError(ProblemCode.INVALID_CURSOR, f"{name} names no invoice of the list.")
+            raise ProblemError(
+                ProblemCode.INVALID_CURSOR, f"{name} must be the id of an invoice in the list."
+            )
         return position_of(row, query.sort_keys, 0 if backwards else OFFSET_MAX), backwards
     return None, False
 
 
-def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
-    conditions = _Conditions()
-    conditions.add("state <> 'deleted'")
-    if not client.sees_all:
-        conditions.add("seller_id = {}", client.seller_id)
-    for name in ("customer_id", "seller_id", "invoice_number", "live_mode"):
-        value = getattr(query, name)
-        if value is not None:
-            conditions.add(f"{name} = {{}}", value)
-    if query.ids:
-        conditions.add("id = ANY({})", list(query.ids))
-    _add_labels(conditions, query)
-    _add_state(conditions, query)
-    _add_comparisons(conditions, query)
-    return conditions
+async def _read_rows(
+    connection: PoolConnectionProxy,
+    client: Client,
+    query: AnyListQuery,
+    start: PagePosition | None,
+    *,
+    backwards: bool,
+    limit: int,
+    inclusive: bool = False,
+) -> _Rows:
+    """The rows after (or before) a position, or from the start of the list.
+
+    `inclusive` adds the row at the position.
+    """
+    statement, values = page_statement(query, client, start, backwards, limit + 1, inclusive)
+    rows = await connection.fetch(statement, *values)
+    is_cut, rows = len(rows) > limit, rows[:limit]
+    if backwards:
+        return _Rows(rows[::-1], has_more=True, has_previous=is_cut)
+    return _Rows(rows, has_more=is_cut, has_previous=start is not None)
 
 
-def _add_labels(conditions: _Conditions, query: AnyListQuery) -> None:
-    labels = [
-        label(name, value)
-        for name in ("currency", "application_id", "order_id", "sku_id")
-        if (value := getattr(query, name)) is not None
-    ]
-    labels += [metadata_label(key, value) for key, value in query.metadata.items()]
-    if labels:
-        conditions.add(HAS_LABELS.format(operator="@>", value="{}"), labels)
-    if query.upstream_ids:
-        any_of = [label("upstream_id", value) for value in query.upstream_ids]
-        conditions.add(HAS_LABELS.format(operator="&&", value="{}"), any_of)
+async def _read_lines(
+    connection: PoolConnectionProxy,
+    client: Client,
+    query: ItemListQuery,
+    start: PagePosition | None,
+    backwards: bool,
+) -> list[tuple[PagePosition, View]]:
+    """One line more than the page holds, or all that are left, in the direction of the walk."""
+    lines: list[tuple[PagePosition, View]] = []
+    position, is_over = start, False
+    while not is_over and len(lines) <= query.limit:
+        page = await _read_rows(
+            connection,
+            client,
+            query,
+            position,
+            backwards=backwards,
+            limit=INVOICES_AT_ONCE,
+            inclusive=position is start,
+        )
+        for row in reversed(page.rows) if backwards else page.rows:
+            lines += _lines_of(row, query, start, backwards)
+            position = position_of(row, query.sort_keys)
+        is_over = not (page.has_previous if backwards else page.has_more)
+    return lines[: query.limit + 1]
 
 
-def _add_state(conditions: _Conditions, query: AnyListQuery) -> None:
-    if query.state is not None:
-        # The standing says the same, and has an index.
-        conditions.add("state = {}", query.state)
-        standings = _STANDINGS_OF.get(query.state, {query.state})
-        conditions.add("standing = ANY({})", sorted(standings))
-    if query.status == ARCHIVED:
-        conditions.add("archived")
-    elif query.status is not None:
-        _add_status(conditions, query.status, query.today)
+def _lines_of(
+    row: Record, query: ItemListQuery, start: PagePosition | None, backwards: bool
+) -> list[tuple[PagePosition, View]]:
+    """A row's lines in the walk's direction; of the row that it starts in, those beyond.
+
+    A line's offset counts all lines of its invoice, filtered or not, so that a cursor means the
+    same with any filter.
+    """
+    items = items_of(version_of_row(row, query.today).view)
+    positions = [position_of(row, query.sort_keys, offset) for offset in range(len(items))]
+    lines = list(zip(positions, items, strict=True))
+    if start is not None and row["id"] == start.id:
+        lines = lines[: start.offset] if backwards else lines[start.offset + 1 :]
+    if query.sku_id is not None:
+        lines = [(at, item) for at, item in lines if item.get("sku_id") == query.sku_id]
+    return lines[::-1] if backwards else lines
 
 
-def _add_status(conditions: _Conditions, status: str, today: date) -> None:
-    conditions.add("NOT archived")
-    if status == OVERDUE:
-        conditions.add("standing = ANY({}) AND due_date < {}", sorted(MAY_BE_OVERDUE), today)
-    elif status in MAY_BE_OVERDUE:
-        conditions.add("standing = {} AND due_date >= {}", status, today)
-    else:
-        conditions.add("standing = {}", status)
-
-
-def _add_comparisons(conditions: _Conditions, query: AnyListQuery) -> None:
-    for name in COMPARED:
-        for operator, sign in OPERATORS.items():
-            value = getattr(query, f"{name}_{operator}")
-            if value is not None:
-                conditions.add(f"{name} {sign} {{}}", value)
-
-
-def _add_keyset(
-    conditions: _Conditions, sort: Sort, place: PagePosition, backwards: bool, inclusive: bool
-) -> None:
-    """What lies beyond the place. Of one direction, it is one comparison that an index can do."""
-    keys = _keys(sort)
-    placeholders = [conditions.placeholder(value) for value in (*place.values, place.id)]
-    last = "=" if inclusive else ""
-    if len({key.descending for key in keys}) == 1:
-        columns = ", ".join(key.column for key in keys)
-        sign = _beyond(keys[0], backwards)
-        conditions.texts.append(f"({columns}) {sign}{last} ({', '.join(placeholders)})")
-        return
-    beyond = f"id {_beyond(keys[-1], backwards)}{last} {placeholders[-1]}"
-    for key, value in zip(keys[-2::-1], placeholders[-2::-1], strict=True):
-        sign = _beyond(key, backwards)
-        beyond = f"({key.column} {sign} {value} OR ({key.column} = {value} AND {beyond}))"
-    # It says nothing new, but an index can begin with it.
-    first = f"{keys[0].column} {_beyond(keys[0], backwards)}= {placeholders[0]}"
-    conditions.texts.append(f"{first} AND {beyond}")
-
-
-def _beyond(key: SortKey, backwards: bool) -> str:
-    return "<" if key.descending != backwards else ">"
-
-
-def _keys(sort: Sort) -> list[SortKey]:
-    """The sort made certain: the id decides between rows that are alike."""
-    return [*sort, SortKey("id", sort[-1].descending)]
-
-
-def _order(sort: Sort, backwards: bool) -> str:
-    return ", ".join(
-        f"{key.column} {'DESC' if key.descending != backwards else 'ASC'}" for key in _keys(sort)
-    )
+def _page(
+    data: Sequence[View],
+    positions: Sequence[PagePosition],
+    sort: Sort,
+    has_more: bool,
+    has_previous: bool,
+) -> Response:
+    document: dict[str, Any] = {
+        "data": data,
+        "has_more": has_more,
+        "has_previous": has_previous,
+        "start_cursor": write_cursor(positions[0], sort) if positions else None,
+        "end_cursor": write_cursor(positions[-1], sort) if positions else None,
+    }
+    return json_response(document)

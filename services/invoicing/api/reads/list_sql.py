@@ -1,0 +1,160 @@
+"""The SQL of a list: filters, and a keyset page over an index, forward or back.
+
+A page starts at the sort values where the last one ended, never at a row count: it costs the same
+at any depth, and rows that are added meanwhile do not shift it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from invoicing.api.auth.tokens import Client
+from invoicing.api.reads.cursors import SORT_COLUMNS, PagePosition, Sort, SortKey
+from invoicing.api.reads.filters import COMPARED, OPERATORS, AnyListQuery, Column, Label, filters_by
+from invoicing.domain.list_index import label, metadata_label
+from invoicing.domain.status import (
+    ARCHIVED,
+    MAY_BE_OVERDUE,
+    OVERDUE,
+    STANDINGS_OF_OPEN,
+    STANDINGS_OF_PAID,
+)
+
+SELECT_PAGE: Final = f"""
+SELECT id, version, state, snapshot, standing, archived, {", ".join(SORT_COLUMNS)}
+FROM invoices
+WHERE {{conditions}}
+ORDER BY {{order}}
+LIMIT {{limit}}
+"""  # noqa: S608 (column names of ours)
+
+FIND_SORT_VALUES: Final = f"""
+SELECT id, {", ".join(SORT_COLUMNS)}
+FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
+"""  # noqa: S608 (column names of ours)
+
+HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
+
+_STANDINGS_OF: Final = {"open": STANDINGS_OF_OPEN, "paid": STANDINGS_OF_PAID}
+
+
+@dataclass
+class _Conditions:
+    """The conditions of a WHERE clause, and the values of their parameters."""
+
+    texts: list[str] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+
+    def add(self, template: str, *values: object) -> None:
+        """Add a condition; each `{}` in it becomes a parameter."""
+        self.texts.append(template.format(*map(self.parameter, values)))
+
+    def parameter(self, value: object) -> str:
+        """Add a value; gives its parameter, such as `$3`."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def page_statement(
+    query: AnyListQuery,
+    client: Client,
+    position: PagePosition | None,
+    backwards: bool,
+    limit: int,
+    inclusive: bool = False,
+) -> tuple[str, list[object]]:
+    """The SQL of a page that starts at a position, and its arguments."""
+    conditions = _conditions(query, client)
+    if position is not None:
+        _add_keyset(conditions, query.sort_keys, position, backwards, inclusive)
+    order = ", ".join(
+        f"{key.column} {'DESC' if key.descending != backwards else 'ASC'}"
+        for key in _total_order(query.sort_keys)
+    )
+    statement = SELECT_PAGE.format(
+        conditions="\n  AND ".join(conditions.texts),
+        order=order,
+        limit=conditions.parameter(limit),
+    )
+    return statement, conditions.values
+
+
+def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
+    conditions = _Conditions()
+    conditions.add("state <> 'deleted'")
+    if not client.sees_all:
+        conditions.add("seller_id = {}", client.seller_id)
+    for column, value in filters_by(Column, query):
+        conditions.add(f"{column} = {{}}", value)
+    if query.ids:
+        conditions.add("id = ANY({})", list(query.ids))
+    _add_labels(conditions, query)
+    _add_state(conditions, query)
+    for name in COMPARED:
+        for operator, sign in OPERATORS.items():
+            value = getattr(query, f"{name}_{operator}")
+            if value is not None:
+                conditions.add(f"{name} {sign} {{}}", value)
+    return conditions
+
+
+def _add_labels(conditions: _Conditions, query: AnyListQuery) -> None:
+    labels = [label(name, value) for name, value in filters_by(Label, query)]
+    labels += [metadata_label(key, value) for key, value in query.metadata.items()]
+    if labels:
+        conditions.add(HAS_LABELS.format(operator="@>", value="{}"), labels)
+    if query.upstream_ids:
+        any_of = [label("upstream_id", value) for value in query.upstream_ids]
+        conditions.add(HAS_LABELS.format(operator="&&", value="{}"), any_of)
+
+
+def _add_state(conditions: _Conditions, query: AnyListQuery) -> None:
+    if query.state is not None:
+        # Redundant, but the index is on `standing`.
+        conditions.add("state = {}", query.state)
+        standings = _STANDINGS_OF.get(query.state, {query.state})
+        conditions.add("standing = ANY({})", sorted(standings))
+    if query.status == ARCHIVED:
+        conditions.add("archived")
+    elif query.status is not None:
+        _add_status(conditions, query.status, query.today)
+
+
+def _add_status(conditions: _Conditions, status: str, today: date) -> None:
+    conditions.add("NOT archived")
+    if status == OVERDUE:
+        conditions.add("standing = ANY({}) AND due_date < {}", sorted(MAY_BE_OVERDUE), today)
+    elif status in MAY_BE_OVERDUE:
+        conditions.add("standing = {} AND due_date >= {}", status, today)
+    else:
+        conditions.add("standing = {}", status)
+
+
+def _add_keyset(
+    conditions: _Conditions, sort: Sort, position: PagePosition, backwards: bool, inclusive: bool
+) -> None:
+    """The rows beyond a position. If all keys have one direction, one row comparison does."""
+    keys = _total_order(sort)
+    parameters = [conditions.parameter(value) for value in (*position.values, position.id)]
+    last = "=" if inclusive else ""
+    if len({key.descending for key in keys}) == 1:
+        columns = ", ".join(key.column for key in keys)
+        sign = _beyond(keys[0], backwards)
+        conditions.texts.append(f"({columns}) {sign}{last} ({', '.join(parameters)})")
+        return
+    beyond = f"id {_beyond(keys[-1], backwards)}{last} {parameters[-1]}"
+    for key, value in zip(keys[-2::-1], parameters[-2::-1], strict=True):
+        sign = _beyond(key, backwards)
+        beyond = f"({key.column} {sign} {value} OR ({key.column} = {value} AND {beyond}))"
+    # Redundant, but it lets the index start at the first key.
+    first = f"{keys[0].column} {_beyond(keys[0], backwards)}= {parameters[0]}"
+    conditions.texts.append(f"{first} AND {beyond}")
+
+
+def _beyond(key: SortKey, backwards: bool) -> str:
+    return "<" if key.descending != backwards else ">"
+
+
+def _total_order(sort: Sort) -> list[SortKey]:
+    """The sort with the id last, which breaks ties."""
+    return [*sort, SortKey("id", sort[-1].descending)]
