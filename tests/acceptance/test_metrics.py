@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from invoicing.contracts.envelope import DeadLetterReason
+from invoicing.contracts.dead_letters import DeadLetterReason
 from tests.support.service.commands import create_invoice, invoice_id, void_invoice
 from tests.support.service.http import running_api
 from tests.support.service.service import Service, Worker

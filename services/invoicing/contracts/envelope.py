@@ -7,23 +7,22 @@ Reading never raises: what cannot be read comes back as `DecodeFailure`, with th
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from functools import lru_cache
-from math import isinf
 from typing import Final, NamedTuple, TypeGuard
 from uuid import UUID
 
 import orjson
 
+from invoicing.contracts.dead_letters import DeadLetterReason, Headers
 from invoicing.contracts.replies import FieldError
+from invoicing.contracts.strict_json import StrictJsonError, parse_json
+from invoicing.contracts.types.texts import rfc3339
 
 RECORD_BYTES_MAX: Final = 256 * 1024
 # A header that says nothing takes its two lengths: many of them are not nothing.
 HEADER_BYTES: Final = 2
-NESTING_MAX: Final = 64
 IDENTITY_CHARACTERS_MAX: Final = 256
 
 SOURCE: Final = "/invoicing"
@@ -39,20 +38,6 @@ _JSON_TYPE = re.compile(r"\s*[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?", re.ASCII | re.
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-# Longer digits would cost time that grows with their square; no field of ours takes them anyway.
-_INTEGER_DIGITS_MAX: Final = 19
-
-
-class DeadLetterReason(StrEnum):
-    """Why a record went to the dead-letter topic, in its `dl_reason` header."""
-
-    TOMBSTONE = "tombstone"
-    TOO_LARGE = "too_large"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    TOO_DEEP = "too_deep"
-    NOT_AN_ENVELOPE = "not_an_envelope"
-    PROCESSING_FAILED = "processing_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +68,6 @@ class CommandEnvelope(NamedTuple):
     errors: tuple[FieldError, ...] = ()
 
 
-Headers = Iterable[tuple[str, bytes | None]]
-
-
-class _NotJsonError(ValueError):
-    """JSON's grammar or I-JSON's rules (RFC 7493) are broken."""
-
-
 def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | DecodeFailure:
     """Read a record's value and headers as a command."""
     if value is None:
@@ -102,9 +80,10 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Dec
             )
     texts = _readable(headers)
     binary = _is_binary(texts)
-    parsed = {} if binary and not value else _parse(value)
-    if isinstance(parsed, DecodeFailure):
-        return parsed
+    try:
+        parsed = {} if binary and not value else parse_json(value)
+    except StrictJsonError as error:
+        return DecodeFailure(error.reason, str(error))
     if binary:
         return _command({**_binary_attributes(texts), "data": parsed}, texts)
     if not isinstance(parsed, dict):
@@ -174,12 +153,6 @@ def reply_document(
     )
 
 
-@lru_cache(maxsize=64)  # all that a batch records, it records at one time
-def rfc3339(time: datetime) -> str:
-    """A time in UTC, to the microsecond, as every time that we publish is written."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def _name_based(space: bytes, name: str) -> str:
     """A UUID of version 5 (RFC 9562, 5.5). `uuid.uuid5` gives the same at four times the price."""
     digest = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
@@ -243,103 +216,6 @@ def _binary_attributes(headers: Mapping[str, str]) -> dict[str, object]:
     if "content-type" in headers:
         attributes["datacontenttype"] = headers["content-type"]
     return attributes
-
-
-def _parse(value: bytes) -> object:
-    """Parsed JSON, or why it is not. Stricter than Python's: no NaN, no name given twice."""
-    parsed = _parse_fast(value)
-    if parsed is None:
-        parsed = _parse_with_care(value)
-    return _TOO_DEEP if _is_too_deep(value, parsed) else parsed
-
-
-def _parse_fast(value: bytes) -> object | None:
-    """Parsed JSON, where nothing is to be said against it; None where that takes a closer look.
-
-    orjson takes a name that is given twice, and keeps the last. But then there are fewer colons in
-    what it writes again than there were: without escapes, all others are within the same texts.
-    """
-    try:
-        parsed: object = orjson.loads(value)
-        if b"\\" not in value and value.count(b":") == orjson.dumps(parsed).count(b":"):
-            return parsed
-    except (orjson.JSONDecodeError, TypeError, RecursionError):
-        pass
-    return None
-
-
-def _parse_with_care(value: bytes) -> object:
-    """Four times as slow, but it tells what is wrong."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError as error:
-        return DecodeFailure(
-            DeadLetterReason.NOT_UTF8, f"Byte {error.start} of the record is not UTF-8."
-        )
-    try:
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_int=_integer,
-            parse_float=_float,
-        )
-    except RecursionError:
-        return _TOO_DEEP
-    except _NotJsonError as error:
-        return DecodeFailure(DeadLetterReason.NOT_JSON, str(error))
-    except json.JSONDecodeError as error:
-        return DecodeFailure(
-            DeadLetterReason.NOT_JSON,
-            f"The record is not JSON: {error.msg} (character {error.pos}).",
-        )
-
-
-_TOO_DEEP = DecodeFailure(
-    DeadLetterReason.TOO_DEEP, f"The record nests deeper than {NESTING_MAX} levels."
-)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise _NotJsonError(
-            "An object gives the same name twice, so nobody can say which was meant."
-        )
-    return result
-
-
-def _refuse_constant(constant: str) -> object:
-    raise _NotJsonError(f"{constant} is not JSON.")
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else _float(digits)
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if isinf(number):
-        raise _NotJsonError("A number is larger than a number can be.")
-    return number
-
-
-def _is_too_deep(value: bytes, parsed: object) -> bool:
-    # Most records have fewer brackets than levels are allowed, and need no walk.
-    if value.count(b"{") + value.count(b"[") <= NESTING_MAX:
-        return False
-    level: Sequence[object] = [parsed]
-    for _ in range(NESTING_MAX):
-        level = [child for node in level for child in _children(node)]
-        if not level:
-            return False
-    return any(isinstance(node, dict | list) for node in level)
-
-
-def _children(node: object) -> Iterable[object]:
-    if isinstance(node, dict):
-        return node.values()
-    return node if isinstance(node, list) else ()
 
 
 def _command(

@@ -10,11 +10,17 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from invoicing.contracts.dead_letters import (
+    DeadLetterHeaders,
+    Header,
+    parse_dead_letter_headers,
+    redrive_headers,
+)
 from invoicing.contracts.envelope import CommandEnvelope, read_command
 from invoicing.runtime.kafka import (
     client_options,
@@ -32,13 +38,7 @@ POLL_MS: Final = 200
 # Kafka's default for `offset.metadata.max.bytes`, less a little.
 METADATA_CHARACTERS_MAX: Final = 4_000
 
-PREFIX: Final = "dl_"
-FIRST_PREFIX: Final = "dl_first_"
-REDRIVEN_FROM: Final = "dl_redriven_from"
-
 _SPAN: Final = re.compile(r"([0-9]+)-([0-9]+)", re.ASCII)
-
-Header = tuple[str, bytes | None]
 
 
 class RedriveError(Exception):
@@ -61,38 +61,15 @@ class DeadLetterRecord:
         return f"{self.partition}@{self.offset}"
 
     @property
-    def reason(self) -> str:
-        """The code of the reason why it was dead-lettered."""
-        return self._header("reason")
-
-    @property
-    def message(self) -> str:
-        """The reason in words."""
-        return self._header("message")
-
-    @property
-    def origin(self) -> str:
-        """The record's position when it was dead-lettered: `invoices.commands-3@812`."""
-        return f"{self._header('topic')}-{self._header('partition')}@{self._header('offset')}"
-
-    @property
-    def failed_at(self) -> datetime | None:
-        """When it was dead-lettered, in UTC."""
-        try:
-            return datetime.fromisoformat(self._header("failed_at")).astimezone(UTC)
-        except ValueError:
-            return None
+    def failure(self) -> DeadLetterHeaders:
+        """Why, when and where from it was dead-lettered."""
+        return parse_dead_letter_headers(self.headers)
 
     @property
     def command(self) -> CommandEnvelope | None:
         """The command in it; None if the record is not one."""
         read = read_command(self.value, self.headers)
         return read if isinstance(read, CommandEnvelope) else None
-
-    def _header(self, name: str) -> str:
-        # The last one is ours: a producer's header of this name comes before it.
-        values = [value for header, value in self.headers if header == PREFIX + name]
-        return (values[-1] or b"").decode(errors="replace") if values else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +83,13 @@ class DeadLetterFilter:
 
     def matches(self, letter: DeadLetterRecord) -> bool:
         """Whether the letter is selected. One without a readable time matches no time."""
-        if self.reasons and letter.reason not in self.reasons:
+        if self.reasons and letter.failure.reason not in self.reasons:
             return False
         if self.positions and letter.position not in self.positions:
             return False
         if self.since is None and self.until is None:
             return True
-        failed_at = letter.failed_at
+        failed_at = letter.failure.failed_at
         if failed_at is None:
             return False
         return (self.since is None or failed_at >= self.since) and (
@@ -188,22 +165,6 @@ async def read_letters(
                 for record in records
                 if record.offset < ends[partition]
             ]
-
-
-def redrive_headers(letter: DeadLetterRecord) -> list[Header]:
-    """The headers of the command that is sent back: its own, and those of its first failure.
-
-    If it fails again, `dl_` describes the new failure and `dl_first_` still the first one.
-    """
-    own = [header for header in letter.headers if not header[0].startswith(PREFIX)]
-    first = [header for header in letter.headers if header[0].startswith(FIRST_PREFIX)]
-    if not first:
-        first = [
-            (FIRST_PREFIX + name.removeprefix(PREFIX), value)
-            for name, value in letter.headers
-            if name.startswith(PREFIX)
-        ]
-    return [*own, *first, (REDRIVEN_FROM, letter.position.encode())]
 
 
 async def redrive_state(settings: Settings) -> dict[int, RedriveProgress]:
@@ -361,7 +322,7 @@ class Redriver:
                     topic,
                     letter.value,
                     key=key,
-                    headers=redrive_headers(letter),
+                    headers=redrive_headers(letter.headers, letter.position),
                     partition=partition_of(key, partitions)
                     if key
                     else letter.partition % partitions,

@@ -14,9 +14,9 @@ import structlog
 
 from invoicing.contracts import replies
 from invoicing.contracts.commands import COMMANDS, read_data
+from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import (
     CommandEnvelope,
-    DeadLetterReason,
     DecodeFailure,
     event_document,
     headers_bytes,

@@ -11,7 +11,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from invoicing.contracts.envelope import DeadLetterReason
+from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.runtime import metrics
 from invoicing.runtime.process import background
 from invoicing.worker.assignment import Lanes

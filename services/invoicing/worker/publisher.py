@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from invoicing.contracts.envelope import HEADERS, rfc3339
+from invoicing.contracts.dead_letters import dead_letter_headers
+from invoicing.contracts.envelope import HEADERS
 from invoicing.runtime.kafka import committed_offsets, partition_of, producer_options
 from invoicing.runtime.settings import Settings
 from invoicing.worker.batch import DeadLetter, Forward, OutgoingMessages
@@ -224,14 +225,14 @@ def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Mess
 
 def _set_aside(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
     record, position = dead_letter.record, dead_letter.record.position
-    told = {
-        "dl_reason": dead_letter.unreadable.reason,
-        "dl_message": dead_letter.unreadable.message,
-        "dl_topic": position.topic,
-        "dl_partition": str(position.partition),
-        "dl_offset": str(position.offset),
-        "dl_failed_at": rfc3339(dead_letter.failed_at),
-    }
+    headers = dead_letter_headers(
+        reason=dead_letter.unreadable.reason,
+        message=dead_letter.unreadable.message,
+        topic=position.topic,
+        partition=position.partition,
+        offset=position.offset,
+        failed_at=dead_letter.failed_at,
+    )
     return Message(
         topic,
         partition_of(record.key, partitions[topic])
@@ -239,5 +240,5 @@ def _set_aside(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) 
         else position.partition % partitions[topic],
         record.key,
         record.value,
-        (*record.headers, *((name, text.encode()) for name, text in told.items())),
+        (*record.headers, *headers),
     )

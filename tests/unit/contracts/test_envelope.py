@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import (
     RECORD_BYTES_MAX,
     CommandEnvelope,
-    DeadLetterReason,
     DecodeFailure,
     event_id,
     read_command,

@@ -7,7 +7,6 @@ from invoicing.maintenance.redrive import (
     DeadLetterFilter,
     DeadLetterRecord,
     RedriveProgress,
-    redrive_headers,
     redriven_offsets,
 )
 
@@ -40,32 +39,8 @@ def test_a_partition_sent_back_whole_is_one_offset(letters: list[int]) -> None:
     assert redriven_offsets(letters, letters).encode_metadata() == ""
 
 
-def test_a_letter_goes_back_with_its_own_headers_and_where_it_failed() -> None:
-    failed = letter(("traceparent", b"00"), ("dl_reason", b"not_json"), ("dl_offset", b"5"))
-
-    assert redrive_headers(failed) == [
-        ("traceparent", b"00"),
-        ("dl_first_reason", b"not_json"),
-        ("dl_first_offset", b"5"),
-        ("dl_redriven_from", b"3@7"),
-    ]
-
-
-def test_a_letter_that_failed_again_keeps_its_first_failure() -> None:
-    first = redrive_headers(letter(("dl_reason", b"processing_failed"), ("dl_offset", b"5")))
-
-    again = letter(*first, ("dl_reason", b"not_json"), ("dl_offset", b"9"), offset=8)
-
-    assert redrive_headers(again) == [
-        ("dl_first_reason", b"processing_failed"),
-        ("dl_first_offset", b"5"),
-        ("dl_redriven_from", b"3@8"),
-    ]
-    assert again.reason == "not_json"
-
-
 def test_a_letter_without_a_readable_time_matches_no_time() -> None:
-    since = letter(("dl_failed_at", b"2026-11-20T10:00:00Z")).failed_at
+    since = letter(("dl_failed_at", b"2026-11-20T10:00:00Z")).failure.failed_at
 
     assert not DeadLetterFilter(since=since).matches(letter(("dl_failed_at", b"yesterday")))
     assert DeadLetterFilter().matches(letter())
@@ -74,5 +49,5 @@ def test_a_letter_without_a_readable_time_matches_no_time() -> None:
 def test_since_includes_its_instant_and_until_excludes_it() -> None:
     failed = letter(("dl_failed_at", b"2026-11-20T10:00:00Z"))
 
-    assert DeadLetterFilter(since=failed.failed_at).matches(failed)
-    assert not DeadLetterFilter(until=failed.failed_at).matches(failed)
+    assert DeadLetterFilter(since=failed.failure.failed_at).matches(failed)
+    assert not DeadLetterFilter(until=failed.failure.failed_at).matches(failed)

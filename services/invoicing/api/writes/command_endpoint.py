@@ -20,10 +20,10 @@ from invoicing.api.state import AppState, AppStateOf
 from invoicing.api.writes.gateway import KafkaUnavailableError, Reply
 from invoicing.api.writes.preferences import expected_version, wait_seconds
 from invoicing.contracts import replies
+from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import (
     IDENTITY_CHARACTERS_MAX,
     CommandEnvelope,
-    DeadLetterReason,
     DecodeFailure,
     read_command,
 )

@@ -5,6 +5,7 @@ pydantic refuses it by itself.
 """
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, Strict, StringConstraints, WithJsonSchema
@@ -98,3 +99,9 @@ Day = Annotated[date, _CalendarDay(), WithJsonSchema(_DAY_SCHEMA)]
 
 Instant = Annotated[datetime, _Instant(), AfterValidator(_in_utc), WithJsonSchema(_INSTANT_SCHEMA)]
 """A moment, kept in UTC."""
+
+
+@lru_cache(maxsize=64)  # a batch records everything at one time
+def rfc3339(time: datetime) -> str:
+    """Format a time as everything that is published has it: in UTC, to the microsecond."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

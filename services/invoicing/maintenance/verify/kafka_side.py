@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
+from invoicing.contracts.dead_letters import parse_dead_letter_headers
 from invoicing.contracts.envelope import DecodeFailure, read_command
 from invoicing.maintenance.topics import HighWatermarks, RetainedRange, read_topic, topic_reader
 from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
@@ -134,9 +135,10 @@ def _record_row(record: ConsumerRecord, homes: int) -> Row:
 
 
 def _dead_letter_row(record: ConsumerRecord, topic_commands: str) -> Row:
-    # A record that was sent again from here and failed again tells of both; the last is its own.
-    told = {name: value for name, value in record.headers if value is not None}
-    stood = (int(told["dl_partition"]), int(told["dl_offset"]))
+    failure = parse_dead_letter_headers(record.headers)
+    if failure.partition is None or failure.offset is None:
+        raise ValueError("A dead letter has no readable position.")
     # Under another topic's name, a position says nothing about the records of this one.
-    of_record = stood if told["dl_topic"] == topic_commands.encode() else (None, None)
+    is_of_topic = failure.topic == topic_commands
+    of_record = (failure.partition, failure.offset) if is_of_topic else (None, None)
     return (*of_record, digest(record.value or b""), record.partition, record.offset)

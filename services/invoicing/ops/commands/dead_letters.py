@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.contracts.envelope import DeadLetterReason
+from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.maintenance.redrive import (
     DeadLetterFilter,
     DeadLetterRecord,
@@ -183,13 +183,13 @@ def _table() -> Table:
 
 def _row_of(table: Table) -> Callable[[DeadLetterRecord, bool], None]:
     def add(letter: DeadLetterRecord, went_back: bool) -> None:
-        command = letter.command
+        command, failure = letter.command, letter.failure
         named = f"{command.type} of {command.subject}" if command else "-"
         table.add_row(
             letter.position,
-            clock(letter.failed_at) if letter.failed_at else "-",
-            Text(plain(letter.reason)),
-            Text(plain(letter.origin)),
+            clock(failure.failed_at) if failure.failed_at else "-",
+            Text(plain(failure.reason)),
+            Text(plain(failure.origin)),
             Text(plain(named)),
             "yes" if went_back else "",
         )
@@ -220,13 +220,13 @@ def _shown(value: bytes | None) -> str:
 
 
 def _print_json(letter: DeadLetterRecord, went_back: bool) -> None:
-    failed_at = letter.failed_at
+    failure = letter.failure
     told = {
         "place": letter.position,
-        "reason": letter.reason,
-        "message": letter.message,
-        "origin": letter.origin,
-        "failed_at": failed_at.isoformat() if failed_at else None,
+        "reason": failure.reason,
+        "message": failure.message,
+        "origin": failure.origin,
+        "failed_at": failure.failed_at.isoformat() if failure.failed_at else None,
         "sent_back": went_back,
         "key": _written(letter.key),
         "headers": [[name, _written(value)] for name, value in letter.headers],

@@ -7,7 +7,8 @@ from typing import Final
 
 import orjson
 
-from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command, rfc3339
+from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command
+from invoicing.contracts.types.texts import rfc3339
 
 SOURCE: Final = "/invoicing/cli"
 """Who sends a command that does not say so."""

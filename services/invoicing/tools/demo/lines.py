@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from invoicing.contracts.dead_letters import DeadLetterHeaders
 from invoicing.contracts.replies import REJECTED, RejectionCode
 from invoicing.ops.support.formatting import short_type, standing
 
@@ -43,9 +44,9 @@ def event_line(event: Mapping[str, Any]) -> RenderableType:
     return _line(" *", short_type(event["type"]), words, "blue")
 
 
-def dead_letter_line(headers: Mapping[str, str]) -> RenderableType:
-    """A record that was set aside, and why."""
-    return _line("<-", "dead letter", f"{headers['dl_reason']}. {headers['dl_message']}", "yellow")
+def dead_letter_line(failure: DeadLetterHeaders) -> RenderableType:
+    """A dead letter and its reason."""
+    return _line("<-", "dead letter", f"{failure.reason}. {failure.message}", "yellow")
 
 
 def _line(sign: str, name: str, words: str, style: str) -> RenderableType:

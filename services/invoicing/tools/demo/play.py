@@ -10,6 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from rich.console import RenderableType
 
+from invoicing.contracts.dead_letters import parse_dead_letter_headers
 from invoicing.contracts.replies import REJECTED
 from invoicing.ops.support.kafka_readers import producing, reading
 from invoicing.runtime.settings import Settings
@@ -83,9 +84,9 @@ class Theatre:
 
     def _witness(self, witnessed: Witnessed, record: ConsumerRecord) -> RenderableType:
         if record.topic == self._settings.topic_dead_letter:
-            headers = {name: value.decode() for name, value in record.headers}
-            witnessed.dead_letter_reason = headers["dl_reason"]
-            return dead_letter_line(headers)
+            failure = parse_dead_letter_headers(record.headers)
+            witnessed.dead_letter_reason = failure.reason
+            return dead_letter_line(failure)
         document = orjson.loads(record.value)
         if record.topic == self._settings.topic_events:
             witnessed.events.append(document)

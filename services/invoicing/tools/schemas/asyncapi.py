@@ -7,9 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from invoicing.contracts.envelope import CONTENT_TYPE, DeadLetterReason
+from invoicing.contracts.dead_letters import (
+    DEAD_LETTER_HEADERS,
+    DeadLetterReason,
+    dead_letter_headers,
+)
+from invoicing.contracts.envelope import CONTENT_TYPE
 from invoicing.runtime.settings import Settings
 from invoicing.tools.schemas.messages import Kind, Message
+from invoicing.tools.schemas.story import BEGIN
 
 _BINDING_VERSION: Final = "0.5.0"
 _MEDIA_TYPE: Final = CONTENT_TYPE.decode().partition(";")[0]
@@ -23,23 +29,6 @@ _INFO: Final = (
     " is there once, in the order of `version`. Values are CloudEvents 1.0 in structured JSON mode;"
     " commands are taken in binary mode (`ce_` headers) too."
 )
-
-_DEAD_LETTER_HEADERS: Final = {
-    "dl_reason": {
-        "type": "string",
-        "enum": [reason.value for reason in DeadLetterReason],
-        "description": "Why, for programs.",
-    },
-    "dl_message": {"type": "string", "description": "Why, for people; without its content."},
-    "dl_topic": {"type": "string", "description": "The topic that it came on."},
-    "dl_partition": {"type": "string", "pattern": "^[0-9]+$", "description": "Its partition."},
-    "dl_offset": {"type": "string", "pattern": "^[0-9]+$", "description": "Its offset."},
-    "dl_failed_at": {
-        "type": "string",
-        "format": "date-time",
-        "description": "When it was set aside, in UTC.",
-    },
-}
 
 
 def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
@@ -119,14 +108,14 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _dead_letter() -> dict[str, Any]:
-    example = {
-        "dl_reason": DeadLetterReason.NOT_JSON.value,
-        "dl_message": "The record is not JSON: Expecting value at 0.",
-        "dl_topic": Settings.model_fields["topic_commands"].default,
-        "dl_partition": "3",
-        "dl_offset": "1042",
-        "dl_failed_at": "2026-11-20T10:00:00.000000Z",
-    }
+    example = dead_letter_headers(
+        reason=DeadLetterReason.NOT_JSON,
+        message="The record is not JSON: Expecting value (character 0).",
+        topic=Settings.model_fields["topic_commands"].default,
+        partition=3,
+        offset=1042,
+        failed_at=BEGIN,
+    )
     return {
         "name": _DEAD_LETTER,
         "title": "A record that cannot be read",
@@ -134,12 +123,17 @@ def _dead_letter() -> dict[str, Any]:
         "contentType": "application/octet-stream",
         "headers": {
             "type": "object",
-            "properties": _DEAD_LETTER_HEADERS,
-            "required": list(_DEAD_LETTER_HEADERS),
+            "properties": {name: dict(schema) for name, schema in DEAD_LETTER_HEADERS.items()},
+            "required": list(DEAD_LETTER_HEADERS),
         },
         "payload": {"description": "Any bytes, or none at all (a tombstone)."},
         "bindings": _kafka(key={"description": "As it came, or none."}),
-        "examples": [{"headers": example, "payload": "no command"}],
+        "examples": [
+            {
+                "headers": {name: (value or b"").decode() for name, value in example},
+                "payload": "not a command",
+            }
+        ],
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from invoicing.contracts.envelope import rfc3339
+from invoicing.contracts.types.texts import rfc3339
 from invoicing.domain.sellers import read_sellers
 from invoicing.store.memory import MemoryStore
 from invoicing.store.store import Position, StoredEvent, StoredInvoice, StoredReply
