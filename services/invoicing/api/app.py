@@ -1,4 +1,4 @@
-"""The application: its calls, what stands around them, and how failures are told."""
+"""The ASGI application: routes, middleware, and how exceptions become responses."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -39,7 +39,7 @@ _RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
 
 
 def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
-    """The application on this state."""
+    """The application, ready to serve."""
     app = bare_app(_middlewares(state))
     app.state.app_state = state
     app.state.probes = probes
@@ -47,16 +47,16 @@ def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
 
 
 def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
-    """The application without anything behind it: enough to describe it."""
+    """The routes alone, without a database or Kafka: enough for the OpenAPI document."""
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # FastAPI's own tells of a slash too much by a redirect, which loses a command's body.
+        # FastAPI would redirect a trailing slash, and the redirect drops the request body.
         redirect_slashes=False,
         middleware=middlewares or [],
         generate_unique_id_function=operation_id,
-        # FastAPI's own would tell exceptions by their texts, which may quote a customer's data.
+        # FastAPI's telemetry would export exception messages, which may contain customer data.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers={
             ProblemError: _handle_problem,
@@ -87,7 +87,7 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
 
 
 def _middlewares(state: AppState) -> list[Middleware]:
-    """From the outside inwards."""
+    """The middleware, outermost first."""
     stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
     origins = [origin.strip() for origin in state.settings.http_cors_origins.split(",")]
     if any(origins):
@@ -111,7 +111,7 @@ async def _handle_problem(_request: Request, error: Exception) -> Response:
 
 
 async def _handle_validation_error(_request: Request, error: Exception) -> Response:
-    """Queries and bodies are read by us, so this is an address that cannot name anything."""
+    """Only path parameters are validated by FastAPI: the path cannot name an invoice."""
     assert isinstance(error, RequestValidationError)
     return invoice_not_found().response()
 
@@ -121,15 +121,17 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = {"Allow": ", ".join(_methods(request))}
         return ProblemError(
-            ProblemCode.METHOD_NOT_ALLOWED, "There is no such call here.", headers=allowed
+            ProblemCode.METHOD_NOT_ALLOWED, "Method not allowed.", headers=allowed
         ).response()
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return ProblemError(ProblemCode.NOT_FOUND, "There is nothing here.").response()
-    return ProblemError(ProblemCode.MALFORMED_REQUEST, "The request cannot be read.").response()
+        return ProblemError(ProblemCode.NOT_FOUND, "Not found.").response()
+    return ProblemError(
+        ProblemCode.MALFORMED_REQUEST, "The request could not be parsed."
+    ).response()
 
 
 def _methods(request: Request) -> list[str]:
-    """All that the address can be asked: Starlette names those of one route only."""
+    """The methods of all routes of the path; Starlette names those of one route only."""
     return sorted(
         method
         for route in request.app.state.routes
@@ -142,7 +144,7 @@ async def _handle_exception(_request: Request, error: Exception) -> Response:
     if is_infrastructure_error(error):
         return ProblemError(
             ProblemCode.UNAVAILABLE,
-            "Postgres does not answer right now.",
+            "The database is not available. Retry later.",
             headers={"Retry-After": "1"},
         ).response()
-    return ProblemError(ProblemCode.INTERNAL_ERROR, "That is our fault, not yours.").response()
+    return ProblemError(ProblemCode.INTERNAL_ERROR, "Internal error.").response()

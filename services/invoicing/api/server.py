@@ -48,9 +48,9 @@ async def run(settings: Settings) -> None:
         "kafka": HealthProbe("kafka", kafka_ping(settings)),
         "postgres": HealthProbe("postgres", postgres_ping(settings)),
     }
-    watched = _watched(probes)
+    operations_app = _operations_app(probes)
     async with (
-        serving(watched, settings.metrics_host, settings.metrics_port),
+        serving(operations_app, settings.metrics_host, settings.metrics_port),
         running_probes(probes),
         open_database(settings) as database,
     ):
@@ -59,15 +59,15 @@ async def run(settings: Settings) -> None:
 
 
 def check_access(settings: Settings) -> Tokens | None:
-    """How tokens are verified; None where only this machine may ask. Raises `WrongSettingError`."""
+    """The verifier of tokens; None in loopback-only mode. Raises `WrongSettingError`."""
     keys = token_keys(settings)
     if keys is not None:
         return Tokens(settings, keys)
     if not _is_loopback(settings.http_host):
         raise WrongSettingError(
-            f"INVOICING_HTTP_HOST is {settings.http_host}, which others can reach, and nothing says"
-            " who may. Set INVOICING_TOKEN_JWKS_URL, _TOKEN_JWKS_FILE or _TOKEN_SIGNING_KEY, or"
-            " listen on 127.0.0.1."
+            f"INVOICING_HTTP_HOST is {settings.http_host}, which is not a loopback address,"
+            " and no token keys are configured. Set INVOICING_TOKEN_JWKS_URL, _TOKEN_JWKS_FILE or"
+            " _TOKEN_SIGNING_KEY, or listen on 127.0.0.1."
         )
     return None
 
@@ -115,8 +115,8 @@ def _app_state(
     )
 
 
-def _watched(probes: dict[str, HealthProbe]) -> Starlette:
-    """What operators look at, on a port of its own."""
+def _operations_app(probes: dict[str, HealthProbe]) -> Starlette:
+    """Health and metrics, on a port of their own."""
     app = Starlette(
         routes=[
             Route("/health/live", lambda _request: get_liveness()),

@@ -1,4 +1,4 @@
-"""What every request needs: made once when the process starts."""
+"""The state of the application, shared by all requests."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -17,7 +17,7 @@ from invoicing.runtime.settings import Settings
 
 @dataclass(frozen=True)
 class AppState:
-    """What every request needs. `tokens` is None where only this machine can reach us."""
+    """What requests share. `tokens` is None in loopback-only mode."""
 
     settings: Settings
     database: Database
@@ -29,7 +29,7 @@ class AppState:
     clients: RegisteredClients
 
 
-# Here and elsewhere async without need: FastAPI sends what is not to a thread, which costs more.
+# Async without need, here and elsewhere: FastAPI would run it in a thread, which costs more.
 async def _state_of(request: Request) -> AppState:
     state: AppState = request.app.state.app_state
     return state

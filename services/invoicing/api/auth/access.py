@@ -1,4 +1,4 @@
-"""Who asks: the bearer token of a request, its scopes, and how often it may ask."""
+"""Authentication of requests: the bearer token, its scopes, and the rate limit."""
 
 from typing import Annotated, Final
 
@@ -49,10 +49,10 @@ Writer = Annotated[Client, Security(_client_of, scopes=[WRITE])]
 
 
 def too_many_requests(wait_seconds: float) -> ProblemError:
-    """The client has asked too often, and may ask again after so long."""
+    """The response to a client over its rate limit, with the time to wait."""
     return ProblemError(
         ProblemCode.TOO_MANY_REQUESTS,
-        "Too many requests; ask again later.",
+        "Too many requests. Retry later.",
         headers={"Retry-After": str(int(wait_seconds) + 1)},
     )
 
@@ -62,7 +62,7 @@ async def _authenticated(request: Request, state: AppState) -> Client:
         return LOCAL_CLIENT
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise _challenge(ProblemCode.INVALID_TOKEN, "A bearer token is needed.", "")
+        raise _challenge(ProblemCode.INVALID_TOKEN, "A bearer token is required.", "")
     try:
         return await state.tokens.verify(token.strip())
     except InvalidTokenError as error:
@@ -70,7 +70,7 @@ async def _authenticated(request: Request, state: AppState) -> Client:
     except KeysUnavailableError:
         raise ProblemError(
             ProblemCode.UNAVAILABLE,
-            "The issuer's keys cannot be had right now.",
+            "The token could not be verified: the issuer's keys are not available. Retry later.",
             headers={"Retry-After": "5"},
         ) from None
 

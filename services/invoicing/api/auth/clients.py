@@ -1,4 +1,4 @@
-"""Who may have a token from us: the clients of a file, by hashed secrets.
+"""The registered clients that the token endpoint serves, from a file of hashed secrets.
 
 [clients.orders]
 secret_hash = "$argon2id$..."   # `invoicing client-secret` makes one
@@ -21,7 +21,7 @@ READ: Final = "invoices:read"
 WRITE: Final = "invoices:write"
 SCOPES: Final[Mapping[str, str]] = {
     READ: "Read invoices, their history and the feed.",
-    WRITE: "Give commands.",
+    WRITE: "Send commands.",
 }
 ALL_SELLERS: Final = "*"
 
@@ -29,7 +29,7 @@ _hasher = PasswordHasher()
 
 
 class RegisteredClient(BaseModel):
-    """One client of the file. `seller_id` fences what it sees; `*` is all."""
+    """A client of the file. It sees the invoices of `seller_id` only; `*` is all sellers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,11 +45,11 @@ _FILE = TypeAdapter(dict[_ClientId, RegisteredClient])
 
 
 def hash_secret(secret: str) -> str:
-    """What the file holds of a secret (Argon2id, RFC 9106)."""
+    """The hash of a secret for the file (Argon2id, RFC 9106)."""
     return _hasher.hash(secret)
 
 
-# Whoever guesses at names must not learn from the time that there is no such client.
+# Verified for unknown clients, so that response times do not reveal which clients exist.
 _NOBODY: Final = RegisteredClient(secret_hash=hash_secret("nobody"), seller_id="nobody")
 
 
@@ -70,7 +70,7 @@ def read_clients(path: Path) -> RegisteredClients:
 def authenticate(
     clients: RegisteredClients, client_id: str, secret: str
 ) -> RegisteredClient | None:
-    """The client whose secret this is; None for anybody else. Takes some 50 ms on purpose."""
+    """The client, or None if the id or the secret is wrong. Takes some 50 ms by design."""
     client = clients.get(client_id, _NOBODY)
     try:
         _hasher.verify(client.secret_hash, secret)

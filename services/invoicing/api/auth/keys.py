@@ -1,7 +1,10 @@
-"""Keys: the one that we sign tokens by, and the public ones that tokens are verified by (RFC 7517).
+"""The private key that signs tokens, and the public keys that verify them (RFC 7517).
 
-A key says which algorithm goes with it, and a token cannot choose another: neither `none` nor HMAC
-with a public key as its secret.
+The key determines the algorithm. A token cannot choose another one, such as `none` or HMAC with a
+public key as its secret.
+
+Not `PyJWKClient`'s own cache: that needs a key id in every token, and drops keys at the end of
+their lifetime even while the issuer is unreachable.
 """
 
 import asyncio
@@ -28,7 +31,7 @@ from invoicing.runtime.settings import Settings, WrongSettingError
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 KEYS_LIFETIME_SECONDS: Final = 300.0
-# A key that is not known may be new; whoever makes up key ids must not make us ask each time.
+# An unknown key id may be a new key, but made-up ids must not cause a fetch each.
 REFRESH_INTERVAL_SECONDS: Final = 10.0
 FETCH_SECONDS_MAX: Final = 5
 
@@ -38,11 +41,11 @@ PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 
 
 class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had right now, and none were had before."""
+    """The issuer's keys could not be fetched, and none were fetched before."""
 
 
 class SigningKey:
-    """The private key by which we issue tokens ourselves."""
+    """The private key that signs the tokens of the token endpoint."""
 
     def __init__(self, pem: str) -> None:
         """Raises `WrongSettingError`."""
@@ -58,24 +61,24 @@ class SigningKey:
         return jwt.encode(dict(claims), self._key, self.algorithm, headers=headers)
 
     def public(self) -> jwt.PyJWK:
-        """Its public half, to verify by."""
+        """The public key."""
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         jwk: dict[str, Any] = dict(algorithm.to_jwk(self._key.public_key(), as_dict=True))
         return jwt.PyJWK(jwk | {"kid": self.id, "alg": self.algorithm})
 
 
 class Keys:
-    """The public keys in force: our own, those of a file, and those that the issuer publishes."""
+    """The public keys in force: our own, those of a file, and those published by the issuer."""
 
     def __init__(self, fixed: Iterable[jwt.PyJWK], url: str | None) -> None:
         self._fixed = list(fixed)
         self._url = url
         self._published: list[jwt.PyJWK] = []
-        self._had_at = self._tried_at = -float("inf")
+        self._fetched_at = self._tried_at = -float("inf")
         self._asking = asyncio.Lock()
 
     async def find(self, key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
-        """The key of this id; where either has none, the only one there is for the algorithm.
+        """The key with this id; if the token or the key has no id, the only key of the algorithm.
 
         A token need not name its key (RFC 7515, 4.1.4). Raises `KeysUnavailableError`.
         """
@@ -99,7 +102,7 @@ class Keys:
         if now - self._tried_at < REFRESH_INTERVAL_SECONDS:
             return False
         is_known = self._choose(key_id, algorithm) is not None
-        return not is_known or now - self._had_at > KEYS_LIFETIME_SECONDS
+        return not is_known or now - self._fetched_at > KEYS_LIFETIME_SECONDS
 
     async def _refresh(self, url: str) -> None:
         self._tried_at = time.monotonic()
@@ -113,17 +116,17 @@ class Keys:
                 self._tried_at = -float("inf")
                 raise KeysUnavailableError from error
             return
-        self._had_at = time.monotonic()
+        self._fetched_at = time.monotonic()
 
 
 def signing_key(settings: Settings) -> SigningKey | None:
-    """The key to issue tokens by, where there is one. Raises `WrongSettingError`."""
+    """The key to sign tokens with, if one is configured. Raises `WrongSettingError`."""
     secret = settings.token_signing_key
     return None if secret is None else SigningKey(secret.get_secret_value())
 
 
 def token_keys(settings: Settings) -> Keys | None:
-    """The keys to verify tokens by; None where none are configured. Raises `WrongSettingError`."""
+    """The keys to verify tokens with; None if none are configured. Raises `WrongSettingError`."""
     own, path, url = signing_key(settings), settings.token_jwks_file, settings.token_jwks_url
     if own is None and path is None and url is None:
         return None
@@ -137,7 +140,9 @@ def _private_key(pem: str) -> tuple[PrivateKey, str]:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
-        raise WrongSettingError("INVOICING_TOKEN_SIGNING_KEY is wrong: it is no PEM key.") from None
+        raise WrongSettingError(
+            "INVOICING_TOKEN_SIGNING_KEY is not a valid PEM private key."
+        ) from None
     if isinstance(key, Ed25519PrivateKey):
         return key, "EdDSA"
     if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
@@ -158,20 +163,20 @@ def _keys_of_file(path: Path) -> list[jwt.PyJWK]:
             f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {describe(error)}"
         ) from None
     if not keys:
-        raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no key that can be used.")
+        raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no usable key.")
     return keys
 
 
 def _usable(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
-    """The keys of a set (RFC 7517) that are public and whose algorithm we take."""
+    """The public keys of a set (RFC 7517) with an accepted algorithm."""
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
-        raise PyJWKSetError("it is no set of keys")
+        raise PyJWKSetError("it is not a JSON Web Key Set")
     keys = []
     for entry in jwks["keys"]:
         try:
             key = jwt.PyJWK(entry)
         except (PyJWTError, AttributeError, TypeError):
-            continue  # of a kind that we do not know; the others are good all the same
+            continue  # an unknown kind of key; the others are usable
         if key.algorithm_name in ALGORITHMS:
             keys.append(key)
     return keys
@@ -186,7 +191,7 @@ def _named(keys: Iterable[jwt.PyJWK], key_id: str | None, algorithm: object) -> 
 
 
 def _only(keys: Iterable[jwt.PyJWK], key_id: str | None, algorithm: object) -> jwt.PyJWK | None:
-    """The algorithm's only key, unless the token names another; twice the same is one."""
+    """The algorithm's only key (repeats count once), unless the token names another."""
     fitting = [key for key in keys if key.algorithm_name == algorithm]
     if not fitting or any(key.key != fitting[0].key for key in fitting):
         return None

@@ -1,4 +1,4 @@
-"""Tokens by client credentials (RFC 6749, section 4.4), for whoever has no issuer of his own."""
+"""The token endpoint, for deployments without an issuer: client credentials (RFC 6749, 4.4)."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ from invoicing.api.state import AppState, AppStateOf
 
 FIELDS_MAX: Final = 20
 SECRET_CHARACTERS_MAX: Final = 256
-# Each takes a core for 50 ms and 64 MiB of memory: whoever guesses must not take them all.
+# Verifying a secret takes a core for 50 ms and 64 MiB of memory, so guessing must be bounded.
 _CHECKS_AT_ONCE: Final = 2
 
 router = APIRouter(route_class=DirectRoute, tags=["Access"])
@@ -34,7 +34,7 @@ class TokenRequest(BaseModel):
     grant_type: str = Field(description="client_credentials.", examples=["client_credentials"])
     client_id: str | None = Field(None, description="The client, unless given as Basic.")
     client_secret: str | None = Field(None, description="Its secret, unless given as Basic.")
-    scope: str | None = Field(None, description="By default all that the client may have.")
+    scope: str | None = Field(None, description="By default all scopes of the client.")
 
 
 class Token(BaseModel):
@@ -42,15 +42,15 @@ class Token(BaseModel):
 
     access_token: str = Field(description="The token.")
     token_type: str = Field(description="Always Bearer.", examples=["Bearer"])
-    expires_in: int = Field(description="How many seconds it is good for.", examples=[3600])
-    scope: str = Field(description="What it is good for.", examples=["invoices:read"])
+    expires_in: int = Field(description="Its lifetime in seconds.", examples=[3600])
+    scope: str = Field(description="Its scopes, separated by spaces.", examples=["invoices:read"])
 
 
 class TokenError(BaseModel):
-    """Why there is no token (RFC 6749, section 5.2)."""
+    """Why no token was issued (RFC 6749, section 5.2)."""
 
-    error: str = Field(description="Why, for programs.", examples=["invalid_client"])
-    error_description: str = Field(description="Why, for people.")
+    error: str = Field(description="The error, for programs.", examples=["invalid_client"])
+    error_description: str = Field(description="The error, for people.")
 
 
 @router.post(
@@ -60,19 +60,19 @@ class TokenError(BaseModel):
 )
 @takes(TokenRequest, "application/x-www-form-urlencoded", required=True)
 async def issue_token(request: Request, state: AppStateOf) -> Response:
-    """A token for a client's id and secret, given as Basic credentials or as form fields."""
+    """Issue a token for a client's id and secret, sent as Basic credentials or as form fields."""
     if state.signing_key is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "Tokens are not issued here.")
+        raise ProblemError(ProblemCode.NOT_FOUND, "This service does not issue tokens.")
     form = await _form(request)
     if form.get("grant_type") != "client_credentials":
-        return _error("unsupported_grant_type", "Only client_credentials are taken.")
+        return _error("unsupported_grant_type", "grant_type must be client_credentials.")
     client_id, secret = _credentials(request, form)
     registered = await _authenticate_client(state, client_id, secret)
     if registered is None:
-        return _error("invalid_client", "The client is not known, or its secret is wrong.", 401)
+        return _error("invalid_client", "The client is unknown or its secret is wrong.", 401)
     wanted = frozenset(form.get("scope", "").split()) or registered.scopes
     if not wanted <= registered.scopes:
-        return _error("invalid_scope", "The client may not have this scope.")
+        return _error("invalid_scope", "The client is not allowed this scope.")
     return _token(state, client_id, registered, wanted)
 
 
@@ -98,7 +98,7 @@ async def _authenticate_client(
 ) -> RegisteredClient | None:
     if len(client_id) > SECRET_CHARACTERS_MAX or len(secret) > SECRET_CHARACTERS_MAX:
         return None
-    # Guesses at one client's secret are counted by its name, which no token's client has.
+    # The newline keeps this bucket apart from the client's own requests.
     wait_seconds = state.rates.take(f"\n{client_id}")
     if wait_seconds:
         raise too_many_requests(wait_seconds)
@@ -111,7 +111,10 @@ async def _form(request: Request) -> Mapping[str, str]:
         text = (await request.body()).decode()
         fields = parse_qsl(text, max_num_fields=FIELDS_MAX, keep_blank_values=True)
     except ValueError:
-        raise ProblemError(ProblemCode.MALFORMED_REQUEST, "The body must be a form.") from None
+        raise ProblemError(
+            ProblemCode.MALFORMED_REQUEST,
+            "The body must be a form (application/x-www-form-urlencoded).",
+        ) from None
     return dict(fields)
 
 

@@ -1,4 +1,4 @@
-"""How often a client may ask: a bucket of tokens each, filled again as time goes by."""
+"""Rate limits: a token bucket for each client."""
 
 import time
 from collections import OrderedDict
@@ -6,7 +6,7 @@ from typing import Final
 
 BURST_SECONDS: Final = 2.0
 CLIENTS_MAX: Final = 10_000
-"""Whose buckets are remembered; whoever has not asked for longest is forgotten, with a full one."""
+"""Buckets kept; the least recently used is dropped, and starts full again."""
 
 
 class Rates:
@@ -18,7 +18,7 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client_id: str) -> float:
-        """Take one request out of the client's bucket; gives how many seconds to wait, mostly 0."""
+        """Count one request. Returns the seconds to wait before it would be allowed, usually 0."""
         now = time.monotonic()
         left, filled_at = self._buckets.pop(client_id, (self._size, now))
         left = min(self._size, left + (now - filled_at) * self._rate)

@@ -1,4 +1,4 @@
-"""Bearer tokens: JWT access tokens (RFC 9068), and whom they stand for."""
+"""Bearer tokens: JWT access tokens (RFC 9068), and the clients that they authenticate."""
 
 import time
 from collections.abc import Mapping
@@ -15,15 +15,18 @@ from invoicing.runtime.settings import Settings
 
 CLOCK_SKEW_SECONDS: Final = 30
 TOKEN_CHARACTERS_MAX: Final = 8_192
-# A signature takes as long to verify as an invoice to read. Short beside any token's life, and the
-# clocks' skew that it is given anyway.
+# Verifying a signature takes as long as reading an invoice. The time is short beside a token's
+# lifetime and the clock skew allowed anyway.
 REMEMBERED_SECONDS: Final = 5.0
 REMEMBERED_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks, what for, and which seller's invoices it sees. `id` is its commands' source."""
+    """An authenticated client: its scopes, and the seller whose invoices it sees.
+
+    `id` is the source of its commands.
+    """
 
     id: str
     seller_id: str
@@ -32,20 +35,20 @@ class Client:
 
     @property
     def sees_all(self) -> bool:
-        """Whether no seller's invoices are kept from it."""
+        """Whether it sees the invoices of all sellers."""
         return self.seller_id == ALL_SELLERS
 
 
-# Where no keys are configured, only this machine can reach us, and whoever does may do everything.
+# Without configured keys the server listens on loopback only, and every request has all rights.
 LOCAL_CLIENT: Final = Client("local", ALL_SELLERS, frozenset(SCOPES), expires_at=None)
 
 
 class InvalidTokenError(Exception):
-    """The token is not one of ours, or not any more. The message may be sent back."""
+    """The token is not valid. The message is safe to return to the client."""
 
 
 def issue(key: SigningKey, settings: Settings, client: Client, lifetime_seconds: float) -> str:
-    """A token for the client, from now on."""
+    """Issue a token for the client, valid from now."""
     now = time.time()
     return key.sign(
         {
@@ -63,7 +66,7 @@ def issue(key: SigningKey, settings: Settings, client: Client, lifetime_seconds:
 
 
 class Tokens:
-    """Says who a bearer token stands for."""
+    """Verifies bearer tokens."""
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._settings = settings
@@ -71,7 +74,7 @@ class Tokens:
         self._verified: dict[str, tuple[Client, float]] = {}
 
     async def verify(self, token: str) -> Client:
-        """Who it stands for. Raises `InvalidTokenError`, `KeysUnavailableError`."""
+        """The client of the token. Raises `InvalidTokenError`, `KeysUnavailableError`."""
         now = time.monotonic()
         client, verified_at = self._verified.get(token, (None, 0.0))
         if client is None or now - verified_at > REMEMBERED_SECONDS:
@@ -88,12 +91,12 @@ class Tokens:
             header = jwt.get_unverified_header(token)
             key = await self._keys.find(header.get("kid"), header.get("alg"))
             if key is None:
-                raise InvalidTokenError("The token's key is not known.")
+                raise InvalidTokenError("The token was signed with an unknown key.")
             return _client(self._claims(token, key))
         except jwt.ExpiredSignatureError:
             raise InvalidTokenError("The token has expired.") from None
         except PyJWTError:
-            raise InvalidTokenError("The token is not valid here.") from None
+            raise InvalidTokenError("The token is not valid for this service.") from None
 
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
@@ -113,8 +116,8 @@ def _client(claims: Mapping[str, Any]) -> Client:
     seller_id = claims.get("seller_id")
     scope = claims.get("scope", "")
     if not (isinstance(client_id, str) and 1 <= len(client_id) <= 256 and client_id.isprintable()):
-        raise InvalidTokenError("The token does not say who its client is.")
+        raise InvalidTokenError("The token has no valid client_id or sub claim.")
     if not (isinstance(seller_id, str) and seller_id):
-        raise InvalidTokenError("The token does not say which seller it is for: seller_id.")
+        raise InvalidTokenError("The token has no valid seller_id claim.")
     scopes = scope.split() if isinstance(scope, str) else []
     return Client(client_id, seller_id, frozenset(scopes) & SCOPES.keys(), claims["exp"])

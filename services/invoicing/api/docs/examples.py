@@ -1,7 +1,7 @@
-"""Examples for the OpenAPI document: what calls take, and what they give.
+"""Examples of requests and responses for the OpenAPI document.
 
-What tells of an invoice is not written down here: `invoicing.tools.schemas` has the service itself
-make it, of the invoice that `createInvoice` takes.
+Responses with an invoice are generated: `invoicing.tools.schemas` has the service process the
+request of `createInvoice`.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "unpostInvoice": {"reason": "The hours were wrong."},
     "voidInvoice": {"reason": "Made twice."},
     "cancelInvoice": {"reason": "The workshop did not take place."},
-    "reverseInvoice": {"reason": "Delivered to somebody else."},
+    "reverseInvoice": {"reason": "Delivered to the wrong customer."},
     "writeOffInvoice": {"reason": "The collection period has passed."},
     "archiveInvoice": {},
     "restoreInvoice": {},
@@ -57,7 +57,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
         "scope": "invoices:read",
     },
 }
-"""What each call can be given, by operation."""
+"""An example request body by operation."""
 
 RESPONSES: Final[Mapping[str, Any]] = {
     **orjson.loads(MADE_PATH.read_bytes()),
@@ -75,8 +75,8 @@ RESPONSES: Final[Mapping[str, Any]] = {
     },
     "TokenError": {
         "error": "invalid_client",
-        "error_description": "The client is not known, or its secret is wrong.",
+        "error_description": "The client is unknown or its secret is wrong.",
     },
     "Health": {"ok": True, "checks": {"kafka": True, "postgres": True}},
 }
-"""What calls answer with, by the name of the model."""
+"""An example response by model."""

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: FastAPI tells the addresses, the models tell the bodies.
+"""The OpenAPI 3.1 document: paths from FastAPI, bodies from the models of the routes.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -29,12 +29,12 @@ from invoicing.contracts.types.money import EXPONENTS
 Document = dict[str, Any]
 
 _DESCRIPTION: Final = """
-Reads come from the current state and the history; every change is a command, the same that Kafka
-carries, and waits for its answer. Money and numbers are decimal strings. Errors are problem
-documents (RFC 9457) with a `code` for programs.
+Reads show the current state and the history. Every write is a command, the same that Kafka carries,
+and waits for its reply. Amounts and quantities are decimal strings. Errors are problem documents
+(RFC 9457) with a `code` for programs.
 
-Send an `Idempotency-Key` with every change: asked again with the same key, however much later, it
-happens once and is answered the same.
+Send an `Idempotency-Key` with every write. A repeat with the same key, at any later time, is not
+applied again and gets the same response.
 """
 
 
@@ -43,10 +43,10 @@ _WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
 _OPEN_ERRORS: Final = (400, 404, 406, 408, 413, 414, 429, 431, 500, 503)
 
 _RETRY_AFTER: Final = {
-    "description": "Seconds to wait before asking again.",
+    "description": "Seconds to wait before a retry.",
     "schema": {"type": "integer", "minimum": 0},
 }
-_LOCATION: Final = {"description": "Where to look.", "schema": {"type": "string"}}
+_LOCATION: Final = {"description": "The URL of the resource.", "schema": {"type": "string"}}
 
 _CURRENCY: Final[Document] = {
     "type": "string",
@@ -57,7 +57,7 @@ _CURRENCY: Final[Document] = {
 
 class _WithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """A field's name says as much."""
+        """Never: the name of the field is enough."""
         return False
 
 
@@ -93,15 +93,15 @@ def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
 
 
 def _with_currency_by_name(schema: Any) -> Any:
-    """The same, without the list of all currencies wherever one of them is meant."""
+    """The same, with a reference in place of each list of all currencies."""
     if isinstance(schema, list):
         return [_with_currency_by_name(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    told = {name: _with_currency_by_name(part) for name, part in schema.items()}
-    if told.get("enum") != _CURRENCY["enum"]:
-        return told
-    notes = {name: part for name, part in told.items() if name not in _CURRENCY}
+    parts = {name: _with_currency_by_name(part) for name, part in schema.items()}
+    if parts.get("enum") != _CURRENCY["enum"]:
+        return parts
+    notes = {name: part for name, part in parts.items() if name not in _CURRENCY}
     return {"$ref": "#/components/schemas/Currency", **notes}
 
 
@@ -116,7 +116,7 @@ def _is_change(route: APIRoute) -> bool:
 
 
 def _parameters(route: APIRoute, operation: Document) -> list[Document]:
-    """Of the address, of the query, and the headers."""
+    """Parameters of the path, the query and the headers."""
     given = operation.get("parameters", [])
     query = [
         parameter
@@ -142,7 +142,7 @@ def _change_header(
 _CHANGE_HEADERS: Final = (
     _change_header(
         "Idempotency-Key",
-        "The command's id: the same again happens once.",
+        "The command's id. A repeat with the same key is applied once.",
         "order-77-1",
         "^[!-~]{1,256}$",
     ),
@@ -154,13 +154,13 @@ _CHANGE_HEADERS: Final = (
     ),
     _change_header(
         "Prefer",
-        "`wait=5`: seconds to wait for the answer, at most 30, by default 10."
-        " `respond-async`: none, unless `wait` says how many.",
+        "`wait=5`: seconds to wait for the reply, at most 30, by default 10."
+        " `respond-async`: do not wait, or only for `wait`.",
         "wait=5",
     ),
-    _change_header("traceparent", "W3C Trace Context, copied to all that follows."),
+    _change_header("traceparent", "W3C Trace Context, copied to the events and the reply."),
 )
-# What is likely to be asked of an invoice that a call has shown.
+# Likely next calls for a returned invoice.
 _LINKED: Final = (
     "getInvoice", "getInvoiceItems", "getInvoiceEvents", "updateInvoice", "openInvoice",
     "recordPayment", "voidInvoice", "archiveInvoice", "deleteInvoice",
@@ -236,7 +236,7 @@ def _links() -> Document:
 
 
 def _command_link(prefix: str) -> Document:
-    """To the command's answer; `prefix` is where the body tells its identity."""
+    """To the command's reply; `prefix` is the part of the body with its identity."""
     parameters = {
         "command_id": f"$response.body#{prefix}/command_id",
         "source": f"$response.body#{prefix}/command_source",
@@ -262,7 +262,7 @@ def _problem(status: int) -> Document:
         "type": f"urn:invoicing:problem:{codes[0]}",
         "title": next(s.phrase for s in HTTP_STATUS_BY_CODE.values() if s == status),
         "status": status,
-        "detail": "In words.",
+        "detail": "A sentence for people.",
         "code": codes[0],
         "errors": [],
     }

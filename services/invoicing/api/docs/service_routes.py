@@ -1,4 +1,4 @@
-"""Pages about the service itself: its health, its OpenAPI document, and one to try it out on."""
+"""Health checks, the OpenAPI document, and the page that shows it."""
 
 from pathlib import Path
 from typing import Final
@@ -43,21 +43,21 @@ router = APIRouter(route_class=DirectRoute, tags=["Service"])
 
 
 class Health(BaseModel):
-    """Whether it works."""
+    """Health of the process and its dependencies."""
 
-    ok: bool = Field(description="Whether all is well.")
-    checks: dict[str, bool] = Field(description="What was looked at.")
+    ok: bool = Field(description="Whether all checks pass.")
+    checks: dict[str, bool] = Field(description="The result of each check.")
 
 
 @router.get("/health/live", response_model=Health)
 async def get_liveness() -> Response:
-    """Whether the process can still do its work: no answer means restart it."""
+    """Liveness: restart the process if this does not respond."""
     return json_response({"ok": True, "checks": {}})
 
 
 @router.get("/health/ready", response_model=Health, responses={503: {"model": Health}})
 async def get_readiness(request: Request) -> Response:
-    """Whether Kafka and Postgres answer right now."""
+    """Readiness: whether Kafka and Postgres respond."""
     checks = {name: probe.is_up for name, probe in request.app.state.probes.items()}
     return json_response(
         {"ok": not unready(checks), "checks": checks}, 503 if unready(checks) else 200
@@ -66,29 +66,29 @@ async def get_readiness(request: Request) -> Response:
 
 @router.get("/openapi.json", include_in_schema=False)
 async def get_openapi(request: Request) -> Response:
-    """The OpenAPI document of what is served here."""
+    """The OpenAPI document of this API."""
     return json_response(request.app.openapi(), headers=_ASSET_CACHE)
 
 
 @router.get("/docs", include_in_schema=False)
-async def get_page() -> Response:
-    """A page to read the OpenAPI document on and try calls out; needs nothing from elsewhere."""
+async def get_docs() -> Response:
+    """Swagger UI, served without external resources."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _PAGE_POLICY})
 
 
 @router.get(f"/docs/{_SCRIPT}", include_in_schema=False)
 async def get_script() -> Response:
-    """What the page runs on."""
+    """Swagger UI's script."""
     return FileResponse(_ASSETS / _SCRIPT, headers=_ASSET_CACHE)
 
 
 @router.get(f"/docs/{_STYLE}", include_in_schema=False)
 async def get_style() -> Response:
-    """How the page looks."""
+    """Swagger UI's style sheet."""
     return FileResponse(_ASSETS / _STYLE, headers=_ASSET_CACHE)
 
 
 @router.get("/docs/start.js", include_in_schema=False)
 async def get_start() -> Response:
-    """How the page begins. Apart from it, so that no script within a page need be allowed."""
+    """The page's script, apart from it so that the policy need not allow inline scripts."""
     return Response(_START, media_type="text/javascript", headers=_ASSET_CACHE)

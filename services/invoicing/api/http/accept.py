@@ -1,4 +1,4 @@
-"""What a client takes: JSON, or for the feed a stream of events (RFC 9110, section 12.5.1)."""
+"""Content negotiation: JSON, or an event stream for the feed (RFC 9110, section 12.5.1)."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from invoicing.api.http.problems import ProblemCode, ProblemError
 
-_GIVEN: Final = (
+_OFFERED: Final = (
     "*/*", "application/*", "application/json", "application/problem+json",
     "application/cloudevents+json", "text/event-stream",
 )  # fmt: skip
 
 
 class Accepting:
-    """Refuses whoever takes nothing that a call gives. Pages for people are given to anybody."""
+    """Answers 406 if the client accepts none of the API's media types. Pages are not checked."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,7 +22,9 @@ class Accepting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and scope["path"].startswith("/v1/") and not _accepts(scope):
-            problem = ProblemError(ProblemCode.NOT_ACCEPTABLE, "Answers are application/json.")
+            problem = ProblemError(
+                ProblemCode.NOT_ACCEPTABLE, "Responses are application/json. Accept it, or */*."
+            )
             return await problem.response()(scope, receive, send)
         return await self._app(scope, receive, send)
 
@@ -30,4 +32,4 @@ class Accepting:
 def _accepts(scope: Scope) -> bool:
     accepted = Headers(scope=scope).get("accept", "").strip()
     types = (part.partition(";")[0].strip().lower() for part in accepted.split(","))
-    return not accepted or any(media_type in _GIVEN for media_type in types)
+    return not accepted or any(media_type in _OFFERED for media_type in types)

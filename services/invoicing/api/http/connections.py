@@ -1,7 +1,7 @@
-"""Connections that nobody can keep busy with nothing: so many in all, and a request in time.
+"""Limits against idle and slow clients: a maximum of connections, a deadline for the request head.
 
-uvicorn has a limit for an idle connection between two requests only. Neither who connects and says
-nothing nor who sends a request's head byte by byte is ever cut off by it.
+uvicorn limits idle time between two requests only. It never closes a connection that sends nothing,
+or sends the request head byte by byte.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from invoicing.api.http.problems import ProblemCode, ProblemError
 # Every connection takes a file descriptor, of which a process has 1,024 by default.
 CONNECTIONS_MAX: Final = 800
 HEAD_SECONDS_MAX: Final = 10.0
-# What comes before the headers' own limits can be told of: they are checked when all have come.
+# The limits of the parsed headers apply once the head is complete; this one applies before.
 HEAD_BYTES_MAX: Final = 2 * (ADDRESS_BYTES_MAX + HEADER_BYTES_MAX)
 
 
 class GuardedConnection(HttpToolsProtocol):
-    """One connection of a client."""
+    """A connection with a deadline for each request head."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -30,46 +30,46 @@ class GuardedConnection(HttpToolsProtocol):
         self._head_is_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start waiting for the first request."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS_MAX:
-            self._refuse(ProblemCode.UNAVAILABLE, "There are too many connections right now.")
+            self._refuse(ProblemCode.UNAVAILABLE, "Too many connections. Retry later.")
         else:
             self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request: mostly all of it."""
+        """Receive a part of a request, usually all of it."""
         awaited_head, heads = self._awaits_head, self._heads
         super().data_received(data)
-        # A head that has ended in it leaves nothing to wait for, whatever else came with it: else a
-        # large body would be taken for a head, and a late answer for a late request.
+        # If a head ended in this data, the rest is body: counting it as head would reject large
+        # bodies, and a slow response would count as a slow request.
         if awaited_head and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(ProblemCode.HEADERS_TOO_LARGE, "The request's head has no end.")
+                self._refuse(ProblemCode.HEADERS_TOO_LARGE, "The request head is too large.")
             elif self._head_is_due is None:
                 self._wait_for_head()
 
     def on_headers_complete(self) -> None:
-        """The head has come in time."""
+        """The head is complete."""
         self._awaits_head = False
         self._heads += 1
         self._stop_waiting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole; another may follow."""
+        """The request is complete; another may follow."""
         super().on_message_complete()
         self._awaits_head = True
         self._head_bytes = 0
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
         self._stop_waiting()
         super().connection_lost(error)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP. uvicorn's own words are no problem document."""
+        """Answer invalid HTTP with a problem document instead of uvicorn's plain text."""
         self._refuse(ProblemCode.MALFORMED_REQUEST, msg)
 
     def _wait_for_head(self) -> None:
@@ -77,7 +77,7 @@ class GuardedConnection(HttpToolsProtocol):
             HEAD_SECONDS_MAX,
             self._refuse,
             ProblemCode.REQUEST_TIMEOUT,
-            "The request did not come in time.",
+            "The request was not complete in time.",
         )
 
     def _stop_waiting(self) -> None:
@@ -89,7 +89,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._stop_waiting()
         if self.transport.is_closing():
             return
-        # In the middle of another response it could not be told from that response's body.
+        # Within another response, it would be read as part of that response's body.
         is_between = self.cycle is None or self.cycle.response_complete
         if is_between or not self.cycle.response_started:
             self.transport.write(_as_bytes(ProblemError(code, detail)))

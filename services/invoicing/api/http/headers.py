@@ -1,4 +1,4 @@
-"""Headers that every response has, so that no browser makes more of it than it is."""
+"""Security headers for every response."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ _ENCODED: Final = [
 
 
 class SecurityHeaders:
-    """Adds what the response does not say itself."""
+    """Adds the security headers that a response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,8 @@
-"""Under which name we are asked, where no token says who asks."""
+"""Host-header check for the unauthenticated, loopback-only mode: protection from DNS rebinding.
+
+Not starlette's `TrustedHostMiddleware`: it splits the host at the first colon, and so refuses
+`[::1]:8000`.
+"""
 
 import re
 from typing import Final
@@ -13,7 +17,7 @@ _PORT: Final = re.compile(r":\d*$", re.ASCII)
 
 
 class LoopbackHosts:
-    """Refuses other names: a page elsewhere may make its name point here, and ask from inside."""
+    """Refuses requests whose Host is not a loopback name."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,5 +27,7 @@ class LoopbackHosts:
         host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else "localhost"
         if _PORT.sub("", host) in LOOPBACK_HOSTS:
             return await self._app(scope, receive, send)
-        problem = ProblemError(ProblemCode.MALFORMED_REQUEST, "This host is not served here.")
+        problem = ProblemError(
+            ProblemCode.MALFORMED_REQUEST, "The Host header must be localhost, 127.0.0.1 or [::1]."
+        )
         return await problem.response()(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Limits on what a request may be, before anything else looks at it."""
+"""Size and time limits of a request, checked before anything else handles it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _BODY_HEADERS: Final = {b"content-length", b"transfer-encoding"}
 
 
 class Limits:
-    """Reads the whole body, which is small, before it calls the application."""
+    """Checks the head and reads the body, which is small, before it calls the application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class Limits:
         except ProblemError as problem:
             return await problem.response()(scope, receive, send)
         if body is None:
-            return None  # the client is gone
+            return None  # the client has disconnected
         return await self._app(scope, _replayed(body, receive), send)
 
 
@@ -42,14 +42,15 @@ def _check_head(scope: Scope) -> None:
     address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     if address > ADDRESS_BYTES_MAX:
         raise ProblemError(
-            ProblemCode.URI_TOO_LONG, f"The address may have {ADDRESS_BYTES_MAX} bytes."
+            ProblemCode.URI_TOO_LONG,
+            f"The path and query must be at most {ADDRESS_BYTES_MAX} bytes.",
         )
     headers = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
     if len(headers) > HEADERS_MAX or size > HEADER_BYTES_MAX:
         raise ProblemError(
             ProblemCode.HEADERS_TOO_LARGE,
-            f"There may be {HEADERS_MAX} headers, of {HEADER_BYTES_MAX} bytes together.",
+            f"At most {HEADERS_MAX} headers of {HEADER_BYTES_MAX} bytes in total are accepted.",
         )
 
 
@@ -65,7 +66,7 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Non
     except TimeoutError:
         raise ProblemError(
             ProblemCode.REQUEST_TIMEOUT,
-            "The body did not come in time.",
+            f"The body was not complete within {BODY_SECONDS_MAX:.0f} seconds.",
             headers={"Connection": "close"},
         ) from None
 
@@ -86,20 +87,20 @@ async def _read(receive: Receive) -> bytes | None:
 def _too_large() -> ProblemError:
     return ProblemError(
         ProblemCode.BODY_TOO_LARGE,
-        f"The body may have {BODY_BYTES_MAX} bytes.",
+        f"The body must be at most {BODY_BYTES_MAX} bytes.",
         headers={"Connection": "close"},
     )
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever comes after it: that the client is gone."""
-    is_told = False
+    """Replay the body, then pass on later messages: the disconnect."""
+    is_replayed = False
 
     async def replay() -> Message:
-        nonlocal is_told
-        if is_told:
+        nonlocal is_replayed
+        if is_replayed:
             return await receive()
-        is_told = True
+        is_replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

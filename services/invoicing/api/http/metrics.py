@@ -1,4 +1,8 @@
-"""How the API is doing, as Prometheus metrics. Labels are bounded: an address is its pattern."""
+"""Prometheus metrics of the API.
+
+Ours, and not an instrumentation library's: labels must be bounded and private, so a path is its
+route's pattern, and an unknown path or method is one fixed label.
+"""
 
 from functools import cache
 from time import perf_counter
@@ -23,7 +27,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "O
 
 
 class Measured:
-    """Notes each request's time by route and status."""
+    """Observes the time of each request, by route and status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,25 +36,25 @@ class Measured:
         """Handle one request."""
         began = perf_counter()
 
-        async def send_and_note(message: Message) -> None:
+        async def send_and_observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _note(scope, message["status"], perf_counter() - began)
+                _observe(scope, message["status"], perf_counter() - began)
             await send(message)
 
-        await self._app(scope, receive, send_and_note if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_and_observe if scope["type"] == "http" else send)
 
 
 def route_of(scope: Scope) -> str:
-    """The pattern of the address that was asked for."""
+    """The path pattern of the matched route."""
     return getattr(scope.get("route"), "path", "none")
 
 
 def method_of(scope: Scope) -> str:
-    """The request's method, where it is one: anybody may send any word."""
+    """The request's method, or `other` for an unknown one: clients may send any word."""
     return scope["method"] if scope["method"] in _METHODS else "other"
 
 
-def _note(scope: Scope, status: int, seconds: float) -> None:
+def _observe(scope: Scope, status: int, seconds: float) -> None:
     _seconds_of(method_of(scope), route_of(scope), status).observe(seconds)
 
 

@@ -1,4 +1,4 @@
-"""All that is no success: a problem document (RFC 9457) with our `code` and `errors`."""
+"""Errors: problem documents (RFC 9457) with a `code` for programs and `errors` by field."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -16,7 +16,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 class ProblemCode(StrEnum):
-    """What is wrong with a request, beside the refusals that commands are answered with."""
+    """Why a request failed, besides the rejections of commands (`RejectionCode`)."""
 
     MALFORMED_REQUEST = "malformed_request"
     INVALID_QUERY = "invalid_query"
@@ -62,7 +62,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         ProblemCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
         ProblemCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
         ProblemCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-        # A command's data is at fault, whatever the invoice is.
+        # The command's data is wrong, whatever the invoice's state.
         RejectionCode.INVALID_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.UNKNOWN_COMMAND: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.LIMIT_EXCEEDED: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -75,7 +75,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.NO_RECIPIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.NEGATIVE_TOTAL: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.NO_ITEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
-        # The invoice, as it is, does not take it.
+        # The invoice's current state does not allow it.
         RejectionCode.INVOICE_NOT_FOUND: HTTPStatus.NOT_FOUND,
         RejectionCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
         RejectionCode.VERSION_CONFLICT: HTTPStatus.CONFLICT,
@@ -91,7 +91,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
     }
 )
-"""The one place that says which status a code has."""
+"""The HTTP status of every code."""
 
 
 class ProblemDocument(BaseModel):
@@ -100,10 +100,10 @@ class ProblemDocument(BaseModel):
     type: str = Field(description="Names the kind of problem.", examples=["urn:invoicing:problem"])
     title: str = Field(description="The status in words.", examples=["Conflict"])
     status: int = Field(description="The HTTP status.", examples=[409])
-    detail: str = Field(description="What went wrong, for people.")
-    code: str = Field(description="What went wrong, for programs.", examples=["illegal_transition"])
-    errors: tuple[FieldError, ...] = Field(description="The fields to mend, where some are wrong.")
-    command_id: str | None = Field(None, description="The command that this is about.")
+    detail: str = Field(description="The error, for people.")
+    code: str = Field(description="The error, for programs.", examples=["illegal_transition"])
+    errors: tuple[FieldError, ...] = Field(description="The fields to correct, if any are wrong.")
+    command_id: str | None = Field(None, description="The id of the command.")
     command_source: str | None = Field(None, description="The command's source.")
     invoice_id: str | None = Field(None, description="The invoice that the command named.")
     version: int | None = Field(None, description="The invoice's version.")
@@ -114,7 +114,7 @@ class ProblemDocument(BaseModel):
 
 
 class ProblemError(Exception):
-    """A request that ends here. FastAPI turns it into its problem document."""
+    """Ends a request with a problem document."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class ProblemError(Exception):
         self.about = about or {}
 
     def response(self) -> Response:
-        """Its document, with the status that its code has."""
+        """The problem document, with the status of its code."""
         status = HTTP_STATUS_BY_CODE[self.code]
         document = {
             "type": f"urn:invoicing:problem:{self.code}",
@@ -148,5 +148,5 @@ class ProblemError(Exception):
 
 
 def invoice_not_found() -> ProblemError:
-    """The same for an invoice that does not exist and for one that the client may not see."""
-    return ProblemError(RejectionCode.INVOICE_NOT_FOUND, "There is no such invoice.")
+    """The same for a missing invoice and for one that the client may not see."""
+    return ProblemError(RejectionCode.INVOICE_NOT_FOUND, "Invoice not found.")

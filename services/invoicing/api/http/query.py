@@ -84,7 +84,7 @@ def _error(name: str, reason: str) -> FieldError:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is left out, never null."""
+    """A query parameter is absent, never null."""
     schema.pop("title", None)
     if schema.get("default", ...) is None:
         del schema["default"]

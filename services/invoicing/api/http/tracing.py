@@ -1,4 +1,7 @@
-"""A request's part in a trace: the span that the command which it leads to hangs on."""
+"""Tracing: a span for each request, the parent of the command's span.
+
+Ours, and not opentelemetry-instrumentation-asgi: that exports the full URL, with ids and filters.
+"""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,7 +11,7 @@ from invoicing.runtime import tracing
 
 
 class Traced:
-    """Lets each request be a span, and what it leads to a part of that span."""
+    """Opens a span for each request, and passes it on as the request's `traceparent`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,9 +25,9 @@ class Traced:
         with tracing.span("request", "SERVER", parent=given) as span:
             assert span is not None
 
-            async def send_and_note(message: Message) -> None:
+            async def send_and_record(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    # Known only now: a route is found on the way in.
+                    # The route is known only after routing.
                     method, route = method_of(scope), route_of(scope)
                     span.update_name(f"{method} {route}")
                     span.set_attribute("http.request.method", method)
@@ -32,12 +35,12 @@ class Traced:
                     span.set_attribute("http.response.status_code", message["status"])
                 await send(message)
 
-            # As if the client had asked in this span: so a command is told of it like of any other.
+            # The command inherits this span as if the client had sent it.
             MutableHeaders(scope=scope)["traceparent"] = tracing.current_traceparent() or ""
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, send_and_record)
 
 
 def _is_call(scope: Scope) -> bool:
-    """Probes and pages would only bury what is looked for."""
+    """Probes and pages are not traced."""
     path: str = scope.get("path", "")
     return scope["type"] == "http" and path.startswith("/v1/")

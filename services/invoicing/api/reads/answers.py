@@ -1,4 +1,4 @@
-"""Successes: bodies, entity tags, and what a client has seen already."""
+"""Successful responses: JSON bodies, entity tags, conditional requests."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from invoicing.api.reads.views import View
 
 MEDIA_TYPE: Final = "application/json"
-# May be kept, but must be asked about each time: somebody else's command may have come.
+# Cached responses must be revalidated: another command may have changed the invoice.
 REVALIDATE: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 ETAG_HEADER: Final = {
@@ -25,12 +25,12 @@ _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 def json_response(
     content: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Anything that orjson can write."""
+    """A JSON response of anything that orjson serializes."""
     return Response(orjson.dumps(content), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def raw_documents(documents: Iterable[str]) -> list[orjson.Fragment]:
-    """Documents to be written byte for byte as they are stored."""
+    """Documents to be sent byte for byte as stored."""
     return [orjson.Fragment(document) for document in documents]
 
 
@@ -48,13 +48,13 @@ def invoice_response(
 
 
 def is_known(request: Request, version: int) -> bool:
-    """Whether the client says that it has this version already: If-None-Match."""
+    """Whether the client has this version already (If-None-Match)."""
     known = request.headers.get("if-none-match", "")
     return known.strip() == "*" or str(version) in _ENTITY_TAG.findall(known)
 
 
 def not_modified(version: int) -> Response:
-    """The client has it."""
+    """304: the client has this version."""
     return Response(status_code=304, headers={"ETag": entity_tag(version), **REVALIDATE})
 
 

@@ -12,8 +12,8 @@ class CloudEvent(BaseModel):
 
     specversion: str = Field(description="CloudEvents' version.", examples=["1.0"])
     id: str = Field(description="The same at every delivery.")
-    source: str = Field(description="Who tells.", examples=["/invoicing"])
-    type: str = Field(description="What it tells of.", examples=["invoice.opened"])
+    source: str = Field(description="The producer.", examples=["/invoicing"])
+    type: str = Field(description="The event's name.", examples=["invoice.opened"])
     subject: str = Field(description="The invoice.", examples=["inv_1001"])
     time: str = Field(description="When it was recorded, RFC 3339.")
     datacontenttype: str = Field(description="What `data` is.", examples=["application/json"])

@@ -1,4 +1,4 @@
-"""The answer that a command was given."""
+"""The reply to a command."""
 
 from typing import Annotated, Final
 
@@ -27,7 +27,7 @@ CommandId = Annotated[
 
 
 class BySource(Query):
-    """Whose command."""
+    """The source of the command."""
 
     source: str | None = Field(
         None,
@@ -38,7 +38,7 @@ class BySource(Query):
     )
 
 
-# A command's id may hold anything that is printable, a slash too.
+# A command's id may contain any printable character, also a slash.
 @router.get("/v1/commands/{command_id:path}", response_model=AnswerDocument)
 async def get_command(
     command_id: CommandId,

@@ -1,4 +1,4 @@
-"""Reading, fenced: a client of one seller reads as a role that Postgres shows that seller only."""
+"""Row-level security: a single-seller client reads through a role that sees only that seller."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +14,9 @@ from invoicing.store.history import READER_ROLE
 
 SELLER_READER_ROLE: Final = "invoicing_seller_reader"
 
-# What a list asks for differs so much that a plan for all of it is a bad one for most.
+# The filters of lists differ so much that a generic plan is bad for most of them.
 PLANNED: Final = "force_custom_plan"
-# Whoever waits longer for a connection is better told to come back.
+# Beyond this wait, a 503 with Retry-After serves the client better.
 LOAN_SECONDS_MAX: Final = 5.0
 
 SEE_SELLER: Final = """
@@ -25,12 +25,12 @@ SELECT set_config('invoicing.seller_id', $1, false), set_config('invoicing.sourc
 
 
 class FencedConnection(asyncpg.Connection):
-    """A connection that shows one client's seller at a time."""
+    """A connection that sees the seller of one client at a time."""
 
     _shows: tuple[str, str] | None = None
 
     async def show_to(self, client: Client) -> None:
-        """Show what the client may see, from now on. Says so to Postgres only where that is new."""
+        """Restrict the connection to the client's seller; a round trip only if that changes."""
         wanted = (client.seller_id, client.id)
         if self._shows != wanted:
             self._shows = None
@@ -39,7 +39,7 @@ class FencedConnection(asyncpg.Connection):
 
 
 class Database:
-    """The read side's only way to Postgres."""
+    """The read side's access to Postgres."""
 
     def __init__(self, everything: Pool, of_seller: Pool) -> None:
         self.everything = everything
@@ -47,20 +47,20 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, client: Client) -> AsyncIterator[PoolConnectionProxy]:
-        """A connection that sees what the client may see."""
+        """A connection restricted to what the client may see."""
         if client.sees_all:
             async with self.everything.acquire(timeout=LOAN_SECONDS_MAX) as connection:
                 yield connection
         else:
             async with self._of_seller.acquire(timeout=LOAN_SECONDS_MAX) as connection:
-                # The pool's proxy passes on whatever it does not know.
+                # The pool's proxy delegates unknown attributes to the connection.
                 await cast("FencedConnection", connection).show_to(client)
                 yield connection
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database while the block runs."""
+    """The connection pools, closed at the end of the block."""
     everything = await open_pool(settings, READER_ROLE, plan_cache_mode=PLANNED)
     of_seller = await open_pool(
         settings,

@@ -1,4 +1,4 @@
-"""What an invoice is shown with, where it is asked for: its history, what it would accept."""
+"""`expand` and `fields`: an invoice's history, its available commands, a selection of fields."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,16 @@ from invoicing.domain.lifecycle import available_commands
 async def shown_views(
     connection: PoolConnectionProxy, found: Sequence[InvoiceVersion], shown: Shown
 ) -> list[View]:
-    """The invoices with what is asked to be shown of them, and beside them."""
+    """The invoices with the expansions and the fields that the query selects."""
     views = [invoice.view for invoice in found]
     if "available_commands" in shown.expansions:
         for view, invoice in zip(views, found, strict=True):
             accepting = Invoice.model_validate_json(invoice.snapshot)
             view["available_commands"] = list(available_commands(accepting))
     if "events" in shown.expansions:
-        told = await histories(connection, [view["invoice_id"] for view in views])
+        events = await histories(connection, [view["invoice_id"] for view in views])
         for view in views:
-            view["events"] = raw_documents(told[view["invoice_id"]][: view["version"]])
+            view["events"] = raw_documents(events[view["invoice_id"]][: view["version"]])
     if shown.shown_fields:
         return [selected(view, shown.shown_fields | shown.expansions) for view in views]
     return views

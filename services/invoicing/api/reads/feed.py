@@ -1,4 +1,4 @@
-"""The feed: every event that a client may see, each once, none passed over."""
+"""The feed: every event that a client may see, each exactly once."""
 
 import re
 import time
@@ -26,17 +26,17 @@ from invoicing.api.state import AppStateOf
 from invoicing.contracts.events import EVENTS
 from invoicing.runtime.retry import wait_with_timeout
 
-# The last of the next so many settled events, whoever may see them.
+# The last of the next N settled events of all sellers.
 FIND_WINDOW: Final = """
-SELECT transaction_id::text, position, place FROM (
-    SELECT transaction_id, position, row_number() OVER () AS place FROM (
+SELECT transaction_id::text, position, number FROM (
+    SELECT transaction_id, position, row_number() OVER () AS number FROM (
         SELECT transaction_id, position FROM events
         WHERE (transaction_id, position) > ($1::text::xid8, $2)
           AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY transaction_id, position LIMIT $3
     ) AS following
 ) AS counted
-ORDER BY place DESC LIMIT 1
+ORDER BY number DESC LIMIT 1
 """
 
 READ_WINDOW: Final = """
@@ -44,11 +44,11 @@ SELECT transaction_id::text, position, type, data FROM events
 WHERE (transaction_id, position) > ($1::text::xid8, $2)
   AND (transaction_id, position) <= ($3::text::xid8, $4)
   AND ($5::text[] IS NULL OR type = ANY($5))
--- The column: the bare name is the text above, by which 10 comes before 9.
+-- The column: the bare name is the text above, which sorts 10 before 9.
 ORDER BY events.transaction_id, position LIMIT $6
 """
 
-# Else a client that may see few events among many would search them all, each time anew.
+# A window bounds the search for a client that may see few of many events.
 WINDOW_EVENTS_MAX: Final = 20_000
 EVENTS_MAX: Final = 1_000
 POLL_INTERVAL_SECONDS: Final = 0.5
@@ -62,7 +62,7 @@ router = APIRouter(route_class=DirectRoute, tags=["Feed"])
 
 
 class FeedQuery(Query):
-    """Which part of the feed."""
+    """A part of the feed."""
 
     after: str | None = Field(
         None,
@@ -78,7 +78,7 @@ class FeedQuery(Query):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An event's place in the feed."""
+    """An event's position in the feed."""
 
     transaction_id: str
     number: int
@@ -92,7 +92,7 @@ BEGINNING: Final = Position("0", 0)
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Some events, how far was looked for them, and whether there is more beyond."""
+    """Some events, the end of the searched window, and whether there is more."""
 
     rows: Sequence[Record]
     end: Position
@@ -151,11 +151,11 @@ async def _read(database: Database, client: Client, query: FeedQuery, after: Pos
     if len(rows) > query.limit:
         shown = rows[: query.limit]
         return FeedPage(shown, _of(shown[-1]), has_more=True)
-    return FeedPage(rows, end, has_more=window["place"] == WINDOW_EVENTS_MAX)
+    return FeedPage(rows, end, has_more=window["number"] == WINDOW_EVENTS_MAX)
 
 
 class _Stream(StreamingResponse):
-    """A response that is counted while it lasts, and refused where there are too many."""
+    """A streaming response that counts against the limits of streams."""
 
     def __init__(self, lines: AsyncIterator[str], streams: Streams, client: Client) -> None:
         super().__init__(lines, media_type=STREAM_MEDIA_TYPE)
@@ -163,7 +163,7 @@ class _Stream(StreamingResponse):
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it until the client is gone, its token is over, or the process ends."""
+        """Stream until the client disconnects, its token expires, or the process stops."""
         with self._streams.one_more(self._client.id), EVENT_STREAMS.track_inprogress():
             await super().__call__(scope, receive, send)
 
@@ -173,7 +173,7 @@ async def _lines(
 ) -> AsyncIterator[str]:
     """https://html.spec.whatwg.org/multipage/server-sent-events.html."""
     yield f"retry: {RECONNECT_MS}\n\n"
-    told_at = time.monotonic()
+    sent_at = time.monotonic()
     while not _is_over(client, streams):
         page = await _read(database, client, query, after)
         for row in page.rows:
@@ -181,10 +181,10 @@ async def _lines(
             yield f"id: {_of(row)}\nevent: {row['type']}\ndata: {row['data']}\n\n"
         after = page.end
         if page.rows:
-            told_at = time.monotonic()
-        elif time.monotonic() - told_at > KEEP_ALIVE_SECONDS:
+            sent_at = time.monotonic()
+        elif time.monotonic() - sent_at > KEEP_ALIVE_SECONDS:
             yield f": still here\nid: {after}\n\n"
-            told_at = time.monotonic()
+            sent_at = time.monotonic()
         if not page.has_more:
             await wait_with_timeout(streams.closing, POLL_INTERVAL_SECONDS)
 
@@ -202,6 +202,9 @@ def _position(cursor: str | None) -> Position:
     if cursor is None:
         return BEGINNING
     if not re.fullmatch(CURSOR_PATTERN, cursor, re.ASCII):
-        raise ProblemError(ProblemCode.INVALID_CURSOR, "The cursor is not one of the feed.")
+        raise ProblemError(
+            ProblemCode.INVALID_CURSOR,
+            "The cursor is not valid. Use an `end_cursor` or event id of this feed.",
+        )
     transaction_id, _, number = cursor.partition("-")
     return Position(transaction_id, int(number))

@@ -123,7 +123,7 @@ class Filters(Query):
         None, description="The status on the day of `as_of`."
     )
     as_of: Instant | None = Field(
-        None, description="The time to tell statuses at; by default now. A day begins in UTC."
+        None, description="The time of the statuses; by default now. Days begin at midnight UTC."
     )
     live_mode: Annotated[bool | None, Column()] = Field(
         None, description="False for trials without real money."
@@ -134,7 +134,7 @@ class Filters(Query):
 
     @property
     def today(self) -> date:
-        """The day to tell statuses on."""
+        """The day that statuses are as of."""
         return (self.as_of or datetime.now(UTC)).date()
 
 

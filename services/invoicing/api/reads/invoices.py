@@ -1,4 +1,4 @@
-"""One invoice: as it is, as it was, its items, its history, and what changed."""
+"""One invoice: current or past, its items, its history, and the difference of two versions."""
 
 from typing import Annotated, Final
 
@@ -53,7 +53,7 @@ InvoiceId = Annotated[
 
 
 class When(Query):
-    """As of which version or time; by default now."""
+    """A version or a time; by default now."""
 
     version: int | None = Field(
         None, ge=1, le=VERSION_MAX, description="As it was after so many of its events."
@@ -62,7 +62,7 @@ class When(Query):
 
 
 class ShownWhen(When, Shown):
-    """Which fields of which version."""
+    """A version, and the fields to return."""
 
 
 class Between(Query):
@@ -79,7 +79,7 @@ class Between(Query):
 
 
 class HistoryQuery(Query):
-    """Which part of a history."""
+    """A part of a history."""
 
     after: int = Field(0, ge=0, le=VERSION_MAX, description="The events after this version.")
     limit: int = Field(100, ge=1, le=1_000, description="How many at most.")

@@ -1,4 +1,4 @@
-"""What is asked of one invoice, of its history, and of the feed."""
+"""Queries for one invoice and its history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SELECT invoice_id, data FROM events WHERE invoice_id = ANY($1::text[]) ORDER BY 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceVersion:
-    """An invoice as it is, or as it was."""
+    """An invoice at one of its versions."""
 
     version: int
     snapshot: str
@@ -40,12 +40,12 @@ class InvoiceVersion:
 
     @property
     def view(self) -> View:
-        """What HTTP shows of it."""
+        """The invoice as HTTP returns it."""
         return view_of(self.snapshot, self.status)
 
 
 async def find_row(connection: PoolConnectionProxy, invoice_id: str, client: Client) -> Record:
-    """The invoice's row, deleted or not. Raises `ProblemError` where the client sees none."""
+    """The invoice's row, deleted or not. Raises `ProblemError` if the client sees none."""
     row = await connection.fetchrow(FIND_INVOICE, invoice_id, client.seller_id)
     if row is None:
         raise invoice_not_found()
@@ -55,7 +55,7 @@ async def find_row(connection: PoolConnectionProxy, invoice_id: str, client: Cli
 async def get_current(
     connection: PoolConnectionProxy, invoice_id: str, client: Client
 ) -> InvoiceVersion:
-    """The invoice as it is now. Raises `ProblemError` where there is none, or none any more."""
+    """The current version. Raises `ProblemError` if there is none, or it is deleted."""
     row = await find_row(connection, invoice_id, client)
     if row["state"] == "deleted":
         raise invoice_not_found()
@@ -69,11 +69,11 @@ async def get_as_of(
     version: int | None = None,
     as_of: datetime | None = None,
 ) -> InvoiceVersion:
-    """The invoice after `version` events, or at a time. Raises `ProblemError` where it was not."""
+    """The invoice at a version or time. Raises `ProblemError` if it did not exist then."""
     events = await events_of(connection, invoice_id, version=version, as_of=as_of)
     if not events or (version is not None and events[-1].version < version):
         raise ProblemError(
-            ProblemCode.VERSION_NOT_FOUND, "The invoice did not have that version, or was not yet."
+            ProblemCode.VERSION_NOT_FOUND, "The invoice did not exist at that version or time."
         )
     invoice = replay(events)[-1]
     on = as_of.date() if as_of else today()
@@ -81,22 +81,22 @@ async def get_as_of(
 
 
 def version_of_row(row: Record, on: date) -> InvoiceVersion:
-    """The invoice of a row, on a day."""
+    """The version in a row, with its status on a day."""
     return InvoiceVersion(row["version"], row["snapshot"], _status(row, on))
 
 
 def _status(row: Record, on: date) -> str:
     if row["archived"]:
         return ARCHIVED
-    # A worker of an older release tells neither standing nor dates.
-    calm: str = row["standing"] or row["state"]
-    return calm if row["due_date"] is None else on_day(calm, row["due_date"], on)
+    # Rows written by an older release have no `standing` and no dates.
+    base: str = row["standing"] or row["state"]
+    return base if row["due_date"] is None else on_day(base, row["due_date"], on)
 
 
 async def histories(
     connection: PoolConnectionProxy, invoice_ids: Sequence[str]
 ) -> dict[str, list[str]]:
-    """All events of these invoices, in order, as they were published."""
+    """All events of these invoices, in order, byte for byte as published."""
     found: dict[str, list[str]] = {invoice_id: [] for invoice_id in invoice_ids}
     for row in await connection.fetch(HISTORIES, list(invoice_ids)):
         found[row["invoice_id"]].append(row["data"])
@@ -104,5 +104,5 @@ async def histories(
 
 
 def today() -> date:
-    """The day, in UTC."""
+    """Today's date in UTC."""
     return datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""Open streams: each keeps a connection and asks Postgres again and again, so there are limits."""
+"""Limits on open event streams: each holds a connection and polls Postgres."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ RETRY_AFTER_SECONDS: Final = 10
 
 
 class Streams:
-    """The streams of this process. They end when `closing` is set."""
+    """The open streams of this process. They end when `closing` is set."""
 
     def __init__(self) -> None:
         self.closing = asyncio.Event()
@@ -22,17 +22,19 @@ class Streams:
 
     @contextmanager
     def one_more(self, client_id: str) -> Iterator[None]:
-        """Be a stream while the block runs. Raises `ProblemError` where there are too many."""
+        """Count a stream while the block runs. Raises `ProblemError` over a limit."""
         if self._open[client_id] >= STREAMS_OF_CLIENT_MAX:
-            raise _refusal(ProblemCode.TOO_MANY_REQUESTS, "You follow the feed often enough.")
+            raise _refusal(
+                ProblemCode.TOO_MANY_REQUESTS, "Too many open event streams for this client."
+            )
         if self._open.total() >= STREAMS_MAX or self.closing.is_set():
-            raise _refusal(ProblemCode.UNAVAILABLE, "No more streams are open right now.")
+            raise _refusal(ProblemCode.UNAVAILABLE, "Too many open event streams. Retry later.")
         self._open[client_id] += 1
         try:
             yield
         finally:
             self._open[client_id] -= 1
-            self._open += Counter()  # forgets whoever has none
+            self._open += Counter()  # drops clients with no stream
 
 
 def _refusal(code: ProblemCode, detail: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""An invoice as HTTP shows it: its document, the summary, and what followed, in one object."""
+"""An invoice as HTTP returns it: its document, summary, payments and history in one object."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -41,7 +41,7 @@ class InvoiceView(Document, Summary):
     sources: tuple[AttachedSource, ...] = Field(description="The attached means of payment.")
     sendings: tuple[SendingView, ...] = Field(description="When it was sent by e-mail.")
     last_notification_at: Instant | None = Field(
-        description="When it was last sent, as far as the sender has told."
+        description="When it was last sent, as reported by RecordInvoiceSent."
     )
     state_transitions: dict[State, Instant] = Field(
         description="When it last entered each state that it was ever in."
@@ -92,7 +92,7 @@ _INVOICE_OF_ITEM: Final = ("invoice_id", "invoice_number", "customer_id", "curre
 
 
 def view_of(snapshot: str, status: str) -> View:
-    """What HTTP shows of a snapshot."""
+    """The view of a snapshot."""
     state = orjson.loads(snapshot)
     by_name = {name: state.pop(name, {}) for name in ("payments", "sources", "sendings")}
     state.pop("detached_source_ids", None)
@@ -105,19 +105,19 @@ def view_of(snapshot: str, status: str) -> View:
         "credit_notes": state.pop("credit_notes", []),
         "payments": list(by_name["payments"].values()),
         "sources": list(by_name["sources"].values()),
-        "sendings": [{"send_id": id_, **told} for id_, told in by_name["sendings"].items()],
+        "sendings": [{"send_id": id_, **sending} for id_, sending in by_name["sendings"].items()],
         **state,
     }
 
 
 def items_of(view: View) -> list[View]:
-    """The lines of an invoice that HTTP shows."""
+    """The items of an invoice, each with its invoice."""
     invoice = {name: view[name] for name in _INVOICE_OF_ITEM}
     return [{**item, **invoice} for item in view["items"]]
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[View]:
-    """Every field that differs, by its path; a list's entries by their places."""
+    """Every field that differs, by its path; a list's entries by their indexes."""
     if type(before) is not type(after) or not isinstance(before, dict | list):
         if before != after:
             yield {"field": path, "before": before, "after": after}
@@ -131,4 +131,4 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[View]:
 def _parts(value: dict[str, Any] | list[Any]) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    return {str(place): part for place, part in enumerate(value)}
+    return {str(index): part for index, part in enumerate(value)}

@@ -1,4 +1,4 @@
-"""A request to change something becomes a command; the command's answer, the response."""
+"""A write request becomes a command, and the command's reply becomes the response."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _JSON_TYPES: Final = ("application/json", "application/cloudevents+json")
 
 @dataclass(frozen=True)
 class CommandEndpoint:
-    """Takes one request's command, and gives the response."""
+    """Sends the command of one request, and returns its response."""
 
     request: Request
     client: Client
@@ -56,7 +56,7 @@ class CommandEndpoint:
         return read.data
 
     async def create(self) -> Response:
-        """Make an invoice, under the id that is given or one that follows from the command's."""
+        """Create an invoice under the given id, or one derived from the command's id."""
         data = await self.data()
         command_id = self._command_id()
         chosen = data.pop("invoice_id", None)
@@ -68,37 +68,37 @@ class CommandEndpoint:
     async def execute(
         self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
     ) -> Response:
-        """Give the command that the body is the data of, with what the address adds to it."""
+        """Send a command with the body as its data, and the fields that the path adds."""
         data = {**await self.data(), **(given or {})}
         return await self._execute(command_type, invoice_id, data, self._command_id(), status=200)
 
     async def execute_without_body(
         self, command_type: str, invoice_id: str, given: Mapping[str, Any] | None = None
     ) -> Response:
-        """The same without a body, on either side."""
+        """Send a command without a body; the response has none either."""
         data = dict(given or {})
         return await self._execute(command_type, invoice_id, data, self._command_id(), status=204)
 
     async def execute_envelope(self) -> Response:
-        """Give the command that the body is, envelope and all."""
+        """Send the command that the body is, envelope included."""
         value = _encoded(self._with_defaults(await self.data()))
         headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
-        answer = await self._ask(value, headers)
+        answer = await self._send(value, headers)
         return answer if isinstance(answer, Response) else json_response(answer)
 
     def _with_defaults(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
-        """What the envelope lacks, the headers and the token say. Raises `ProblemError`."""
-        told: list[tuple[str, str, object]] = [
+        """The envelope, completed from the headers and the token. Raises `ProblemError`."""
+        from_headers: list[tuple[str, str, object]] = [
             ("Idempotency-Key", "id", self._idempotency_key()),
             ("If-Match", "expectedversion", expected_version(self.request)),
         ]
-        # CloudEvents: an attribute that is null is one that is not there.
+        # In CloudEvents, a null attribute is an absent one.
         completed = {name: value for name, value in envelope.items() if value is not None}
-        for header, attribute, value in told:
+        for header, attribute, value in from_headers:
             if value is not None and completed.setdefault(attribute, value) != value:
                 raise ProblemError(
                     ProblemCode.MALFORMED_REQUEST,
-                    f"{header} and the envelope's {attribute} say different things.",
+                    f"{header} contradicts the envelope's {attribute}.",
                 )
         completed.setdefault("source", self.client.id)
         return completed
@@ -113,7 +113,7 @@ class CommandEndpoint:
         status: int,
     ) -> Response:
         value = self._envelope(command_type, invoice_id, data, command_id)
-        answer = await self._ask(value, [])
+        answer = await self._send(value, [])
         if isinstance(answer, Response):
             return answer
         if status == 204:
@@ -139,8 +139,10 @@ class CommandEndpoint:
             envelope["traceparent"] = self.request.headers["traceparent"]
         return _encoded(envelope)
 
-    async def _ask(self, value: bytes, headers: list[tuple[str, bytes | None]]) -> Reply | Response:
-        """The command's answer if it was accepted. Raises `ProblemError` where it was not."""
+    async def _send(
+        self, value: bytes, headers: list[tuple[str, bytes | None]]
+    ) -> Reply | Response:
+        """The reply of an accepted command, or 202. Raises `ProblemError` if it was rejected."""
         command = read_command(value, headers)
         if isinstance(command, DecodeFailure):
             raise _unreadable(command)
@@ -159,24 +161,24 @@ class CommandEndpoint:
         return answer
 
     async def _check_fence(self, command: CommandEnvelope) -> None:
-        """What a client of one seller may not touch is to it as if it were not there."""
+        """To a single-seller client, other sellers' invoices do not exist."""
         client = self.client
         if client.sees_all:
             return
         if command.source != client.id:
             raise ProblemError(
-                ProblemCode.FORBIDDEN_SOURCE, "The source of your commands is your client id."
+                ProblemCode.FORBIDDEN_SOURCE, "The command's source must be your client id."
             )
         if command.type != "CreateInvoice":
             async with self.state.database.reading(client) as connection:
                 await find_row(connection, command.subject, client)
         elif _seller_of(command) != client.seller_id:
             raise ProblemError(
-                ProblemCode.FORBIDDEN_SELLER, "You may make invoices of your own seller only."
+                ProblemCode.FORBIDDEN_SELLER, "The invoice's seller_id must be your own seller."
             )
 
     async def _invoice(self, answer: Reply, status: int) -> Response:
-        """The invoice as the command left it, so that a repeat is told the same."""
+        """The invoice as the command left it, so that a repeat gets the same response."""
         invoice_id, version = answer["data"]["invoice_id"], answer["data"]["version"]
         async with self.state.database.reading(self.client) as connection:
             row = await find_row(connection, invoice_id, self.client)
@@ -219,20 +221,20 @@ async def _json_body(request: Request) -> bytes:
 
 
 def _encoded(envelope: Mapping[str, Any]) -> bytes:
-    """As UTF-8: what fits in a request fits in a record, whatever script it is written in."""
+    """As UTF-8, so that a body within the limit makes a record within the limit in any script."""
     try:
         return orjson.dumps(envelope)
-    except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
+    except TypeError:  # a lone surrogate, which the command's schema rejects
         return json.dumps(envelope).encode()
 
 
 def _new_invoice_id(client: Client, command_id: str) -> str:
-    """The same for the same command, so that asking again makes no second invoice."""
+    """Derived from the command's id, so that a repeat creates no second invoice."""
     return "inv_" + uuid5(_NEW_INVOICES, f"{client.id}\n{command_id}").hex
 
 
 def _seller_of(command: CommandEnvelope) -> object:
-    """The seller that an invoice is to be made for."""
+    """The seller of the invoice to create."""
     return command.data.get("seller_id", "default") if isinstance(command.data, dict) else None
 
 
@@ -263,8 +265,8 @@ def _pending(command: CommandEnvelope) -> Response:
 def _unconfirmed(command: CommandEnvelope) -> ProblemError:
     return ProblemError(
         ProblemCode.UNAVAILABLE,
-        "Kafka does not take the command right now. It may be taken still; ask again with the same"
-        " Idempotency-Key, and it is taken once.",
+        "The command could not be confirmed. Retry with the same Idempotency-Key; it is applied at"
+        " most once.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Location": _address(command)},
         about=_identity(command),
     )
@@ -279,7 +281,7 @@ def _rejected(rejection: Mapping[str, Any], client: Client) -> ProblemError:
     if code is RejectionCode.INVOICE_NOT_FOUND:
         return invoice_not_found()
     about = {name: rejection[name] for name in ("command_id", "command_source", "invoice_id")}
-    # The id may be taken by another seller's invoice, of which no more may be told.
+    # The id may belong to another seller's invoice, whose state must not be revealed.
     if client.sees_all or code is not RejectionCode.INVOICE_ALREADY_EXISTS:
         about |= {name: rejection[name] for name in ("version", "state", "available_commands")}
     errors = [replies.FieldError(**error) for error in rejection["errors"]]

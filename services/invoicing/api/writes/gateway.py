@@ -1,7 +1,7 @@
-"""Commands to Kafka, and their answers back.
+"""Commands to Kafka, and their replies back.
 
-The replies topic says when there is an answer; the table of answers says what it is. So an answer
-that was given long ago, or to somebody else's delivery of the same command, is found just as well.
+The replies topic only signals that there is a reply; the reply itself is read from the `commands`
+table. So a reply from long ago, or to another delivery of the same command, is found as well.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from invoicing.runtime.settings import Settings
 from invoicing.store.store import CommandKey
 
 SEND_SECONDS_MAX: Final = 5.0
-# Where the replies topic cannot be followed, answers are looked for this often.
+# Polled at this interval, in case the replies topic cannot be followed.
 LOOK_INTERVAL_SECONDS: Final = 0.5
 FETCH_WAIT_MS_MAX: Final = 100
 RESTART_PAUSE_SECONDS: Final = 1.0
@@ -42,12 +42,12 @@ Reply = dict[str, Any]
 
 
 class KafkaUnavailableError(Exception):
-    """The command could not be handed over. It may be taken all the same, once."""
+    """Kafka did not confirm the command. It may still be applied, once."""
 
 
 @dataclass
 class _Waiting:
-    """Those who wait for one command's answer."""
+    """The requests that wait for the reply to one command."""
 
     body_hash: bytes
     answered: asyncio.Event
@@ -55,7 +55,7 @@ class _Waiting:
 
 
 class Gateway:
-    """Hands commands over and waits for their answers."""
+    """Sends commands and waits for their replies."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, pool: Pool) -> None:
         self._producer = producer
@@ -63,14 +63,14 @@ class Gateway:
         self._pool = pool
         self._waiting: dict[CommandKey, _Waiting] = {}
         self.closing = asyncio.Event()
-        """Set where nobody can be let wait any longer: answers are late then, and not lost."""
+        """Set at shutdown: waiting requests then return 202."""
 
     async def ask(
         self, command: CommandEnvelope, value: bytes, wait_seconds: float
     ) -> Reply | Rejection | None:
-        """The command's answer; None where it takes longer than `wait_seconds`.
+        """The reply to the command; None if it takes longer than `wait_seconds`.
 
-        The same command again is answered as it was, and one that is on its way is not sent twice.
+        A repeated command gets its stored reply; one that is under way is not sent twice.
         Raises `KafkaUnavailableError`.
         """
         key = (command.source, command.id)
@@ -95,7 +95,7 @@ class Gateway:
                 self._waiting.pop(key, None)
 
     def take(self, record: ConsumerRecord) -> None:
-        """Take a record of the replies topic."""
+        """Handle a record of the replies topic."""
         if not self._waiting:
             return
         data = orjson.loads(record.value)["data"]
@@ -123,7 +123,7 @@ class Gateway:
                     stored = await self._find(command)
                     if stored is not None:
                         return stored
-                    # What was told of may be a conflict's answer, which is not stored.
+                    # The signal may be for an idempotency conflict, whose reply is not stored.
                     answered.clear()
         return None
 
@@ -153,7 +153,7 @@ def _conflict() -> Rejection:
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]:
-    """A gateway that hears of every answer from now on. Raises `TopicsError`, `KafkaError`."""
+    """A gateway that follows the replies topic from now on. Raises `TopicsError`, `KafkaError`."""
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
     producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
@@ -171,7 +171,7 @@ async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]
 
 
 async def _consumer(settings: Settings, partitions: int) -> AIOKafkaConsumer:
-    """A consumer that stands at the end of the replies topic, as it is now."""
+    """A consumer positioned at the current end of the replies topic."""
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
@@ -180,10 +180,10 @@ async def _consumer(settings: Settings, partitions: int) -> AIOKafkaConsumer:
         fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
     )
     await consumer.start()
-    places = [TopicPartition(settings.topic_replies, number) for number in range(partitions)]
-    consumer.assign(places)
-    for place, offset in (await consumer.end_offsets(places)).items():
-        consumer.seek(place, offset)
+    assigned = [TopicPartition(settings.topic_replies, number) for number in range(partitions)]
+    consumer.assign(assigned)
+    for partition, offset in (await consumer.end_offsets(assigned)).items():
+        consumer.seek(partition, offset)
     return consumer
 
 
@@ -192,13 +192,13 @@ async def _follow(consumer: AIOKafkaConsumer, gateway: Gateway) -> None:
         try:
             async for record in consumer:
                 gateway.take(record)
-        except Exception as error:  # noqa: BLE001 (answers are found without it, only later)
+        except Exception as error:  # noqa: BLE001 (replies are still found by polling, only later)
             log.warning("replies_not_followed", error=describe(error))
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    # It flushes first, and would wait for a broker that is away.
+    # It flushes first, and would wait for an unreachable broker.
     try:
         async with asyncio.timeout(SEND_SECONDS_MAX):
             await producer.stop()

@@ -1,4 +1,4 @@
-"""What a request's headers say about how it wants to be handled."""
+"""Request headers that control a write: Prefer and If-Match."""
 
 import re
 from typing import Final
@@ -15,9 +15,9 @@ _VERSION: Final = re.compile(r'"?([0-9]{1,9})"?', re.ASCII)
 
 
 def wait_seconds(request: Request) -> float:
-    """How long to wait for an answer: `Prefer: wait=5` (RFC 7240). Nonsense is passed over.
+    """How long to wait for the reply: `Prefer: wait=5` (RFC 7240). Unknown preferences are ignored.
 
-    `respond-async` alone waits for nothing; beside it, `wait` says how long until it is async.
+    `respond-async` alone does not wait; with `wait`, it responds 202 after that time.
     """
     preferences = ",".join(request.headers.getlist("prefer")).split(",")
     for preference in preferences:
@@ -28,13 +28,13 @@ def wait_seconds(request: Request) -> float:
 
 
 def expected_version(request: Request) -> int | None:
-    """The version that the invoice must have: `If-Match`, an entity tag that a GET has given."""
+    """The version that the invoice must have, from `If-Match`; None if any will do."""
     tag = request.headers.get("if-match")
     if tag is None or tag.strip() == "*":
         return None
     match = _VERSION.fullmatch(tag.strip())
     if match is None:
         raise ProblemError(
-            ProblemCode.MALFORMED_REQUEST, 'If-Match must be one ETag of ours, such as "3".'
+            ProblemCode.MALFORMED_REQUEST, 'If-Match must be one ETag of the invoice, such as "3".'
         )
     return int(match[1])

@@ -11,12 +11,12 @@ from invoicing.contracts.types.texts import Identifier
 
 
 class NewInvoice(CreateInvoice):
-    """An invoice to be made."""
+    """An invoice to create."""
 
     invoice_id: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="By default one that follows from the Idempotency-Key.",
+        description="By default one derived from the Idempotency-Key.",
         examples=["inv_1001"],
     )
 
@@ -24,7 +24,7 @@ class NewInvoice(CreateInvoice):
 class SourceDetails(AttachSource):
     """A means of payment."""
 
-    source_id: Identifier = Field("", description="Need not be given: the address says it.")
+    source_id: Identifier = Field("", description="Not needed: the path has it.")
 
 
 class CommandDocument(BaseModel):
@@ -35,27 +35,27 @@ class CommandDocument(BaseModel):
         None,
         min_length=1,
         max_length=IDENTITY_CHARACTERS_MAX,
-        description="Its id; by default the Idempotency-Key, and one of the two is needed.",
+        description="The command's id; by default the Idempotency-Key, else a new one.",
     )
     source: str | None = Field(
         None,
         min_length=1,
         max_length=IDENTITY_CHARACTERS_MAX,
-        description="From whom; by default your client id.",
+        description="The producer; by default your client id.",
     )
     type: str = Field(min_length=1, max_length=256, description="The command's name.")
     subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
-    time: str | None = Field(None, description="When it was given, RFC 3339.")
+    time: str | None = Field(None, description="The time of the command, RFC 3339.")
     expectedversion: int | None = Field(
-        None, ge=0, description="The version it must meet; by default If-Match."
+        None, ge=0, description="The version that the invoice must have; by default If-Match."
     )
-    correlationid: str | None = Field(None, description="Copied to all that follows.")
+    correlationid: str | None = Field(None, description="Copied to the events and the reply.")
     traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
-    data: dict[str, Any] = Field(default_factory=dict, description="What the command says.")
+    data: dict[str, Any] = Field(default_factory=dict, description="The command's data.")
 
 
 class Pending(BaseModel):
-    """The command was handed over; its answer is still to come."""
+    """The command was sent; its reply is pending."""
 
     status: str = Field(description="Always `pending`.", examples=["pending"])
     command_id: str = Field(description="The command's id.")

@@ -1,4 +1,4 @@
-"""Calls that change an invoice: each is one command."""
+"""Write calls: each sends one command."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -38,13 +38,13 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "credit-notes": "IssueCreditNote",
     }
 )
-"""By the last part of the address: the command that the body is the data of."""
+"""Commands by the last part of the path; the body is the command's data."""
 
 
 @router.post("/v1/invoices", response_model=InvoiceView, status_code=201)
 @takes(NewInvoice, required=True)
 async def create_invoice(endpoint: CommandEndpointOf) -> Response:
-    """Make an invoice, and open it unless it is to stay a draft."""
+    """Create an invoice. It is opened and numbered at once, unless `state` is `draft`."""
     return await endpoint.create()
 
 
@@ -64,7 +64,7 @@ async def update_invoice_by_post(invoice_id: InvoiceId, endpoint: CommandEndpoin
 
 @router.delete("/v1/invoices/{invoice_id}", status_code=204)
 async def delete_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
-    """Remove a draft that never had a number."""
+    """Delete a draft that never had a number."""
     return await endpoint.execute_without_body("DeleteInvoice", invoice_id)
 
 
@@ -88,10 +88,10 @@ async def detach_source(
 @router.post("/v1/commands", response_model=AnswerDocument)
 @takes(CommandDocument, required=True)
 async def give_command(endpoint: CommandEndpointOf) -> Response:
-    """Give any command as a CloudEvent; gives its answer.
+    """Send any command as a CloudEvent; returns its reply.
 
-    What the envelope lacks, the request says: `id` the Idempotency-Key, `expectedversion` If-Match,
-    `source` your client id. A header that says something else than the envelope is refused.
+    The request completes the envelope: `id` defaults to the Idempotency-Key, `expectedversion` to
+    If-Match, `source` to your client id. A header that contradicts the envelope is an error.
     """
     return await endpoint.execute_envelope()
 
