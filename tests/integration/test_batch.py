@@ -14,13 +14,9 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.postgres import Pool, open_pool
 from invoicing.runtime.settings import read_settings
-from invoicing.store.store import (
-    WRITER_ROLE,
-    DatabaseBehindError,
-    Position,
-    Store,
-    is_infrastructure_error,
-)
+from invoicing.store.errors import DatabaseBehindError, is_infrastructure_error
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import Position
 from invoicing.worker import batch as batch_module
 from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from tests.support.service.commands import (
@@ -47,7 +43,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 def handle(pool: Pool) -> Handle:
     """Handles commands that stand at these offsets, in a lane where all are at home."""
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: NOW)
 
     async def at(
@@ -72,7 +68,7 @@ def record(command: Sent, offset: int, timestamp_ms: int = 0) -> Record:
 
 
 def answers(outgoing: OutgoingMessages) -> list[dict[str, Any]]:
-    return [json.loads(answer.document)["data"] for answer in outgoing.answers]
+    return [json.loads(answer.document)["data"] for answer in outgoing.replies]
 
 
 def event_types(outgoing: OutgoingMessages) -> list[str]:
@@ -80,10 +76,10 @@ def event_types(outgoing: OutgoingMessages) -> list[str]:
 
 
 async def test_invoices_stay_at_home_when_partitions_are_added(pool: Pool) -> None:
-    store = Store(pool, partial(format_number, sellers=Sellers()), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=Sellers()), "group")
 
-    assert await store.settle_homes("commands", 8) == 8
-    assert await store.settle_homes("commands", 12) == 8
+    assert await store.pin_partition_count("commands", 8) == 8
+    assert await store.pin_partition_count("commands", 12) == 8
 
 
 async def test_a_redelivered_batch_publishes_what_is_stored(handle: Handle) -> None:
@@ -94,7 +90,7 @@ async def test_a_redelivered_batch_publishes_what_is_stored(handle: Handle) -> N
     again = await handle(commands)
 
     assert [e.document for e in again.events] == [e.document for e in first.events]
-    assert [a.document for a in again.answers] == [a.document for a in first.answers]
+    assert [a.document for a in again.replies] == [a.document for a in first.replies]
     assert "number-to-come" not in first.events[1].document
 
 
@@ -118,7 +114,7 @@ async def test_a_repeat_at_another_offset_publishes_the_answer_alone(handle: Han
     repeat = await handle([command], offset=7)
 
     assert repeat.events == []
-    assert [a.document for a in repeat.answers] == [a.document for a in first.answers]
+    assert [a.document for a in repeat.replies] == [a.document for a in first.replies]
 
 
 async def test_a_repeat_inside_one_batch_changes_nothing_twice(handle: Handle) -> None:
@@ -127,7 +123,7 @@ async def test_a_repeat_inside_one_batch_changes_nothing_twice(handle: Handle) -
     outgoing = await handle([command, command])
 
     assert event_types(outgoing) == ["invoice.created", "invoice.opened"]
-    assert outgoing.answers[0].document == outgoing.answers[1].document
+    assert outgoing.replies[0].document == outgoing.replies[1].document
 
 
 async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
@@ -138,7 +134,7 @@ async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
     outgoing = await handle([command], is_home=lambda _: False)
 
     assert [forward.invoice_id for forward in outgoing.forwards] == [command.subject]
-    assert outgoing.answers == []
+    assert outgoing.replies == []
     assert await pool.fetchval("SELECT count(*) FROM commands") == 0
 
 
@@ -185,14 +181,14 @@ async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
     handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [RuntimeError("the connection is in no state for this")]
-    append = Store.append
+    append = PostgresStore.append
 
-    async def fail_once(store: Store, write_batch: Any) -> None:
+    async def fail_once(store: PostgresStore, write_batch: Any) -> None:
         if failures:
             raise failures.pop()
         await append(store, write_batch)
 
-    monkeypatch.setattr(Store, "append", fail_once)
+    monkeypatch.setattr(PostgresStore, "append", fail_once)
 
     outgoing = await handle([create_invoice(invoice_id())])
 
@@ -217,7 +213,7 @@ async def test_a_clock_set_back_puts_no_event_before_the_last(
 ) -> None:
     times = iter([NOW, datetime(2026, 11, 19, tzinfo=UTC)])
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     subject = invoice_id()
     await handler.handle([record(create_invoice(subject), 0)], bool)
@@ -273,7 +269,7 @@ async def test_a_failed_append_takes_no_number(handle: Handle, pool: Pool) -> No
 async def _append_blindly(pool: Pool, command: Sent) -> None:
     """As a worker would that loaded before the other one committed."""
     sellers = Sellers()
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
 
     async def load_nothing(*_: Any) -> Any:
         return batch_module.Loaded({}, {}, {})

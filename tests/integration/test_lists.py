@@ -16,7 +16,8 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import WRITER_ROLE, Position, Store
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler, Record
 from tests.support.service.application import client_of
 from tests.support.service.commands import Sent, create_invoice, record_payment, void_invoice
@@ -34,7 +35,7 @@ async def write(database: str) -> AsyncIterator[Write]:
     pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
     sellers = Sellers()
     times = (BEGIN + timedelta(minutes=minute) for minute in range(10_000))
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     offsets = iter(range(10_000))
 
@@ -43,7 +44,7 @@ async def write(database: str) -> AsyncIterator[Write]:
             position = Position("commands", 0, next(offsets))
             record = Record(position, command.subject.encode(), command.value, (), 0)
             outgoing = await handler.handle([record], bool)
-            assert outgoing.outcomes["accepted"] == 1, outgoing.answers[0].document
+            assert outgoing.outcomes["accepted"] == 1, outgoing.replies[0].document
 
     yield handle
     await pool.close()

@@ -27,7 +27,8 @@ from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store import history
 from invoicing.store.history import ReplayError
-from invoicing.store.store import WRITER_ROLE, Position, Store
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler, Record
 from tests.support.service.commands import (
     Sent,
@@ -75,7 +76,7 @@ class Books:
 async def books(database: str) -> AsyncIterator[Books]:
     sellers = Sellers()
     pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers), "group")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     yield Books(database, BatchHandler(store, sellers, lambda: datetime.now(UTC)))
     await pool.close()
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from invoicing.maintenance.verify.findings import FindingKind
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 from invoicing.worker.batch import OutgoingMessages
 from tests.support.service.commands import create_invoice, invoice_id, record_payment
 from tests.support.service.stage import PARTITIONS, Stage, Tamper, record_of
@@ -66,26 +66,27 @@ def swap_events(outgoing: OutgoingMessages) -> None:
 
 def change_a_byte(outgoing: OutgoingMessages) -> None:
     for event in outgoing.events[:1]:
-        event.document = event.document.replace("cus_42", "cus_43")
+        outgoing.events[0] = event._replace(document=event.document.replace("cus_42", "cus_43"))
 
 
 def invent_event(outgoing: OutgoingMessages) -> None:
     for event in outgoing.events[-1:]:
         document = event.document.replace(f'"version":{event.version}', '"version":99')
-        outgoing.events.append(replace(event, version=99, document=document))
+        outgoing.events.append(event._replace(version=99, document=document))
 
 
 def drop_answer(outgoing: OutgoingMessages) -> None:
-    del outgoing.answers[:1]
+    del outgoing.replies[:1]
 
 
 def repeat_answer(outgoing: OutgoingMessages) -> None:
-    outgoing.answers += outgoing.answers[:1]
+    outgoing.replies += outgoing.replies[:1]
 
 
 def say_something_else(outgoing: OutgoingMessages) -> None:
-    for answer in outgoing.answers[:1]:
-        answer.document = answer.document.replace('"version":2', '"version":3')
+    for answer in outgoing.replies[:1]:
+        document = answer.document.replace('"version":2', '"version":3')
+        outgoing.replies[0] = replace(answer, document=document)
 
 
 def drop_forward(outgoing: OutgoingMessages) -> None:

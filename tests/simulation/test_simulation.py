@@ -10,13 +10,14 @@ from zlib import crc32
 import pytest
 from aiokafka import TopicPartition
 
-from invoicing.store.store import Loaded
+from invoicing.store.memory import MemoryStore
+from invoicing.store.rows import Loaded
 from invoicing.worker.batch import BatchHandler, OutgoingMessages, _Decisions
 from invoicing.worker.lane import Lane
 from invoicing.worker.publisher import Publisher
 from tests.simulation import clock
 from tests.simulation.kafka import Producer
-from tests.simulation.store import Database, SimulatedStore
+from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World
 from tests.support.stack.told import tell
 
@@ -71,10 +72,9 @@ def skip_nothing(lane: Any, records: Any) -> None:
         lane._woken.set()
 
 
-async def know_no_answers(store: Any, invoice_ids: Any, commands: Any) -> Loaded:
-    snapshots = {id_: s for id_, s in store._database.snapshots.items() if id_ in invoice_ids}
+async def know_no_replies(store: Any, invoice_ids: Any, commands: Any) -> Loaded:
     await store._process.step("load")
-    return Loaded(snapshots, {}, {})
+    return await store._database.load(invoice_ids, {})
 
 
 async def commit_the_offset_first(
@@ -86,13 +86,14 @@ async def commit_the_offset_first(
     return await HANDLE(handler, records, is_home, handled)
 
 
-async def publish_before_storing(store: Any, write_batch: Any) -> None:
+async def publish_before_storing(store: Any, write_batch: Any) -> Any:
     store._process.spawn(APPEND(store, write_batch))
+    return write_batch.events
 
 
 def forget_every_hundredth_answer(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
-    if outgoing.answers and crc32(outgoing.answers[0].document.encode()) % 100 == 0:
-        outgoing.answers.pop()
+    if outgoing.replies and crc32(outgoing.replies[0].document.encode()) % 100 == 0:
+        outgoing.replies.pop()
     return MESSAGES(publisher, outgoing, counts)
 
 
@@ -107,8 +108,11 @@ def forget_what_is_forwarded(publisher: Any, outgoing: OutgoingMessages, counts:
     return MESSAGES(publisher, outgoing, counts)
 
 
-def take_the_same_number_again(database: Any, write_batch: Any, _taken: Any) -> None:
-    COMMIT(database, write_batch, {})
+def take_the_same_number_again(database: Any, write_batch: Any) -> Any:
+    last = database._last_numbers.copy()
+    numbers = TAKE_NUMBERS(database, write_batch)
+    database._last_numbers = last
+    return numbers
 
 
 def publish_no_stored_events(decisions: Any, record: Any, command: Any) -> None:
@@ -121,20 +125,20 @@ def fence_nobody(_producer: Any) -> None:
 
 
 HANDLE, APPEND, MESSAGES = BatchHandler.handle, SimulatedStore.append, Publisher._messages
-COMMIT, TAKE = Database.commit, _Decisions.take
+TAKE_NUMBERS, TAKE = MemoryStore._take_numbers, _Decisions.take
 
 PLANTED: dict[str, tuple[type, str, Any]] = {
     "the offset is read before the last owner is shut out": (
         Lane, "_open", read_the_offset_before_shutting_out,
     ),
     "nothing is skipped": (Lane, "offer", skip_nothing),
-    "no answer is remembered": (SimulatedStore, "load", know_no_answers),
+    "no answer is remembered": (SimulatedStore, "load", know_no_replies),
     "the offset is committed first": (BatchHandler, "handle", commit_the_offset_first),
     "publishing does not wait for the store": (SimulatedStore, "append", publish_before_storing),
     "an answer is dropped": (Publisher, "_messages", forget_every_hundredth_answer),
     "two events are swapped": (Publisher, "_messages", swap_a_pair),
     "a forward is dropped": (Publisher, "_messages", forget_what_is_forwarded),
-    "a number is taken twice": (Database, "commit", take_the_same_number_again),
+    "a number is taken twice": (MemoryStore, "_take_numbers", take_the_same_number_again),
     "stored events are not published": (_Decisions, "take", publish_no_stored_events),
     "nobody is fenced": (Producer, "_check_epoch", fence_nobody),
 }  # fmt: skip

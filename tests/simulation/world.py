@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.settings import Settings, read_settings
+from invoicing.store.memory import MemoryStore
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.lane import Lane
@@ -23,7 +24,7 @@ from tests.chaos.load import Load
 from tests.simulation import kafka
 from tests.simulation.kafka import Broker, Consumer
 from tests.simulation.process import Process
-from tests.simulation.store import Database, SimulatedStore
+from tests.simulation.store import SimulatedStore
 
 PARTITIONS = 4
 WORKERS = 3
@@ -70,17 +71,18 @@ class World:
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self.broker = Broker(PARTITIONS)
-        self.database = Database()
         self.load = Load(self.chance, PARTITIONS)
         self.settings: Settings = read_settings(
             {}, batch_records_max=7, session_timeout_seconds=SESSION_SECONDS
         )
         self.sellers = Sellers()
+        self.database = MemoryStore(partial(format_number, sellers=self.sellers))
         self.workers: list[Worker] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, commands: int) -> list[str]:
         """Let so many commands come while faults happen; then what is found wrong."""
+        await self.database.pin_partition_count(self.settings.topic_commands, PARTITIONS)
         random.seed(self.seed)  # the lanes' own jitter
         for _ in range(WORKERS):
             self._start_worker()
@@ -129,8 +131,8 @@ class World:
     def _start_worker(self) -> None:
         process = Process(self.chance, self.broker)
         consumer = Consumer(process, self.broker, self.settings.topic_commands)
-        store = SimulatedStore(process, self.database, partial(format_number, sellers=self.sellers))
-        handler = BatchHandler(store, self.sellers, self._now)  # type: ignore[arg-type]
+        store = SimulatedStore(process, self.database)
+        handler = BatchHandler(store, self.sellers, self._now)
 
         def new_lane(where: TopicPartition) -> Lane:
             return Lane(where, consumer, handler, self.settings, self._new_publisher(process))

@@ -23,7 +23,7 @@ from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import ACCEPTED, REJECTED, Rejection, RejectionCode
 from invoicing.contracts.types.texts import Text
 from invoicing.domain.lifecycle import RULES
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 from invoicing.tools.schemas import messages as messages_module
 from invoicing.tools.schemas.__main__ import main
 from invoicing.tools.schemas.files import out_of_date, write

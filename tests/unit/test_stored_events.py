@@ -13,7 +13,7 @@ from invoicing.contracts.events import EVENTS, InvoiceVoided
 from invoicing.domain import upcast as upcast_module
 from invoicing.domain.upcast import Data, upcast
 from invoicing.store.history import data_of, replay
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 
 # Written once with the service of their day (`invoicing.tools.schemas.story`), never again: a new
 # schema gets a new pair of files.

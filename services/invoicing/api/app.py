@@ -28,7 +28,7 @@ from invoicing.api.reads import commands, feed, invoices, lists
 from invoicing.api.state import AppState
 from invoicing.api.writes import routes as writes
 from invoicing.runtime.health import HealthProbe
-from invoicing.store.store import is_infrastructure_error
+from invoicing.store.errors import is_infrastructure_error
 
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (

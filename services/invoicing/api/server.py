@@ -28,7 +28,7 @@ from invoicing.runtime.kafka import is_kafka_outage
 from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
 from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings, WrongSettingError
-from invoicing.store.store import check_schema, is_infrastructure_error
+from invoicing.store.errors import check_schema, is_infrastructure_error
 
 LOCALHOST: Final = "localhost"
 GRACE_SECONDS: Final = 10

@@ -14,16 +14,10 @@ from invoicing.maintenance.topics import HighWatermarks
 from invoicing.maintenance.verify.answered import EventOfAnswer
 from invoicing.maintenance.verify.history import CurrentState
 from invoicing.runtime.settings import Settings
+from invoicing.store.errors import check_schema
 from invoicing.store.history import READER_ROLE
-from invoicing.store.store import (
-    LOAD_HOMES,
-    MIGRATE_FIRST,
-    SchemaError,
-    StoredEvent,
-    StoredReply,
-    answer_of,
-    event_of,
-)
+from invoicing.store.postgres import LOAD_ROUTING_PARTITIONS
+from invoicing.store.rows import INVOICE_COLUMNS, StoredEvent, StoredReply, event_of, reply_of
 
 PAGE_ROWS: Final = 2_000
 
@@ -45,13 +39,11 @@ ORDER BY source, id
 LIMIT $3
 """
 
-INVOICES: Final = """
-SELECT id, version, state, standing, archived, seller_id, customer_id, invoice_number, total,
-       amount_due, attempt_count, created_at, updated_at, document_date, due_date, live_mode,
-       labels, snapshot
+INVOICES: Final = f"""
+SELECT {", ".join(INVOICE_COLUMNS)}, labels
 FROM invoices LEFT JOIN invoice_labels ON invoice_id = id
 WHERE id = ANY($1::text[])
-"""
+"""  # noqa: S608 (constants of ours)
 
 EVENTS_OF_ANSWERS: Final = """
 SELECT place, version, type, command_source, command_id,
@@ -111,8 +103,7 @@ async def snapshot(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         settings.dsn, server_settings={"application_name": "invoicing-verify"}
     )
     try:
-        if await connection.fetchval("SELECT to_regclass('number_series')") is None:
-            raise SchemaError(MIGRATE_FIRST)
+        await check_schema(connection)
         await connection.execute(f"SET ROLE {READER_ROLE}")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
@@ -126,8 +117,9 @@ async def homes_of(settings: Settings, watermarks: HighWatermarks) -> int:
     Raises `SchemaError`.
     """
     async with snapshot(settings) as connection:
-        homes: int | None = await connection.fetchval(LOAD_HOMES, settings.topic_commands)
-        return homes or watermarks.partitions(settings.topic_commands)
+        topic = settings.topic_commands
+        homes: int | None = await connection.fetchval(LOAD_ROUTING_PARTITIONS, topic)
+        return homes or watermarks.partitions(topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +176,7 @@ async def answers(connection: asyncpg.Connection) -> AsyncIterator[AnswerRows]:
     """Every stored answer."""
     after = ("", "")
     while rows := await connection.fetch(ANSWERS_PAGE, *after, PAGE_ROWS):
-        page = [answer_of(row) for row in rows]
+        page = [reply_of(row) for row in rows]
         documents = [_parsed(answer.document) for answer in page]
         events = await _events_of_answers(connection, page, documents)
         for place, (answer, document) in enumerate(zip(page, documents, strict=True)):

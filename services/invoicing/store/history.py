@@ -14,7 +14,7 @@ from invoicing.contracts.model import ModelT
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import is_as_ever, upcast
-from invoicing.store.store import StoredEvent, event_of
+from invoicing.store.rows import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
 

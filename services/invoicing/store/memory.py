@@ -1,15 +1,17 @@
-"""A store without a database, for playing a story: what a batch appends, the next one loads."""
+"""A store in memory, for examples, benchmarks and the simulation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from invoicing.domain.numbering import NumberSeries, format_number
-from invoicing.domain.sellers import Sellers
-from invoicing.store.store import (
+import asyncpg
+
+from invoicing.domain.numbering import NumberSeries
+from invoicing.store.errors import DatabaseBehindError
+from invoicing.store.protocol import FormatNumber
+from invoicing.store.rows import (
     CommandKey,
     Loaded,
     Position,
-    Store,
     StoredEvent,
     StoredInvoice,
     StoredReply,
@@ -17,32 +19,92 @@ from invoicing.store.store import (
 )
 
 
-class MemoryStore(Store):
-    """Keeps all in memory, and numbers 1, 2, 3, ... in each series."""
+class MemoryStore:
+    """Keeps everything in dicts, under the unique keys of the real tables."""
 
-    def __init__(self, sellers: Sellers) -> None:
-        self.events: list[StoredEvent] = []
-        self.answers: dict[CommandKey, StoredReply] = {}
+    def __init__(self, format_number: FormatNumber) -> None:
+        self.events: dict[tuple[str, int], StoredEvent] = {}
+        self.replies: dict[CommandKey, StoredReply] = {}
         self.invoices: dict[str, StoredInvoice] = {}
-        self._sellers = sellers
+        self._format_number = format_number
         self._last_numbers = Counter[NumberSeries]()
+        self._next_offsets: dict[tuple[str, int], int] = {}
+        self._pinned: dict[str, int] = {}
 
     async def load(
         self, invoice_ids: Sequence[str], commands: Mapping[CommandKey, Sequence[Position]]
     ) -> Loaded:
-        """What was appended before. Nothing is ever delivered a second time here."""
-        known = {id_: self.invoices[id_] for id_ in invoice_ids if id_ in self.invoices}
-        answers = {key: self.answers[key] for key in commands if key in self.answers}
-        return Loaded({id_: invoice.document for id_, invoice in known.items()}, answers, {})
+        """The state of these invoices, and what these commands have led to."""
+        replies = {key: self.replies[key] for key in commands if key in self.replies}
+        return Loaded(
+            {id_: self.invoices[id_].snapshot for id_ in invoice_ids if id_ in self.invoices},
+            replies,
+            {
+                key: self._events_of(reply)
+                for key, reply in replies.items()
+                if reply.versions and reply.position in commands[key]
+            },
+        )
 
-    async def append(self, write_batch: WriteBatch) -> None:
-        """Keep it, with the numbers in their places."""
+    async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
+        """Keep all of it or, if a key is taken, nothing. Returns the events with their numbers."""
+        lane = (write_batch.next.topic, write_batch.next.partition)
+        next_offset = self._next_offsets.get(lane, 0)
+        if next_offset < write_batch.checkpoint:
+            raise DatabaseBehindError(f"{lane} is stored up to {next_offset} only.")
+        if any(reply.command_key in self.replies for reply in write_batch.replies):
+            raise _overtaken("commands_pkey")
+        if any((event.invoice_id, event.version) in self.events for event in write_batch.events):
+            raise _overtaken("events_pkey")
+        numbers = self._take_numbers(write_batch)
+        events = write_batch.numbered_events(numbers)
+        self.events |= {(event.invoice_id, event.version): event for event in events}
+        self.replies |= {reply.command_key: reply for reply in write_batch.replies}
+        for row in write_batch.numbered_invoices(numbers):
+            self.invoices[row.id] = self._merged(row)
+        self._next_offsets[lane] = max(next_offset, write_batch.next.offset)
+        return events
+
+    async def next_offsets(self, topic: str) -> dict[int, int]:
+        """By partition, the offset after the last batch stored."""
+        offsets = self._next_offsets.items()
+        return {partition: offset for (of_topic, partition), offset in offsets if of_topic == topic}
+
+    async def pin_partition_count(self, topic: str, partitions: int) -> int:
+        """Settle how many partitions route invoices."""
+        return self._pinned.setdefault(topic, partitions)
+
+    async def routing_partitions(self, topic: str) -> int:
+        """How many partitions route invoices."""
+        return self._pinned[topic]
+
+    def _events_of(self, reply: StoredReply) -> list[StoredEvent]:
+        assert reply.versions is not None
+        first, last = reply.versions
+        return [self.events[reply.invoice_id, version] for version in range(first, last + 1)]
+
+    def _take_numbers(self, write_batch: WriteBatch) -> dict[str, str]:
         numbers = {}
         for request in write_batch.numbers:
             self._last_numbers[request.series] += 1
             sequence = self._last_numbers[request.series]
-            numbers[request.placeholder] = format_number(request.series, sequence, self._sellers)
-        write_batch.set_numbers(numbers)
-        self.events += write_batch.events
-        self.answers |= {answer.command_key: answer for answer in write_batch.answers}
-        self.invoices |= write_batch.invoices
+            numbers[request.placeholder] = self._format_number(request.series, sequence)
+        return numbers
+
+    def _merged(self, row: StoredInvoice) -> StoredInvoice:
+        """The row; where it leaves the document's columns out, with the stored ones."""
+        stored = self.invoices.get(row.id)
+        if stored is None or row.labels is not None:
+            return row
+        return row._replace(
+            document_date=stored.document_date,
+            due_date=stored.due_date,
+            live_mode=stored.live_mode,
+            labels=stored.labels,
+        )
+
+
+def _overtaken(constraint: str) -> asyncpg.UniqueViolationError:
+    error = asyncpg.UniqueViolationError("another writer has stored it")
+    error.constraint_name = constraint
+    return error

@@ -41,13 +41,8 @@ from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
 from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import (
-    WRITER_ROLE,
-    Store,
-    check_schema,
-    is_infrastructure_error,
-    is_transient,
-)
+from invoicing.store.errors import check_schema, is_infrastructure_error, is_transient
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.lag import watching
@@ -81,7 +76,7 @@ async def run(settings: Settings, sellers: Sellers) -> None:
     stopped = stop_signal()
     numbered = partial(format_number, sellers=sellers)
     async with _pool(settings) as pool:
-        store = Store(pool, numbered, settings.consumer_group)
+        store = PostgresStore(pool, numbered, settings.consumer_group)
         handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
         broker, lanes = create_broker(settings, handler)
         probes = {
@@ -167,7 +162,7 @@ async def _decode_nothing(message: KafkaMessage) -> object:
     return message.raw_message
 
 
-async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
+async def _prepared(settings: Settings, pool: Any, store: PostgresStore) -> None:
     """Wait until Postgres and Kafka answer, and see that they are as they must be."""
     limit = settings.retry_limit_seconds
     await patiently(
@@ -181,7 +176,7 @@ async def _prepared(settings: Settings, pool: Any, store: Store) -> None:
         Patience(limit, "Kafka"), is_kafka_outage, partial(_look_at_batch_limits, settings)
     )
     topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
-    settled = partial(store.settle_homes, topic, there_are)
+    settled = partial(store.pin_partition_count, topic, there_are)
     check_homes(
         topic,
         there_are,
@@ -202,7 +197,7 @@ async def _look_at_batch_limits(settings: Settings) -> None:
         log.warning("dead_letters_too_small", advice=advice)
 
 
-async def _check_lanes(settings: Settings, store: Store, partitions: int) -> None:
+async def _check_lanes(settings: Settings, store: PostgresStore, partitions: int) -> None:
     topic = settings.topic_commands
     places = [TopicPartition(topic, number) for number in range(partitions)]
     # In this order: what others commit meanwhile, they have stored before.

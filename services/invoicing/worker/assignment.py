@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 from invoicing.worker.batch import Record
 from invoicing.worker.lane import Lane
 

@@ -33,17 +33,17 @@ from invoicing.domain.lifecycle import available_commands
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime import tracing
 from invoicing.runtime.stages import stage
+from invoicing.store.errors import is_infrastructure_error
 from invoicing.store.placeholders import placeholders
-from invoicing.store.states import stored_invoice
-from invoicing.store.store import (
+from invoicing.store.protocol import EventStore
+from invoicing.store.rows import (
     CommandKey,
     Loaded,
     Position,
-    Store,
     StoredEvent,
     StoredReply,
     WriteBatch,
-    is_infrastructure_error,
+    stored_invoice,
 )
 
 EVENT_BYTES_MAX: Final = 1_000_000
@@ -129,7 +129,7 @@ class OutgoingMessages:
     """What a batch leads to in Kafka, each list in the order of the log."""
 
     events: list[StoredEvent] = field(default_factory=list)
-    answers: list[StoredReply] = field(default_factory=list)
+    replies: list[StoredReply] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -137,10 +137,15 @@ class OutgoingMessages:
     traced: list[CommandTrace] = field(default_factory=list)
     """The commands that came with a trace; none where traces are off."""
 
+    def replace_events(self, stored: Iterable[StoredEvent]) -> None:
+        """Put events as they were stored, with their numbers, in the place of those decided."""
+        by_version = {(event.invoice_id, event.version): event for event in stored}
+        self.events = [by_version.get((e.invoice_id, e.version), e) for e in self.events]
+
     def extend(self, other: "OutgoingMessages") -> None:
         """Add what comes after."""
         self.events += other.events
-        self.answers += other.answers
+        self.replies += other.replies
         self.forwards += other.forwards
         self.dead_letters += other.dead_letters
         self.outcomes += other.outcomes
@@ -150,7 +155,7 @@ class OutgoingMessages:
 class BatchHandler:
     """Handles a lane's batches: load, decide, append."""
 
-    def __init__(self, store: Store, sellers: Sellers, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: EventStore, sellers: Sellers, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._sellers = sellers
         self._clock = clock
@@ -195,7 +200,8 @@ class BatchHandler:
     ) -> OutgoingMessages:
         write_batch, outgoing = await self._decided(records, is_home, handled)
         with stage("append"):
-            await self._store.append(write_batch)
+            stored = await self._store.append(write_batch)
+        outgoing.replace_events(stored)
         return outgoing
 
     async def _decided(
@@ -226,7 +232,7 @@ class BatchHandler:
 
     async def homes(self, topic: str) -> int:
         """Among how many of the topic's lanes the invoices are at home."""
-        return await self._store.homes(topic)
+        return await self._store.routing_partitions(topic)
 
     async def _set_aside(self, record: Record, error: Exception, handled: int) -> OutgoingMessages:
         # The error's own text may hold a customer's data, so only its kind is told.
@@ -269,7 +275,7 @@ class _Decisions:
         self._now = now
         self._next_number = placeholders()
         self._stored_events: Mapping[CommandKey, Sequence[StoredEvent]] = loaded.events
-        self._answers = dict(loaded.answers)
+        self._answers = dict(loaded.replies)
         self._invoices: dict[str, Invoice | None] = {
             invoice_id: Invoice.model_validate_json(snapshot)
             for invoice_id, snapshot in loaded.snapshots.items()
@@ -302,7 +308,9 @@ class _Decisions:
         """What the batch adds to the store."""
         for invoice_id, invoice in self._changed.items():
             document_changed = invoice_id in self._told_whole
-            self._appendix.invoices[invoice_id] = stored_invoice(invoice, document_changed)
+            self._appendix.invoices[invoice_id] = stored_invoice(
+                invoice, document_changed=document_changed
+            )
         return self._appendix
 
     def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Rejection:
@@ -371,8 +379,8 @@ class _Decisions:
         self._invoices[command.subject] = self._changed[command.subject] = accepted.invoice
         if any(isinstance(event, DocumentEvent) for event in accepted.events):
             self._told_whole.add(command.subject)
-        self._appendix.events += events
-        self._appendix.numbers += accepted.numbers
+        self._appendix.events.extend(events)
+        self._appendix.numbers.extend(accepted.numbers)
         self.outgoing.events += events
 
     def _answer(
@@ -389,12 +397,12 @@ class _Decisions:
             recorded_at=self._now,
         )
         self._answers[answer.command_key] = answer
-        self._appendix.answers.append(answer)
-        self.outgoing.answers.append(answer)
+        self._appendix.replies.append(answer)
+        self.outgoing.replies.append(answer)
         self._note(command, outcome.code if isinstance(outcome, Rejection) else "accepted")
 
     def _repeat(self, stored: StoredReply, command: CommandEnvelope) -> None:
-        self.outgoing.answers.append(stored)
+        self.outgoing.replies.append(stored)
         self._note(command, "repeat")
 
     def _note(self, command: CommandEnvelope, outcome: str) -> None:
@@ -411,7 +419,7 @@ class _Decisions:
         )
         position = record.position
         distinct = reply_id(command, position.topic, position.partition, position.offset)
-        self.outgoing.answers.append(
+        self.outgoing.replies.append(
             StoredReply(
                 command_key=(command.source, command.id),
                 invoice_id=command.subject,

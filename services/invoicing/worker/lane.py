@@ -21,7 +21,7 @@ from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.retry import GaveUpError, Patience, describe
 from invoicing.runtime.settings import Settings
 from invoicing.runtime.stages import stage
-from invoicing.store.store import DatabaseBehindError, is_transient
+from invoicing.store.errors import DatabaseBehindError, is_transient
 from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from invoicing.worker.offsets import KafkaBehindError, LaneMarks, resume_at
 from invoicing.worker.publisher import Publisher

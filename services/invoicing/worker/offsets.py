@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from invoicing.store.store import DatabaseBehindError
+from invoicing.store.errors import DatabaseBehindError
 
 log = structlog.get_logger()
 

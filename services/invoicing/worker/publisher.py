@@ -189,7 +189,7 @@ class Publisher:
         settings = self._settings
         for stored, topic in (
             (outgoing.events, settings.topic_events),
-            (outgoing.answers, settings.topic_replies),
+            (outgoing.replies, settings.topic_replies),
         ):
             for row in stored:
                 key = row.invoice_id.encode()

@@ -23,8 +23,8 @@ from aiokafka import AIOKafkaProducer
 from invoicing.maintenance.recover import kafka as of_kafka
 from invoicing.maintenance.recover import postgres as of_postgres
 from invoicing.ops.main import main
-from invoicing.store import store
-from invoicing.store.store import Store
+from invoicing.store import postgres
+from invoicing.store.postgres import PostgresStore
 from invoicing.worker import app as worker
 from invoicing.worker.publisher import Publisher
 from tests.support.service import planted_bugs
@@ -32,18 +32,18 @@ from tests.support.service import planted_bugs
 Method = Callable[..., Awaitable[Any]]
 
 STEPS: dict[str, tuple[type, str, str]] = {
-    "loading": (Store, "load", "before"),
-    "loaded": (Store, "load", "after"),
+    "loading": (PostgresStore, "load", "before"),
+    "loaded": (PostgresStore, "load", "after"),
     # The lock on the numbers of these sellers is held.
-    "numbered": (Store, "_take_numbers", "after"),
+    "numbered": (PostgresStore, "_take_numbers", "after"),
     # Postgres waits for the rows of a COPY; `install` knows this step apart.
-    "copying": (Store, "", "amid"),
+    "copying": (PostgresStore, "", "amid"),
     "copied": (asyncpg.Connection, "copy_records_to_table", "after"),
     "committing": (asyncpg.Connection, "execute", "before"),
     # COMMIT is on its way, and whether it was done is not known.
     "commit_sent": (asyncpg.Connection, "execute", "during"),
     # Postgres has committed, Kafka knows nothing.
-    "stored": (Store, "append", "after"),
+    "stored": (PostgresStore, "append", "after"),
     "begun": (AIOKafkaProducer, "begin_transaction", "after"),
     "sending": (AIOKafkaProducer, "send_batch", "after"),
     # All is sent inside the Kafka transaction; then the offsets are in it, too.
@@ -91,14 +91,14 @@ def install(step: str, batch: int, what: str) -> None:
     strike = Strike(batch, what)
     owner, name, when = (STEPS | STEPS_OF_RECOVERY)[step]
     if step == "copying":
-        store._event_rows = _rows_struck(store._event_rows, strike)
+        postgres.event_rows = _rows_struck(postgres.event_rows, strike)
     else:
         struck = _struck(getattr(owner, name), strike, when)
         setattr(
             owner, name, _if_commit(getattr(owner, name), struck) if name == "execute" else struck
         )
     # Outermost: the batch has begun before it is struck at its first step.
-    Store.load = _noted(Store.load, strike.note_batch)
+    PostgresStore.load = _noted(PostgresStore.load, strike.note_batch)
 
 
 def let_the_clock_jump(hours: float) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from invoicing.domain.numbering import NumberRequest
-from invoicing.store.store import Loaded, Store, WriteBatch
+from invoicing.store.postgres import PostgresStore
+from invoicing.store.rows import Loaded, StoredEvent, WriteBatch
 from invoicing.worker import lane, publisher
 from invoicing.worker.batch import OutgoingMessages, Record
 from invoicing.worker.lane import Lane
@@ -32,25 +33,26 @@ def remember_no_offset() -> None:
 
 
 def remember_no_answer() -> None:
-    load = Store.load
+    load = PostgresStore.load
 
     async def without_answers(*arguments: Any) -> Loaded:
         return Loaded((await load(*arguments)).snapshots, {}, {})
 
-    Store.load = without_answers  # type: ignore[method-assign]
+    PostgresStore.load = without_answers  # type: ignore[method-assign]
 
 
 def publish_before_the_commit() -> None:
-    append, appending = Store.append, set[asyncio.Task[None]]()
+    append, appending = PostgresStore.append, set[asyncio.Task[None]]()
 
-    async def later(self: Store, write_batch: WriteBatch) -> None:
+    async def later(self: PostgresStore, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         async def appended() -> None:
             await asyncio.sleep(60)  # the bug: by then all is published
             await append(self, write_batch)
 
         appending.add(asyncio.create_task(appended()))
+        return write_batch.events
 
-    Store.append = later  # type: ignore[method-assign]
+    PostgresStore.append = later  # type: ignore[method-assign]
 
 
 def swap_two_events() -> None:
@@ -58,7 +60,7 @@ def swap_two_events() -> None:
 
 
 def drop_an_answer() -> None:
-    _tamper_with(lambda outgoing: outgoing.answers.pop())
+    _tamper_with(lambda outgoing: outgoing.replies.pop())
 
 
 def fence_nobody() -> None:
@@ -71,16 +73,16 @@ def fence_nobody() -> None:
 
 
 def take_a_number_twice() -> None:
-    take = Store._take_numbers
+    take = PostgresStore._take_numbers
 
     async def the_same(
-        self: Store, connection: Any, requests: Sequence[NumberRequest]
+        self: PostgresStore, connection: Any, requests: Sequence[NumberRequest]
     ) -> Mapping[str, str]:
         numbers = await take(self, connection, requests)
         series = {request.placeholder: request.series for request in requests}
         return {placeholder: self._format_number(series[placeholder], 1) for placeholder in numbers}
 
-    Store._take_numbers = the_same  # type: ignore[method-assign,assignment]
+    PostgresStore._take_numbers = the_same  # type: ignore[method-assign,assignment]
 
 
 def _tamper_with(tamper: Callable[[OutgoingMessages], object]) -> None:

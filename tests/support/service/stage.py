@@ -18,7 +18,8 @@ from invoicing.maintenance.verify.verify import Verified, verify
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import WRITER_ROLE, Position, Store
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 from invoicing.worker.publisher import Publisher
 from tests.support.service.commands import (
@@ -168,7 +169,7 @@ def settings_of(kafka: Kafka, dsn: str, topics: Topics) -> Settings:
 async def staged(settings: Settings) -> AsyncIterator[Stage]:
     sellers = Sellers()
     pool = await open_pool(settings, WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers), settings.consumer_group)
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), settings.consumer_group)
     lanes = [TopicPartition(settings.topic_commands, number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from invoicing.store.store import is_infrastructure_error
+from invoicing.store.errors import is_infrastructure_error
 
 
 @pytest.mark.parametrize(

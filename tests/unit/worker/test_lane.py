@@ -15,7 +15,8 @@ from invoicing.runtime import metrics
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.retry import GaveUpError
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import DatabaseBehindError, Position
+from invoicing.store.errors import DatabaseBehindError
+from invoicing.store.rows import Position
 from invoicing.worker.batch import OutgoingMessages, Record
 from invoicing.worker.lag import look
 from invoicing.worker.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane

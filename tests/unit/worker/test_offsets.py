@@ -2,7 +2,7 @@
 
 import pytest
 
-from invoicing.store.store import DatabaseBehindError
+from invoicing.store.errors import DatabaseBehindError
 from invoicing.worker.offsets import KafkaBehindError, LaneMarks, check_databases_lanes, resume_at
 
 LANE = "commands-3"

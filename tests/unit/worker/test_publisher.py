@@ -2,7 +2,7 @@
 
 import pytest
 
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 from invoicing.worker.batch import Forward, Record
 from invoicing.worker.publisher import _forwarded
 

@@ -23,7 +23,7 @@ from invoicing.runtime.kafka import check_topics, client_options, existing_topic
 from invoicing.runtime.postgres import Pool
 from invoicing.runtime.retry import describe, wait_with_timeout
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import CommandKey
+from invoicing.store.rows import CommandKey
 
 SEND_SECONDS_MAX: Final = 5.0
 # Polled at this interval, in case the replies topic cannot be followed.

@@ -30,7 +30,7 @@ from invoicing.maintenance.rebuild.shadow import (
     positions_done,
 )
 from invoicing.maintenance.rebuild.swap import compare, swap
-from invoicing.store.store import MIGRATE_FIRST, SchemaError
+from invoicing.store.errors import check_schema
 
 PROCESSES_MAX: Final = 8
 # Two rebuilds at once would swap each other's rows: any number that nobody else takes.
@@ -80,8 +80,7 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
 async def _alone(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(dsn)
     try:
-        if await connection.fetchval("SELECT to_regclass('invoice_labels')") is None:
-            raise SchemaError(MIGRATE_FIRST)
+        await check_schema(connection)
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILD_LOCK):
             raise RebuildError("Another rebuild is running.")
         yield connection

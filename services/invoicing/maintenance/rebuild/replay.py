@@ -18,8 +18,8 @@ from invoicing.maintenance.rebuild.shadow import (
 )
 from invoicing.runtime.garbage import gc_tuned
 from invoicing.store.history import folded
-from invoicing.store.states import stored_invoice
-from invoicing.store.store import StoredInvoice, copy_states, save_states
+from invoicing.store.postgres import copy_invoices, save_invoices
+from invoicing.store.rows import StoredInvoice, stored_invoice
 
 STATES_AT_ONCE: Final = 2_000
 FEW_INVOICES: Final = 500
@@ -64,7 +64,7 @@ async def replay_window(connection: asyncpg.Connection) -> bool:
         created = [row["invoice_id"] for row in await connection.fetch(CREATED_WITHIN, *window)]
         events = 0
         async for states in _states(connection, created):
-            await copy_states(connection, states, SHADOW)
+            await copy_invoices(connection, states, SHADOW)
             events += sum(state.version for state in states)
         await connection.execute(WINDOW_IS_DONE, window["first_position"], events)
     return True
@@ -88,7 +88,7 @@ async def replay_changed(connection: asyncpg.Connection, position: int) -> list[
         schema = await connection.fetchval("SELECT current_schema()")
         async for states in _states(connection, changed):
             await connection.execute(f'SET LOCAL search_path = {SHADOW}, "{schema}"')
-            await save_states(connection, states)
+            await save_invoices(connection, states)
             await connection.execute(f'SET LOCAL search_path = "{schema}"')
     return changed
 

@@ -30,7 +30,8 @@ from invoicing.maintenance.verify.postgres_side import spill_database
 from invoicing.maintenance.verify.spill import Spill, spilling
 from invoicing.runtime.kafka import check_homes, client_options, partition_of
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import LOAD_ANSWERS, CommandKey, answer_of, event_of
+from invoicing.store.postgres import LOAD_REPLIES
+from invoicing.store.rows import CommandKey, event_of, reply_of
 from invoicing.worker.batch import OutgoingMessages
 from invoicing.worker.publisher import Publisher
 
@@ -237,8 +238,8 @@ class _Publishing:
         published = 0
         # Any lane may publish an answer; by the command's id they are shared out evenly.
         for lane, chunk in _by_lane(keys, self.homes, home_of=itemgetter(1)):
-            rows = await connection.fetch(LOAD_ANSWERS, *map(list, zip(*chunk, strict=True)))
-            await self._publish(lane, OutgoingMessages(answers=[answer_of(row) for row in rows]))
+            rows = await connection.fetch(LOAD_REPLIES, *map(list, zip(*chunk, strict=True)))
+            await self._publish(lane, OutgoingMessages(replies=[reply_of(row) for row in rows]))
             published += len(rows)
         return published
 

@@ -33,9 +33,10 @@ from invoicing.maintenance.topics import (
 from invoicing.maintenance.verify.findings import Progress
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.settings import Settings
+from invoicing.store.errors import check_schema
 from invoicing.store.history import folded
-from invoicing.store.states import stored_invoice
-from invoicing.store.store import MIGRATE_FIRST, SchemaError, StoredInvoice, save_states
+from invoicing.store.postgres import save_invoices
+from invoicing.store.rows import StoredInvoice, stored_invoice
 
 STATES_AT_ONCE: Final = 500
 
@@ -195,8 +196,7 @@ async def _owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         dsn, server_settings={"application_name": "invoicing-recover"}
     )
     try:
-        if await connection.fetchval("SELECT to_regclass('lanes')") is None:
-            raise SchemaError(MIGRATE_FIRST)
+        await check_schema(connection)
         yield connection
     finally:
         await connection.close()
@@ -301,9 +301,9 @@ async def _renew_states(
             following[series] = max(following.get(series, 1), sequence + 1)
         states.append(stored_invoice(invoice, document_changed=True))
         if len(states) == STATES_AT_ONCE:
-            await save_states(connection, states)
+            await save_invoices(connection, states)
             states = []
-    await save_states(connection, states)
+    await save_invoices(connection, states)
     await connection.executemany(
         SAVE_NUMBERS, [(s.seller_id, s.kind, s.period, next_) for s, next_ in following.items()]
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from invoicing.contracts.replies import RejectionCode
 from invoicing.maintenance.verify.findings import Finding, FindingKind
-from invoicing.store.store import CommandKey, Position
+from invoicing.store.rows import CommandKey, Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from invoicing.maintenance.verify.published import PublishedDigest, StoredDigest
 from invoicing.maintenance.verify.spill import Spill
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 
 # Two machines' clocks differ by less: what was recorded this close to what a topic has lost by age
 # may be lost too.

@@ -14,11 +14,12 @@ from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 from invoicing.store.history import data_of
-from invoicing.store.states import stored_invoice
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent, stored_invoice
 
 # What reading a broken document can raise, and what folding it in can.
 _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError)
+# The id is what rows are found by; the snapshot is compared field by field.
+NOT_COMPARED: Final = frozenset({"id", "snapshot"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +148,8 @@ def _fields(invoice: Invoice) -> dict[str, object]:
 def _columns(invoice: Invoice) -> dict[str, object]:
     """What the columns beside the snapshot must say."""
     row = stored_invoice(invoice, document_changed=True)
-    assert row.listing is not None
-    columns = {
-        "version": row.version,
-        "state": str(row.state),
-        "standing": str(row.standing),
-        "archived": row.archived,
-        "seller_id": row.seller_id,
-        "customer_id": row.customer_id,
-        "invoice_number": row.number,
-        "total": row.total,
-        "amount_due": row.amount_due,
-        "attempt_count": row.attempt_count,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "document_date": row.listing.document_date,
-        "due_date": row.listing.due_date,
-        "live_mode": row.listing.live_mode,
-        "labels": sorted(row.listing.labels),
-    }
-    return _as_columns(columns)
+    columns = {name: value for name, value in row._asdict().items() if name not in NOT_COMPARED}
+    return _as_columns({**columns, "labels": sorted(row.labels or ())})
 
 
 def _stored_fields(current: CurrentState) -> dict[str, object]:

@@ -16,7 +16,7 @@ from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress
 from invoicing.maintenance.verify.spill import Spill
 from invoicing.runtime.kafka import partition_of
 from invoicing.runtime.settings import Settings
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 
 DIGEST_BYTES: Final = 16
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from invoicing.maintenance.verify.findings import Finding, FindingKind
-from invoicing.store.store import Position
+from invoicing.store.rows import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from invoicing.ops.support.kafka_readers import database
 from invoicing.ops.support.panels import history_table, invoice_panel
 from invoicing.runtime.settings import read_settings
 from invoicing.store.history import events_of, replay
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 
 InvoiceId = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]

@@ -22,9 +22,9 @@ from invoicing.maintenance.topics import UnfinishedTransactionError
 from invoicing.runtime.kafka import TopicsError
 from invoicing.runtime.retry import GaveUpError, describe
 from invoicing.runtime.settings import WrongSettingError
+from invoicing.store.errors import DatabaseBehindError, SchemaError
 from invoicing.store.history import ReplayError
 from invoicing.store.migrations import MigrationBlockedError
-from invoicing.store.store import DatabaseBehindError, SchemaError
 from invoicing.tools.embedded import EmbeddedNotInstalledError
 from invoicing.tools.embedded.postgres import EmbeddedPostgresError
 

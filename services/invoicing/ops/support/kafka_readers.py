@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from invoicing.runtime.kafka import check_topics, client_options, existing_topics, producer_options
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings
+from invoicing.store.errors import check_schema
 from invoicing.store.history import READER_ROLE
-from invoicing.store.store import check_schema
 
 # A broker answers as soon as there is something; the embedded one only when this has passed.
 FETCH_WAIT_MS: Final = 100

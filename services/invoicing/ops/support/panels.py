@@ -14,7 +14,7 @@ from rich.text import Text
 from invoicing.contracts.invoice import Address, Document, Party, PricedItem, SellerParty
 from invoicing.domain.invoice import Invoice
 from invoicing.ops.support.formatting import changes, clock, plain, short_type
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 
 COLUMNS: Final = 80
 

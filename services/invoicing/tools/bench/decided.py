@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from copy import deepcopy
 from datetime import UTC, datetime
+from functools import partial
 
+from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.store.memory import MemoryStore
-from invoicing.store.store import Position, WriteBatch
+from invoicing.store.protocol import FormatNumber
+from invoicing.store.rows import Position, StoredEvent, WriteBatch
 from invoicing.worker.batch import BatchHandler, Record
 
 
 def decided(commands: Sequence[ReadyCommand], batch: int) -> list[WriteBatch]:
     """What each batch of so many commands adds, with placeholders where its numbers will be."""
-    store = _KeepingStore(Sellers())
+    store = _KeepingStore(partial(format_number, sellers=Sellers()))
     handler = BatchHandler(store, Sellers(), lambda: datetime.now(UTC))
     records = recorded(commands)
 
@@ -23,7 +25,7 @@ def decided(commands: Sequence[ReadyCommand], batch: int) -> list[WriteBatch]:
             await handler.handle(records[start : start + batch], lambda _: True)
 
     asyncio.run(handle_all())
-    return store.appendices
+    return store.batches
 
 
 def recorded(commands: Sequence[ReadyCommand]) -> list[Record]:
@@ -35,12 +37,12 @@ def recorded(commands: Sequence[ReadyCommand]) -> list[Record]:
 
 
 class _KeepingStore(MemoryStore):
-    """Keeps what is appended as it was given, too."""
+    """Keeps the batches, too."""
 
-    def __init__(self, sellers: Sellers) -> None:
-        super().__init__(sellers)
-        self.appendices: list[WriteBatch] = []
+    def __init__(self, format_number: FormatNumber) -> None:
+        super().__init__(format_number)
+        self.batches: list[WriteBatch] = []
 
-    async def append(self, write_batch: WriteBatch) -> None:
-        self.appendices.append(deepcopy(write_batch))
-        await super().append(write_batch)
+    async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
+        self.batches.append(write_batch)
+        return await super().append(write_batch)

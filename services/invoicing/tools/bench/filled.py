@@ -12,13 +12,20 @@ from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
-from invoicing.store.store import WRITER_ROLE, Store
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import INVOICE_COLUMNS
 from invoicing.tools.bench.decided import recorded
 from invoicing.worker.batch import BatchHandler
 
 BATCH: Final = 500
 
 # Each copy is another seller's, for a seller's numbers come once.
+_OF_COPY: Final = {
+    "id": "id || '-' || copy",
+    "seller_id": "'seller_' || copy",
+    "snapshot": """replace(replace(snapshot, id, id || '-' || copy),
+           '"seller_id":"default"', '"seller_id":"seller_' || copy || '"')""",
+}
 COPY: Final = (
     """
     INSERT INTO events (invoice_id, version, type, data, command_source, command_id, recorded_at)
@@ -38,18 +45,12 @@ COPY: Final = (
     FROM commands CROSS JOIN generate_series($1::int, $2::int) AS copy
     WHERE source = '/bench'
     """,
-    """
-    INSERT INTO invoices (id, version, state, standing, archived, seller_id, customer_id,
-                          invoice_number, total, amount_due, attempt_count, snapshot, created_at,
-                          updated_at, document_date, due_date, live_mode)
-    SELECT id || '-' || copy, version, state, standing, archived, 'seller_' || copy, customer_id,
-           invoice_number, total, amount_due, attempt_count,
-           replace(replace(snapshot, id, id || '-' || copy),
-                   '"seller_id":"default"', '"seller_id":"seller_' || copy || '"'),
-           created_at, updated_at, document_date, due_date, live_mode
+    f"""
+    INSERT INTO invoices ({", ".join(INVOICE_COLUMNS)})
+    SELECT {", ".join(_OF_COPY.get(column, column) for column in INVOICE_COLUMNS)}
     FROM invoices CROSS JOIN generate_series($1::int, $2::int) AS copy
     WHERE seller_id = 'default'
-    """,
+    """,  # noqa: S608 (constants of ours)
     """
     INSERT INTO invoice_labels (invoice_id, labels)
     SELECT invoice_id || '-' || copy, labels
@@ -69,7 +70,7 @@ async def stored(dsn: str, commands: Sequence[ReadyCommand]) -> int:
     """Decide and store the commands, past Kafka; returns how many events there are."""
     sellers = Sellers()
     pool = await open_pool(read_settings({}, postgres_dsn=dsn), WRITER_ROLE)
-    store = Store(pool, partial(format_number, sellers=sellers), "bench")
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "bench")
     handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
     records = recorded(commands)
     try:

@@ -14,7 +14,7 @@ from invoicing.ops.support.kafka_readers import database
 from invoicing.ops.support.panels import history_table, invoice_panel
 from invoicing.runtime.settings import Settings
 from invoicing.store.history import events_of, replay
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 from invoicing.tools.demo.lines import message_line, scene_line
 from invoicing.tools.demo.play import NoOutcomeError, differences, theatre
 from invoicing.tools.demo.stage import Stage, staged

@@ -7,15 +7,17 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
 import orjson
 
 from invoicing.contracts.types.texts import rfc3339
+from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import read_sellers
 from invoicing.store.memory import MemoryStore
-from invoicing.store.store import Position, StoredEvent, StoredInvoice, StoredReply
+from invoicing.store.rows import Position, StoredEvent, StoredInvoice, StoredReply
 from invoicing.worker.batch import BatchHandler, Record
 
 BEGIN: Final = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -193,14 +195,17 @@ def play(story: Sequence[Step] = STORY) -> Played:
 
 async def _play(story: Sequence[Step]) -> Played:
     sellers = read_sellers(SELLERS)
-    store = MemoryStore(sellers)
+    store = MemoryStore(partial(format_number, sellers=sellers))
     minutes = _minutes()
     handler = BatchHandler(store, sellers, lambda: next(minutes))
     commands = [_command(place, step) for place, step in enumerate(story)]
     for offset, command in enumerate(commands):
         await handler.handle([_record(offset, command)], lambda _invoice_id: True)
     return Played(
-        commands, store.events, list(store.answers.values()), list(store.invoices.values())
+        commands,
+        list(store.events.values()),
+        list(store.replies.values()),
+        list(store.invoices.values()),
     )
 
 

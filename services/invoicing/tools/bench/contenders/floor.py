@@ -22,11 +22,11 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from invoicing.contracts.envelope import HEADERS
-from invoicing.domain.list_index import Listing
 from invoicing.runtime.garbage import gc_tuned
 from invoicing.runtime.kafka import client_options, producer_options
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice, save_states
+from invoicing.store.postgres import save_invoices
+from invoicing.store.rows import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice
 from invoicing.worker.publisher import BATCH_BYTES_MAX
 
 FETCH_RECORDS_MAX: Final = 5_000
@@ -128,7 +128,7 @@ async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
             ),
             columns=COMMAND_COLUMNS,
         )
-        await save_states(connection, list(_states(shape, records, now)))
+        await save_invoices(connection, list(_states(shape, records, now)))
 
 
 async def _publish(
@@ -190,13 +190,14 @@ def _states(shape: Shape, records: Records, now: datetime) -> Iterator[StoredInv
     ids = list(dict.fromkeys(map(_id, records)))[: round(len(records) * shape.states_a_command)]
     labelled = round(len(records) * shape.labels_a_command)
     snapshots, day, amount = cycle(shape.snapshots), now.date(), Decimal("321.38")
-    listing = Listing(day, day, live_mode=True, labels=("currency=USD",))
     for place, id_ in enumerate(ids):
         yield StoredInvoice(
             id=id_, version=2, state="open", standing="upcoming", archived=False,
-            seller_id="default", customer_id="cus_42", number=id_, total=amount, amount_due=amount,
-            attempt_count=0, document=next(snapshots), created_at=now, updated_at=now,
-            listing=listing if place < labelled else None,
+            seller_id="default", customer_id="cus_42", invoice_number=id_, total=amount,
+            amount_due=amount, attempt_count=0, snapshot=next(snapshots), created_at=now,
+            updated_at=now,
+            document_date=day, due_date=day, live_mode=True,
+            labels=("currency=USD",) if place < labelled else None,
         )  # fmt: skip
 
 

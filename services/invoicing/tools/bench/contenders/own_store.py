@@ -20,7 +20,8 @@ from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.console import print_line
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import WRITER_ROLE, Store, WriteBatch
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.rows import WriteBatch
 from invoicing.tools.bench.decided import decided
 from invoicing.tools.bench.load import mixed
 
@@ -41,10 +42,10 @@ async def stored(settings: Settings, lanes: Sequence[Sequence[WriteBatch]]) -> f
     """Store it all; returns events a second."""
     pool = await open_pool(settings, WRITER_ROLE)
     numbered = partial(format_number, sellers=Sellers())
-    store = Store(pool, numbered, settings.consumer_group)
+    store = PostgresStore(pool, numbered, settings.consumer_group)
 
-    async def lane(appendices: Sequence[WriteBatch]) -> None:
-        for write_batch in appendices:
+    async def lane(batches: Sequence[WriteBatch]) -> None:
+        for write_batch in batches:
             await store.append(write_batch)
 
     events = sum(len(write_batch.events) for lane in lanes for write_batch in lane)

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from invoicing.ops.support.console import print_line
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import StoredEvent
+from invoicing.store.rows import StoredEvent
 from invoicing.tools.bench.decided import decided
 from invoicing.tools.bench.load import mixed
 

@@ -8,6 +8,7 @@ promises less than the service: a crash between the transaction and the publishi
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -23,16 +24,15 @@ from invoicing.domain.sellers import Sellers
 from invoicing.runtime.kafka import security
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.store import (
+from invoicing.store.postgres import WRITER_ROLE, PostgresStore, save_invoices
+from invoicing.store.rows import (
     COMMAND_COLUMNS,
     EVENT_COLUMNS,
-    WRITER_ROLE,
     Position,
-    Store,
     StoredEvent,
-    StoredReply,
     WriteBatch,
-    save_states,
+    event_rows,
+    reply_rows,
 )
 from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
 
@@ -46,36 +46,23 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 
 INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
-INSERT_ANSWER: Final = _insert("commands", COMMAND_COLUMNS)
+INSERT_REPLY: Final = _insert("commands", COMMAND_COLUMNS)
 
 
-class InsertingStore(Store):
+class InsertingStore(PostgresStore):
     """Writes one command's rows with INSERT: for so few, COPY only costs another round trip."""
 
-    async def append(self, write_batch: WriteBatch) -> None:
+    async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Write it all in one transaction."""
         async with self._pool.acquire() as connection, connection.transaction():
-            write_batch.set_numbers(await self._take_numbers(connection, write_batch.numbers))
-            if write_batch.events:
-                await connection.executemany(INSERT_EVENT, map(_event_row, write_batch.events))
-            if write_batch.answers:
-                await connection.executemany(INSERT_ANSWER, map(_answer_row, write_batch.answers))
-            await save_states(connection, write_batch.invoices.values())
-
-
-def _event_row(event: StoredEvent) -> tuple[object, ...]:
-    return (
-        event.invoice_id, event.version, event.type, event.document,
-        *event.command_key, event.recorded_at,
-    )  # fmt: skip
-
-
-def _answer_row(answer: StoredReply) -> tuple[object, ...]:
-    at = answer.position
-    return (
-        *answer.command_key, answer.invoice_id, answer.body_hash, answer.document,
-        *(answer.versions or (None, None)), at.topic, at.partition, at.offset, answer.recorded_at,
-    )  # fmt: skip
+            numbers = await self._take_numbers(connection, write_batch.numbers)
+            events = write_batch.numbered_events(numbers)
+            if events:
+                await connection.executemany(INSERT_EVENT, event_rows(events))
+            if write_batch.replies:
+                await connection.executemany(INSERT_REPLY, reply_rows(write_batch.replies))
+            await save_invoices(connection, write_batch.numbered_invoices(numbers))
+        return events
 
 
 def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
@@ -109,7 +96,7 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
         headers = {name: value.decode() for name, value in HEADERS}
         for stored, topic in (
             (outgoing.events, settings.topic_events),
-            (outgoing.answers, settings.topic_replies),
+            (outgoing.replies, settings.topic_replies),
         ):
             await asyncio.gather(
                 *(
