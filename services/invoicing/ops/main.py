@@ -18,6 +18,7 @@ from invoicing.ops.commands.verify import verify
 from invoicing.ops.commands.watch import watch
 from invoicing.ops.commands.worker import worker
 from invoicing.ops.support.failures import KNOWN_FAILURES
+from invoicing.runtime.logs import format_traceback
 from invoicing.tools.bench.command import bench
 from invoicing.tools.demo.command import demo
 
@@ -59,6 +60,8 @@ def main() -> None:
         app()
     except KNOWN_FAILURES as error:
         sys.exit(f"invoicing: {error}")
+    except Exception as error:  # noqa: BLE001 (Python would print its text, which may quote data)
+        sys.exit(f"invoicing: This is a bug in the program.\n{format_traceback(error)}")
 
 
 if __name__ == "__main__":

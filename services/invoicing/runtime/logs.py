@@ -1,16 +1,30 @@
-"""Logs: one structlog event a line, ours and the libraries' alike. Ids, never a customer's data."""
+"""Logs: one structlog event per line, ours and the libraries' alike, on standard error.
 
+A line carries ids and codes, never a customer's data or a secret. For an exception that means its
+type and where it was raised: its message may quote the value that caused it, and a frame's local
+variables may hold a token.
+"""
+
+import asyncio
 import logging
 import sys
-from typing import Any, Literal
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any, Final, Literal, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
-# They tell of every reconnect and rebalance at INFO, and we tell what matters of it ourselves.
-LIBRARIES = ("aiokafka", "faststream", "uvicorn", "asyncio", "alembic", "sqlalchemy")
+LogFormat = Literal["console", "json"]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+# They report every reconnect and rebalance at INFO. What matters of it, we log ourselves.
+LIBRARIES: Final = ("aiokafka", "faststream", "uvicorn", "asyncio", "alembic", "sqlalchemy")
+
+log = structlog.get_logger()
 
 
-def configure_logs(log_format: Literal["console", "json"], level: str = "INFO") -> None:
+def configure_logs(log_format: LogFormat, level: str = "INFO") -> None:
     """Send every log line of this process to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -24,13 +38,17 @@ def configure_logs(log_format: Literal["console", "json"], level: str = "INFO") 
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendered(log_format),
+                *_renderers(log_format),
             ],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        # FastStream brings a handler of its own, which writes exceptions with their messages.
+        logger.handlers.clear()
+        logger.propagate = True
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -43,11 +61,50 @@ def configure_logs(log_format: Literal["console", "json"], level: str = "INFO") 
     )
 
 
-def _rendered(log_format: Literal["console", "json"]) -> list[Any]:
+def _renderers(log_format: LogFormat) -> list[Any]:
     if log_format == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=_write_traceback
+            )
+        ]
     return [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_describe_exception),
         structlog.processors.EventRenamer("event"),
         structlog.processors.JSONRenderer(),
     ]
+
+
+def _describe_exception(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """An exception and its causes: types and frames, without messages and local variables."""
+    return _without_messages(ExceptionDictTransformer(show_locals=False)(exc_info))
+
+
+def _without_messages(stacks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for stack in stacks:
+        for name in ("exc_value", "exc_notes", "syntax_error"):
+            stack.pop(name, None)
+        for group in stack.get("exceptions", ()):
+            _without_messages(group)
+    return stacks
+
+
+def _write_traceback(file: TextIO, exc_info: ExcInfo) -> None:
+    file.write("\n" + format_traceback(exc_info[1]))
+
+
+def format_traceback(error: BaseException) -> str:
+    """Python's usual traceback, without messages and without the lines of source."""
+    lines = []
+    for stack in reversed(_describe_exception((type(error), error, error.__traceback__))):
+        lines.append(f"{stack['exc_type']} raised at")
+        lines += [
+            f"  {frame['filename']}:{frame['lineno']} in {frame['name']}"
+            for frame in stack["frames"]
+        ]
+    return "\n".join(lines)
+
+
+def log_task_failure(_loop: asyncio.AbstractEventLoop, context: MutableMapping[str, Any]) -> None:
+    """An event loop's exception handler. asyncio's own logs the failed task with its exception."""
+    log.error("task_failed", exc_info=context.get("exception"))

@@ -1,15 +1,17 @@
-"""How we reach Postgres: a pool whose sessions cannot outlive their welcome."""
+"""Connections to Postgres: a pool whose sessions are bounded in time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
 
 from invoicing.runtime import metrics
-from invoicing.runtime.settings import Settings
+from invoicing.runtime.settings import PREFIX, Settings, WrongSettingError
 
 POOL_CONNECTIONS_MAX: Final = 10
 CONNECT_SECONDS_MAX: Final = 5
-# A worker that sleeps in a transaction holds up whoever takes over its lanes, until this ends it.
+# A worker that hangs inside a transaction blocks the next owner of its lanes until this ends it.
 IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 5
 STATEMENT_SECONDS_MAX: Final = 20
 LOCK_SECONDS_MAX: Final = 5
@@ -23,10 +25,10 @@ async def open_pool(
     connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     **session: str,
 ) -> Pool:
-    """Connections that act as `role`. Opened as they are needed: Postgres may be away right now.
+    """A pool of connections that act as `role`, opened on demand: Postgres may be down right now.
 
-    `session` are settings of Postgres's own that hold for every session of the pool. What a loan
-    changes of its session outlasts the loan; an open transaction does not.
+    `session` holds Postgres settings for every session of the pool. A session is not reset when its
+    connection returns to the pool; an open transaction is rolled back.
     """
 
     async def act_as_role(connection: asyncpg.Connection) -> None:
@@ -39,7 +41,7 @@ async def open_pool(
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
         init=act_as_role,
-        reset=_leave_as_it_is,
+        reset=_keep_session,
         connection_class=connection_class,
         server_settings={
             "application_name": "invoicing",
@@ -49,17 +51,22 @@ async def open_pool(
             **session,
         },
     )
-    _show(pool, role)
+    metrics.POOL_CONNECTIONS.labels(role).set_function(pool.get_size)
+    metrics.POOL_IDLE.labels(role).set_function(pool.get_idle_size)
+    # asyncpg does not expose it, and it is the first sign that the pool is too small.
+    waiting = pool._queue._getters  # type: ignore[attr-defined]
+    metrics.POOL_WAITING.labels(role).set_function(lambda: len(waiting))
     return pool
 
 
-async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
-    """In place of asyncpg's RESET ALL, which is a round trip after each loan."""
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    """Instead of asyncpg's RESET ALL, a round trip each time a connection is returned."""
 
 
-def _show(pool: Pool, role: str) -> None:
-    metrics.POOL_CONNECTIONS.labels(role).set_function(pool.get_size)
-    metrics.POOL_IDLE.labels(role).set_function(pool.get_idle_size)
-    # asyncpg tells of it nowhere, and this is what shows first that the pool is too small.
-    waiting = pool._queue._getters  # type: ignore[attr-defined]
-    metrics.POOL_WAITING.labels(role).set_function(lambda: len(waiting))
+@contextmanager
+def usable_dsn() -> Iterator[None]:
+    """Raises `WrongSettingError` if asyncpg refuses the DSN inside the block."""
+    try:
+        yield
+    except asyncpg.ClientConfigurationError as error:
+        raise WrongSettingError(f"{PREFIX}POSTGRES_DSN is wrong: {error}.") from None

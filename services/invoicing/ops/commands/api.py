@@ -1,15 +1,7 @@
 """`invoicing api`: HTTP, until it is told to stop."""
 
-import structlog
-import typer
-
-from invoicing.ops.commands.worker import configure_first_logs, run_to_its_end
-from invoicing.ops.support.failures import KNOWN_FAILURES, usable_dsn
-from invoicing.runtime.logs import configure_logs
-from invoicing.runtime.settings import read_settings
-from invoicing.runtime.tracing import configure_traces
-
-log = structlog.get_logger()
+from invoicing.ops.support.failures import KNOWN_FAILURES
+from invoicing.runtime.service import run_service
 
 
 def api() -> None:
@@ -24,13 +16,4 @@ def api() -> None:
     # Imported here, for it takes half a second that no other command need wait for.
     from invoicing.api.server import run
 
-    configure_first_logs()
-    try:
-        settings = read_settings()
-        configure_logs(settings.log_format, settings.log_level)
-        configure_traces(settings.traces_endpoint, "api")
-        with usable_dsn():
-            run_to_its_end(run(settings))
-    except KNOWN_FAILURES as error:
-        log.error("api_gave_up", message=str(error))
-        raise typer.Exit(1) from None
+    run_service("api", run, KNOWN_FAILURES)

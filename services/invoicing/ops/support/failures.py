@@ -20,6 +20,7 @@ from invoicing.maintenance.recover.preconditions import RecoveryError
 from invoicing.maintenance.redrive import RedriveError
 from invoicing.maintenance.topics import UnfinishedTransactionError
 from invoicing.runtime.kafka import TopicsError
+from invoicing.runtime.postgres import usable_dsn
 from invoicing.runtime.retry import GaveUpError, describe
 from invoicing.runtime.settings import WrongSettingError
 from invoicing.store.errors import DatabaseBehindError, SchemaError
@@ -118,12 +119,3 @@ def _forbidden(who: str, error: Exception) -> ForbiddenError:
     return ForbiddenError(
         f"{who} refuses it: {describe(error)}. docs/security.md says who may do what."
     )
-
-
-@contextmanager
-def usable_dsn() -> Iterator[None]:
-    """Raises `WrongSettingError` where asyncpg cannot make sense of the DSN inside the block."""
-    try:
-        yield
-    except asyncpg.ClientConfigurationError as error:
-        raise WrongSettingError(f"INVOICING_POSTGRES_DSN is wrong: {error}.") from None

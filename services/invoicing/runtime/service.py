@@ -1,0 +1,106 @@
+"""What the worker and the API share: their start, their end, and the pages for operators."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
+from invoicing.runtime.logs import configure_logs, log_task_failure
+from invoicing.runtime.postgres import usable_dsn
+from invoicing.runtime.settings import Settings, read_settings
+from invoicing.runtime.tracing import configure_traces
+
+log = structlog.get_logger()
+
+Checks = Callable[[], Mapping[str, bool]]
+
+
+def run_service(
+    role: str,
+    work: Callable[[Settings], Coroutine[Any, Any, None]],
+    known_failures: tuple[type[Exception], ...],
+) -> None:
+    """Run a service to its end, as `role` in its logs and traces.
+
+    Exits with 1 after a log line: `..._gave_up` with the message of a known failure, `..._failed`
+    with the place of any other, which is a bug.
+    """
+    # A wrong setting is logged in the format that was asked for, as far as that can be known yet.
+    configure_logs("console" if os.environ.get("INVOICING_LOG_FORMAT") == "console" else "json")
+    try:
+        settings = read_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        configure_traces(settings.traces_endpoint, role)
+        with usable_dsn():
+            _run(work(settings))
+    except known_failures as error:
+        log.error(f"{role}_gave_up", message=str(error))
+        sys.exit(1)
+    except Exception:
+        # Python would print its message, which may quote a customer's data.
+        log.error(f"{role}_failed", exc_info=True)
+        sys.exit(1)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run in the fastest event loop there is."""
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(log_task_failure)
+        await work
+
+    if sys.platform == "win32":
+        asyncio.run(watched())
+    else:
+        import uvloop
+
+        uvloop.run(watched())
+
+
+def health_probes(settings: Settings) -> dict[str, HealthProbe]:
+    """A probe for each dependency, by its name in metrics and health reports."""
+    return {
+        "kafka": HealthProbe("kafka", kafka_ping(settings)),
+        "postgres": HealthProbe("postgres", postgres_ping(settings)),
+    }
+
+
+def monitoring_app(live: Checks, ready: Checks) -> Starlette:
+    """/metrics, /health/live (503: restart it) and /health/ready, to be served on their own port.
+
+    `live` and `ready` say of each part of the process whether it is well.
+    """
+
+    # Coroutines, so that the event loop itself answers: a stuck one must not look alive.
+    async def get_liveness(_request: Request) -> Response:
+        return _health_report(live())
+
+    async def get_readiness(_request: Request) -> Response:
+        return _health_report(ready())
+
+    async def get_metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), headers={"Content-Type": content_type})
+
+    return Starlette(
+        routes=[
+            Route("/health/live", get_liveness),
+            Route("/health/ready", get_readiness),
+            Route("/metrics", get_metrics),
+        ]
+    )
+
+
+def _health_report(checks: Mapping[str, bool]) -> Response:
+    is_well = all(checks.values())
+    return JSONResponse({"ok": is_well, "checks": dict(checks)}, 200 if is_well else 503)
