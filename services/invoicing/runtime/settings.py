@@ -1,26 +1,35 @@
 """The settings, from the environment: `INVOICING_` and the field's name in capitals.
 
 A secret may be given as a file, `INVOICING_..._FILE`, as container platforms mount them. A wrong
-setting stops the start with a sentence that names it.
+setting stops the start with a sentence that names it and quotes no secret. docs/settings.md is
+generated from the descriptions here.
 """
 
 import os
 import re
-from collections.abc import Mapping
-from ipaddress import IPv6Address
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from invoicing.runtime.addresses import (
+    PORT_MAX,
+    check_origins,
+    check_postgres_dsn,
+    check_servers,
+    check_topic,
+    check_url,
+)
 
 PREFIX: Final = "INVOICING_"
 SECRETS: Final = (
@@ -29,51 +38,26 @@ SECRETS: Final = (
     "KAFKA_SSL_KEY_PASSWORD",
     "TOKEN_SIGNING_KEY",
 )
+# Read by docker-compose.yml, deploy/postgres and the tests, which share our prefix.
+NOT_OURS: Final = re.compile(r"IMAGE|(MIGRATOR|WORKER|API)_PASSWORD|TEST_.*")
 
 
 class WrongSettingError(Exception):
     """A setting that cannot be used. The message names it and says what is wanted."""
 
 
-def _is_topic(name: str) -> str:
-    if not (
-        1 <= len(name) <= 249 and all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
-    ):
-        raise ValueError("must be a topic's name: 1 to 249 of A-Z a-z 0-9 . _ -")
-    return name
+def _check_secret_dsn(dsn: SecretStr) -> SecretStr:
+    check_postgres_dsn(dsn.get_secret_value())
+    return dsn
 
 
-def _are_servers(text: str) -> str:
-    if not all(_is_server(server.strip()) for server in text.split(",")):
-        raise ValueError("must be host:port, or several of them with commas between")
-    return text
-
-
-def _is_server(text: str) -> bool:
-    """Whether aiokafka can make an address of it; without a port it takes 9092."""
-    match = _SERVER.fullmatch(text)
-    if match is None:
-        return _is_ipv6(text)
-    if match["ipv6"] is not None and not _is_ipv6(match["ipv6"]):
-        return False
-    return match["port"] is None or 1 <= int(match["port"]) <= 65535
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-_SERVER: Final = re.compile(
-    r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:;/\s]+))(?::(?P<port>[0-9]{1,5}))?"
-)
-
-Servers = Annotated[str, AfterValidator(_are_servers)]
-Topic = Annotated[str, AfterValidator(_is_topic)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Servers = Annotated[str, AfterValidator(check_servers)]
+Topic = Annotated[str, AfterValidator(check_topic)]
+Url = Annotated[str, AfterValidator(check_url)]
+Origins = Annotated[str, AfterValidator(check_origins)]
+PostgresDsn = Annotated[SecretStr, AfterValidator(_check_secret_dsn)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=PORT_MAX)]
 
 
 class Settings(BaseSettings):
@@ -82,87 +66,163 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     kafka_bootstrap_servers: Servers = Field(
-        default="localhost:9092", description="host:port, comma separated"
+        default="localhost:9092",
+        description="Brokers to connect to first: host:port, comma separated.",
     )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: SecretStr | None = None
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Whether connections are encrypted, and with a login."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How the login is proved; for the SASL protocols."
+    )
+    kafka_sasl_username: str | None = Field(
+        default=None, description="User name; for the SASL protocols."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="Password; for the SASL protocols."
+    )
     kafka_ssl_ca_path: Path | None = Field(
-        default=None, description="PEM; the system's authorities where not set"
+        default=None,
+        description="PEM file of the authorities that may sign the brokers' certificates;"
+        " the system's own if not set.",
     )
-    kafka_ssl_certificate_path: Path | None = None
-    kafka_ssl_key_path: Path | None = None
-    kafka_ssl_key_password: SecretStr | None = None
+    kafka_ssl_certificate_path: Path | None = Field(
+        default=None, description="PEM file of our own certificate, for brokers that ask for one."
+    )
+    kafka_ssl_key_path: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate's private key, if it is not in the same file.",
+    )
+    kafka_ssl_key_password: SecretStr | None = Field(
+        default=None, description="Password of the private key, if it is encrypted."
+    )
     kafka_transactions: Literal["on", "off"] = Field(
-        default="on", description="off: at least once, for a broker without transactions"
+        default="on",
+        description="`off` publishes at least once instead of exactly once, for brokers without"
+        " transactions.",
     )
 
-    postgres_dsn: SecretStr | None = Field(
-        default=None, description="postgresql://user:password@host:port/database"
+    postgres_dsn: PostgresDsn | None = Field(
+        default=None,
+        description="`postgresql://user:password@host:port/database`. Special characters in user"
+        " and password must be percent-encoded. Every command but `topics` needs it.",
     )
 
-    consumer_group: str = Field(default="invoicing", min_length=1, max_length=200)
+    consumer_group: str = Field(
+        default="invoicing",
+        min_length=1,
+        max_length=200,
+        description="Consumer group of the workers. It names the offsets: do not change it later.",
+    )
     group_instance_id: str | None = Field(
-        default=None, description="static membership: a worker that was killed has its lanes back"
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Name of this worker in the group (static membership). A worker that was killed"
+        " and returns under its name within the session timeout gets its partitions back.",
     )
-    session_timeout_seconds: Annotated[float, Field(ge=1, le=1800)] = 10.0
+    session_timeout_seconds: Annotated[float, Field(ge=1, le=1800)] = Field(
+        default=10.0,
+        description="How long a silent worker keeps its partitions. Brokers allow 6 seconds and"
+        " more by default.",
+    )
 
-    topic_commands: Topic = "invoices.commands"
-    topic_events: Topic = "invoices.events"
-    topic_replies: Topic = "invoices.replies"
-    topic_dead_letter: Topic = "invoices.commands.dead-letter"
-    topic_partitions: PositiveInt = 8
+    topic_commands: Topic = Field(default="invoices.commands", description="Topic of commands.")
+    topic_events: Topic = Field(default="invoices.events", description="Topic of events.")
+    topic_replies: Topic = Field(default="invoices.replies", description="Topic of replies.")
+    topic_dead_letter: Topic = Field(
+        default="invoices.commands.dead-letter", description="Topic of dead letters."
+    )
+    topic_partitions: PositiveInt = Field(
+        default=8, description="Partitions of topics that `invoicing topics` creates."
+    )
     topic_replication_factor: Annotated[int, Field(ge=-1)] = Field(
-        default=-1, description="-1: the broker's own default"
+        default=-1,
+        description="Replicas of topics that `invoicing topics` creates; -1: the broker's default.",
     )
 
     batch_records_max: int = Field(
         default=500,
         ge=1,
         le=10_000,
-        description="records that a lane handles at once: more take memory, and are no faster",
+        description="Records of one partition that are handled at once. More take more memory and"
+        " are no faster.",
     )
-    retry_limit_seconds: PositiveFloat = Field(
-        default=60.0, description="how long an outage is retried before the process stops"
+    retry_limit_seconds: Positive = Field(
+        default=60.0,
+        description="How long an outage of Kafka or Postgres is retried before the process ends.",
     )
 
-    http_host: str = "127.0.0.1"
-    http_port: Port = 8000
-    http_cors_origins: str = Field(
-        default="", description="whose pages may call us from a browser, comma separated"
+    http_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address that the API listens on. Any but this machine's own needs tokens.",
     )
-    http_requests_per_second_max: PositiveFloat = Field(
-        default=200.0, description="of one client, on average; it may save up two seconds' worth"
+    http_port: Port = Field(default=8000, description="Port of the API; 0 for any.")
+    http_cors_origins: Origins = Field(
+        default="",
+        description="Origins whose pages may call the API from a browser, comma separated:"
+        " `https://app.example.com`. None by default.",
     )
-    token_issuer: str = Field(default="invoicing", min_length=1, description="`iss` of tokens")
-    token_audience: str = Field(default="invoicing", min_length=1, description="`aud` of tokens")
-    token_jwks_url: str | None = Field(
-        default=None, description="where the issuer publishes its keys (RFC 7517)"
+    http_requests_per_second_max: Positive = Field(
+        default=200.0,
+        description="Requests of one client, on average; it may save up two seconds' worth.",
     )
-    token_jwks_file: Path | None = Field(default=None, description="the same as a file")
+    token_issuer: str = Field(
+        default="invoicing", min_length=1, description="Issuer (`iss`) that tokens must name."
+    )
+    token_audience: str = Field(
+        default="invoicing", min_length=1, description="Audience (`aud`) that tokens must name."
+    )
+    token_jwks_url: Url | None = Field(
+        default=None, description="Where the issuer publishes its keys (JWKS, RFC 7517)."
+    )
+    token_jwks_file: Path | None = Field(
+        default=None, description="The issuer's keys as a file (JWKS, RFC 7517)."
+    )
     token_signing_key: SecretStr | None = Field(
-        default=None, description="PEM; to issue tokens ourselves, at /oauth/token"
+        default=None,
+        description="Private key in PEM (Ed25519, P-256 or RSA) to issue tokens with, at"
+        " `/oauth/token` and by `invoicing token`.",
     )
-    token_lifetime_seconds: PositiveInt = 3600
+    token_lifetime_seconds: PositiveInt = Field(
+        default=3600, description="Lifetime of the tokens that the API issues."
+    )
     clients_file: Path | None = Field(
-        default=None, description="TOML; who may have a token from us, with hashed secrets"
+        default=None,
+        description="TOML file of the clients that may get a token at `/oauth/token`; see below.",
     )
-    metrics_host: str = "0.0.0.0"  # noqa: S104 (scraped from other machines; no customer's data)
-    metrics_port: Port = 9000
-    traces_endpoint: str | None = Field(
-        default=None, description="where traces go by OTLP over HTTP: http://host:4318/v1/traces"
+    metrics_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 (scraped from other machines; no customer's data)
+        min_length=1,
+        description="Address that /metrics and the health checks listen on.",
     )
-    log_format: Literal["console", "json"] = "json"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    sellers_file: Path | None = None
+    metrics_port: Port = Field(
+        default=9000, description="Port of /metrics and the health checks; 0 for any."
+    )
+    traces_endpoint: Url | None = Field(
+        default=None,
+        description="Where traces go by OTLP over HTTP: `http://host:4318/v1/traces`. Nowhere by"
+        " default.",
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="json", description="Format of the log lines on standard error."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe level that is logged."
+    )
+    sellers_file: Path | None = Field(
+        default=None,
+        description="TOML file of the sellers; see below. Without it, every seller id is taken,"
+        " with default settings.",
+    )
 
     @property
     def dsn(self) -> str:
-        """Where Postgres is. Raises `WrongSettingError` where nobody has said so."""
+        """Where Postgres is. Raises `WrongSettingError` if it is not set."""
         if self.postgres_dsn is None:
             raise WrongSettingError(
-                f"{PREFIX}POSTGRES_DSN is not set. It is needed: there is no right default for it."
+                f"{PREFIX}POSTGRES_DSN is not set. It is needed, and has no default."
             )
         return self.postgres_dsn.get_secret_value()
 
@@ -180,26 +240,86 @@ class Settings(BaseSettings):
             self.topic_dead_letter,
         )
         if len(set(topics)) < len(topics):
-            raise ValueError("TOPIC_COMMANDS, _EVENTS, _REPLIES and _DEAD_LETTER must differ")
-        return self
-
-    @model_validator(mode="after")
-    def _check_sasl(self) -> Self:
-        wants_login = self.kafka_security_protocol.startswith("SASL")
-        if wants_login and not (self.kafka_sasl_username and self.kafka_sasl_password):
             raise ValueError(
-                f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs"
-                " KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+                f"{PREFIX}TOPIC_COMMANDS, _TOPIC_EVENTS, _TOPIC_REPLIES and _TOPIC_DEAD_LETTER"
+                " must differ"
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_kafka_security(self) -> Self:
+        protocol = self.kafka_security_protocol
+        if protocol.startswith("SASL"):
+            if not (self.kafka_sasl_username and self.kafka_sasl_password):
+                raise ValueError(
+                    f"{PREFIX}KAFKA_SECURITY_PROTOCOL={protocol} needs {PREFIX}KAFKA_SASL_USERNAME"
+                    " and _KAFKA_SASL_PASSWORD"
+                )
+        elif self.kafka_sasl_username or self.kafka_sasl_password:
+            raise ValueError(
+                f"{PREFIX}KAFKA_SASL_USERNAME and _KAFKA_SASL_PASSWORD need"
+                f" {PREFIX}KAFKA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT"
+            )
+        if not protocol.endswith("SSL") and (self.kafka_ssl_ca_path or self.kafka_ssl_key_path):
+            raise ValueError(
+                f"{PREFIX}KAFKA_SSL_CA_PATH and _KAFKA_SSL_KEY_PATH need"
+                f" {PREFIX}KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL"
+            )
+        if self.kafka_ssl_key_path and not self.kafka_ssl_certificate_path:
+            raise ValueError(f"{PREFIX}KAFKA_SSL_KEY_PATH needs {PREFIX}KAFKA_SSL_CERTIFICATE_PATH")
+        return self
 
-def read_settings(environment: Mapping[str, str] = os.environ, **overrides: object) -> Settings:
-    """The settings in force. Raises `WrongSettingError`."""
+
+def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """The settings in force, from the process's own environment unless another is given.
+
+    Raises `WrongSettingError` with a line for each setting that is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    wrong = [*_unknown(environment), *_empty(environment)]
+    if wrong:
+        raise WrongSettingError("\n".join(wrong))
     try:
         return Settings(**{**_secrets_from_files(environment), **overrides})  # type: ignore[arg-type]
     except ValidationError as error:
         raise WrongSettingError("\n".join(map(_sentence, error.errors()))) from None
+
+
+def setting_names() -> list[str]:
+    """The name of every variable that is read, without the prefix."""
+    return [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS]
+
+
+def _unknown(environment: Mapping[str, str]) -> Iterator[str]:
+    known = setting_names()
+    for variable in _of_ours(environment):
+        name = variable.removeprefix(PREFIX)
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"Did you mean {PREFIX}{close[0]}? " if close else ""
+            yield f"{variable} is not a setting. {meant}docs/settings.md lists them all."
+
+
+def _of_ours(environment: Mapping[str, str]) -> Iterable[str]:
+    """Variables of our prefix, but those that Kubernetes makes for a Service of such a name."""
+    services = tuple(
+        variable.removesuffix("SERVICE_HOST")
+        for variable in environment
+        if variable.startswith(PREFIX) and variable.endswith("_SERVICE_HOST")
+    )
+    return [
+        variable
+        for variable in environment
+        if variable.startswith(PREFIX)
+        and not variable.startswith(services)
+        and not NOT_OURS.fullmatch(variable.removeprefix(PREFIX))
+    ]
+
+
+def _empty(environment: Mapping[str, str]) -> Iterator[str]:
+    for variable in _of_ours(environment):
+        if not environment[variable].strip() and variable != f"{PREFIX}HTTP_CORS_ORIGINS":
+            yield f"{variable} is empty. Give it a value, or remove it."
 
 
 def _secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:
@@ -217,16 +337,20 @@ def _secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:
             raise WrongSettingError(
                 f"{PREFIX}{name}_FILE: {path} cannot be read: {reason}."
             ) from None
+        if not secrets[name.lower()].strip():
+            raise WrongSettingError(f"{PREFIX}{name}_FILE: {path} is empty.")
     return secrets
 
 
 def _sentence(error: Mapping[str, object]) -> str:
     path = error["loc"]
     assert isinstance(path, tuple)
-    if not path:
-        return f"{PREFIX[:-1]} settings: {str(error['msg']).removeprefix('Value error, ')}."
-    name = f"{PREFIX}{'_'.join(map(str, path)).upper()}"
     reason = str(error["msg"]).removeprefix("Value error, ")
-    if name.removeprefix(PREFIX) in SECRETS:
-        return f"{name} is wrong: {reason}."
-    return f"{name} is wrong: {reason}; it is {str(error['input'])[:100]!r}."
+    if not path:
+        return f"{reason}."
+    reason = re.sub("^Input should be", "must be", reason).partition(", unable to parse")[0]
+    name = str(path[0]).upper()
+    # Of a text, the value is not shown: a password may have been pasted into the wrong variable.
+    is_shown = error["type"] not in {"value_error", "string_too_short", "string_too_long"}
+    shown = f"; it is {str(error['input'])[:40]!r}" if is_shown and name not in SECRETS else ""
+    return f"{PREFIX}{name} is wrong: it {reason}{shown}."
