@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from tests.support.service.commands import create_invoice
 from tests.support.service.service import Service, Worker, running_service
 from tests.support.stack.kafka import Kafka

@@ -11,7 +11,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Producer
 
-from invoicing.runtime.kafka import BATCH_LIMIT, administration, partition_of
+from invoicing.runtime.kafka.connect import admin_client
+from invoicing.runtime.kafka.topics import BATCH_LIMIT, partition_of
 from invoicing.runtime.settings import read_settings
 from tests.support.service.command_line import Run
 from tests.support.service.commands import Sent, create_invoice, invoice_id
@@ -164,7 +165,7 @@ async def test_a_worker_says_where_a_record_may_be_too_large_to_be_set_aside(
 ) -> None:
     topic = service.topics.dead_letter
     settings = read_settings({}, postgres_dsn="", kafka_bootstrap_servers=service.bootstrap)
-    async with administration(settings) as admin:
+    async with admin_client(settings) as admin:
         as_commands = {BATCH_LIMIT: "1048588"}
         await admin.alter_configs(
             [ConfigResource(ConfigResourceType.TOPIC, topic, configs=as_commands)]

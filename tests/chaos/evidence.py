@@ -5,7 +5,7 @@ import shutil
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from invoicing.runtime.kafka import committed_offsets
+from invoicing.runtime.kafka.groups import committed_offsets
 from invoicing.runtime.settings import read_settings
 from tests.chaos.report import Round
 from tests.support.service.service import Service

@@ -5,7 +5,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from tests.support.service.commands import (
     Sent,
     create_invoice,

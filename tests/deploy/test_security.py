@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -21,7 +21,8 @@ from aiokafka.errors import (
 )
 
 from invoicing.ops.support.kafka_readers import producing, reading
-from invoicing.runtime.kafka import batch_limits, client_options, existing_topics, producer_options
+from invoicing.runtime.kafka.connect import client_options, new_transactional_producer
+from invoicing.runtime.kafka.topics import batch_limits, existing_topics
 from invoicing.runtime.settings import Settings
 from tests.deploy.certificates import Authority
 from tests.deploy.secured import SECONDS_MAX, Secured
@@ -98,9 +99,7 @@ async def join(settings: Settings, topic: str) -> None:
 
 async def shut_out(settings: Settings, topic: str) -> None:
     """Take a lane from its worker."""
-    producer = AIOKafkaProducer(
-        **producer_options(settings), transactional_id=f"invoicing-{topic}-0"
-    )
+    producer = new_transactional_producer(settings, f"invoicing-{topic}-0")
     try:
         await producer.start()
     finally:

@@ -17,9 +17,9 @@ from invoicing.maintenance.recover.kafka import RecoveredKafka, recover_kafka
 from invoicing.maintenance.recover.postgres import RecoveredDatabase, recover_postgres
 from invoicing.maintenance.recover.preconditions import RecoveryError
 from invoicing.maintenance.verify.findings import FindingKind
-from invoicing.runtime.kafka import existing_topics
+from invoicing.runtime.kafka.connect import TRANSACTION_TIMEOUT_MS
+from invoicing.runtime.kafka.topics import existing_topics
 from invoicing.runtime.settings import Settings
-from invoicing.worker.publisher import TRANSACTION_TIMEOUT_MS
 from tests.support.service.stage import PARTITIONS, Stage, staged
 from tests.support.stack.backups import backup_of
 from tests.support.stack.topics import delete_group

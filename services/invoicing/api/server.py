@@ -24,7 +24,7 @@ from invoicing.api.state import AppState
 from invoicing.api.writes.gateway import Gateway, open_gateway
 from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.http import serving
-from invoicing.runtime.kafka import is_kafka_outage
+from invoicing.runtime.kafka.connect import is_kafka_outage
 from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
 from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings, WrongSettingError

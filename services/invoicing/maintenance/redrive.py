@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -22,18 +22,13 @@ from invoicing.contracts.dead_letters import (
     redrive_headers,
 )
 from invoicing.contracts.envelope import CommandEnvelope, read_command
-from invoicing.runtime.kafka import (
-    client_options,
-    committed_offsets,
-    existing_topics,
-    partition_of,
-    producer_options,
-)
+from invoicing.runtime.kafka.connect import new_consumer, new_transactional_producer
+from invoicing.runtime.kafka.groups import committed_offsets
+from invoicing.runtime.kafka.topics import existing_topics, partition_of
 from invoicing.runtime.settings import Settings
 
 REDRIVEN_AT_ONCE: Final = 500
 UNCOMPRESSED_BYTES_MAX: Final = 1 << 30
-TRANSACTION_TIMEOUT_MS: Final = 60_000
 POLL_MS: Final = 200
 # Kafka's default for `offset.metadata.max.bytes`, less a little.
 METADATA_CHARACTERS_MAX: Final = 4_000
@@ -259,18 +254,12 @@ def _advanced(
 @asynccontextmanager
 async def _redriver(settings: Settings) -> AsyncIterator["Redriver"]:
     """A redriver; with transactions, it fences any other that still runs."""
-    mode: dict[str, Any] = {"enable_idempotence": True}
-    if settings.is_transactional:
-        mode = {
-            "transactional_id": _group(settings),
-            "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
-        }
-    producer = AIOKafkaProducer(
-        **producer_options(settings),
+    producer = new_transactional_producer(
+        settings,
+        _group(settings),
         compression_type="zstd",
         # Checked before compression; what the topic holds fits when compressed.
         max_request_size=UNCOMPRESSED_BYTES_MAX,
-        **mode,
     )
     # Before the state is read, as when a lane opens: it fences an earlier redriver and settles its
     # open transaction. Only then is the committed progress final.
@@ -332,11 +321,7 @@ class Redriver:
             await acknowledgement
 
     async def _commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
-        consumer = AIOKafkaConsumer(
-            **client_options(self._settings),
-            group_id=_group(self._settings),
-            enable_auto_commit=False,
-        )
+        consumer = new_consumer(self._settings, group_id=_group(self._settings))
         await consumer.start()
         try:
             consumer.assign(list(offsets))

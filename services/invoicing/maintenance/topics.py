@@ -9,11 +9,12 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from invoicing.runtime.kafka import check_topics, client_options, committed_offsets, existing_topics
+from invoicing.runtime.kafka.connect import new_consumer
+from invoicing.runtime.kafka.groups import committed_offsets
+from invoicing.runtime.kafka.topics import check_topics, existing_topics
 from invoicing.runtime.settings import Settings
 
 FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
-FETCH_WAIT_MS: Final = 100
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 5_000
 # Longer than the timeout of any of our transactions.
@@ -96,13 +97,8 @@ async def topic_reader(
     settings: Settings, isolation_level: str = "read_committed"
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer without a group, for `read_topic`."""
-    consumer = AIOKafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level=isolation_level,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+    consumer = new_consumer(
+        settings, isolation_level=isolation_level, max_partition_fetch_bytes=FETCH_BYTES_MAX
     )
     await consumer.start()
     try:

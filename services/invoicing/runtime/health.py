@@ -10,7 +10,7 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 
 from invoicing.runtime import metrics
-from invoicing.runtime.kafka import client_options
+from invoicing.runtime.kafka.connect import client_options
 from invoicing.runtime.retry import describe
 from invoicing.runtime.settings import Settings
 

@@ -26,16 +26,14 @@ from invoicing.domain.sellers import Sellers
 from invoicing.runtime.garbage import gc_tuned
 from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.http import serving
-from invoicing.runtime.kafka import (
-    CLIENT_ID,
+from invoicing.runtime.kafka.connect import CLIENT_ID, is_kafka_outage, security
+from invoicing.runtime.kafka.groups import committed_offsets
+from invoicing.runtime.kafka.topics import (
     advice_on_limits,
     batch_limits,
-    check_homes,
+    check_routing_partitions,
     check_topics,
-    committed_offsets,
     existing_topics,
-    is_kafka_outage,
-    security,
 )
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
@@ -177,7 +175,7 @@ async def _prepared(settings: Settings, pool: Any, store: PostgresStore) -> None
     )
     topic, there_are = settings.topic_commands, partitions[settings.topic_commands]
     settled = partial(store.pin_partition_count, topic, there_are)
-    check_homes(
+    check_routing_partitions(
         topic,
         there_are,
         await patiently(Patience(limit, "Postgres"), is_infrastructure_error, settled),

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from invoicing.runtime import metrics, tracing
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.retry import GaveUpError, Patience, describe
 from invoicing.runtime.settings import Settings
 from invoicing.runtime.stages import stage

@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from invoicing.runtime.kafka import is_kafka_outage, owned_partitions
+from invoicing.runtime.kafka.connect import is_kafka_outage
+from invoicing.runtime.kafka.groups import owned_partitions
 from invoicing.runtime.process import background
 from invoicing.runtime.settings import Settings
 

@@ -17,13 +17,14 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from invoicing.contracts.dead_letters import dead_letter_headers
 from invoicing.contracts.envelope import HEADERS
-from invoicing.runtime.kafka import committed_offsets, partition_of, producer_options
+from invoicing.runtime.kafka.connect import new_transactional_producer
+from invoicing.runtime.kafka.groups import committed_offsets
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.worker.batch import DeadLetter, Forward, OutgoingMessages
 
 # Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
 BATCH_BYTES_MAX: Final = 1_040_000
-TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 10_000
 
 
@@ -72,11 +73,11 @@ class Publisher:
         cls, settings: Settings, lane: TopicPartition, consumer: AIOKafkaConsumer
     ) -> Self:
         """A publisher for the lane, with a producer of its own."""
-        producer = AIOKafkaProducer(
-            **producer_options(settings),
+        producer = new_transactional_producer(
+            settings,
+            f"{settings.consumer_group}-{lane.topic}-{lane.partition}",
             max_batch_size=BATCH_BYTES_MAX,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
-            **_mode(settings, lane),
         )
         return cls(settings, lane, consumer, producer)
 
@@ -200,15 +201,6 @@ class Publisher:
             yield _forwarded(forward, settings.topic_commands, partitions)
         for dead_letter in outgoing.dead_letters:
             yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
-
-
-def _mode(settings: Settings, lane: TopicPartition) -> dict[str, Any]:
-    if not settings.is_transactional:
-        return {"enable_idempotence": True}
-    return {
-        "transactional_id": f"{settings.consumer_group}-{lane.topic}-{lane.partition}",
-        "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
-    }
 
 
 def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:

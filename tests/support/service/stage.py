@@ -15,7 +15,7 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.verify.findings import Finding
 from invoicing.maintenance.verify.verify import Verified, verify
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 from confluent_kafka.admin import AdminClient
 
-from invoicing.runtime.kafka import BATCH_LIMIT, DEAD_LETTER_BYTES_MAX
+from invoicing.runtime.kafka.topics import BATCH_LIMIT, DEAD_LETTER_BYTES_MAX
 from invoicing.tools.embedded.kafka import EmbeddedKafka
 from tests.support.stack.kafka import Kafka
 

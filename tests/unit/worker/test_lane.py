@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced, UnsupportedCodecError
 
 from invoicing.runtime import metrics
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.retry import GaveUpError
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.errors import DatabaseBehindError

@@ -19,7 +19,8 @@ from invoicing.api.http.metrics import COMMANDS_WAITING
 from invoicing.contracts.envelope import HEADERS, CommandEnvelope
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.runtime import tracing
-from invoicing.runtime.kafka import check_topics, client_options, existing_topics, producer_options
+from invoicing.runtime.kafka.connect import new_consumer, new_producer
+from invoicing.runtime.kafka.topics import check_topics, existing_topics
 from invoicing.runtime.postgres import Pool
 from invoicing.runtime.retry import describe, wait_with_timeout
 from invoicing.runtime.settings import Settings
@@ -28,7 +29,6 @@ from invoicing.store.rows import CommandKey
 SEND_SECONDS_MAX: Final = 5.0
 # Polled at this interval, in case the replies topic cannot be followed.
 LOOK_INTERVAL_SECONDS: Final = 0.5
-FETCH_WAIT_MS_MAX: Final = 100
 RESTART_PAUSE_SECONDS: Final = 1.0
 
 FIND_ANSWER: Final = """
@@ -156,7 +156,7 @@ async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]
     """A gateway that follows the replies topic from now on. Raises `TopicsError`, `KafkaError`."""
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
-    producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
+    producer = new_producer(settings)
     await producer.start()
     gateway = Gateway(producer, settings.topic_commands, pool)
     consumer = await _consumer(settings, partitions[settings.topic_replies])
@@ -172,13 +172,7 @@ async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]
 
 async def _consumer(settings: Settings, partitions: int) -> AIOKafkaConsumer:
     """A consumer positioned at the current end of the replies topic."""
-    consumer = AIOKafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="latest",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
-    )
+    consumer = new_consumer(settings, auto_offset_reset="latest")
     await consumer.start()
     assigned = [TopicPartition(settings.topic_replies, number) for number in range(partitions)]
     consumer.assign(assigned)

@@ -17,7 +17,7 @@ from sqlite3 import Row
 from typing import Any, Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from invoicing.maintenance.database import homes_of, snapshot
 from invoicing.maintenance.recover.preconditions import check_quiet
@@ -28,7 +28,8 @@ from invoicing.maintenance.verify.findings import Finding, Progress
 from invoicing.maintenance.verify.kafka_side import RetainedRanges, spill_topics
 from invoicing.maintenance.verify.postgres_side import spill_database
 from invoicing.maintenance.verify.spill import Spill, spilling
-from invoicing.runtime.kafka import check_homes, client_options, partition_of
+from invoicing.runtime.kafka.connect import new_consumer
+from invoicing.runtime.kafka.topics import check_routing_partitions, partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.postgres import LOAD_REPLIES
 from invoicing.store.rows import CommandKey, event_of, reply_of
@@ -97,7 +98,9 @@ async def recover_kafka(
 
 async def _homes(settings: Settings, watermarks: HighWatermarks) -> int:
     homes = await homes_of(settings, watermarks)
-    check_homes(settings.topic_commands, watermarks.partitions(settings.topic_commands), homes)
+    check_routing_partitions(
+        settings.topic_commands, watermarks.partitions(settings.topic_commands), homes
+    )
     return homes
 
 
@@ -200,9 +203,7 @@ async def _lanes_taken_over(settings: Settings) -> AsyncIterator[Mapping[int, Pu
     partitions = (await partitions_by_topic(settings))[settings.topic_commands]
     lanes = [TopicPartition(settings.topic_commands, number) for number in range(partitions)]
     async with AsyncExitStack() as stack:
-        consumer = AIOKafkaConsumer(
-            **client_options(settings), group_id=settings.consumer_group, enable_auto_commit=False
-        )
+        consumer = new_consumer(settings, group_id=settings.consumer_group)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         consumer.assign(lanes)

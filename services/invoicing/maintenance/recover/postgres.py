@@ -31,7 +31,7 @@ from invoicing.maintenance.topics import (
     topic_reader,
 )
 from invoicing.maintenance.verify.findings import Progress
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.errors import check_schema
 from invoicing.store.history import folded

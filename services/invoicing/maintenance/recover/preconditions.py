@@ -1,6 +1,6 @@
 """Nobody else is at work."""
 
-from invoicing.runtime.kafka import group_members
+from invoicing.runtime.kafka.groups import group_members
 from invoicing.runtime.settings import Settings
 
 

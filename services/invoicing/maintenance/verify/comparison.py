@@ -22,7 +22,7 @@ from invoicing.maintenance.verify.kafka_side import RetainedRanges
 from invoicing.maintenance.verify.numbers import GivenNumber, SeriesCheck
 from invoicing.maintenance.verify.published import PublishedDigest, StoredDigest, check_published
 from invoicing.maintenance.verify.spill import Spill
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.rows import Position
 

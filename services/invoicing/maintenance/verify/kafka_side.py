@@ -14,7 +14,7 @@ from invoicing.contracts.envelope import DecodeFailure, read_command
 from invoicing.maintenance.topics import HighWatermarks, RetainedRange, read_topic, topic_reader
 from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
 from invoicing.maintenance.verify.spill import Spill
-from invoicing.runtime.kafka import partition_of
+from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.rows import Position
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from invoicing.ops.support.console import err, out, print_line
 from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
-from invoicing.runtime.kafka import (
+from invoicing.runtime.kafka.topics import (
     advice_on_limits,
     batch_limits,
     check_topics,

@@ -19,7 +19,7 @@ from invoicing.maintenance.rebuild.shadow import RebuildError
 from invoicing.maintenance.recover.preconditions import RecoveryError
 from invoicing.maintenance.redrive import RedriveError
 from invoicing.maintenance.topics import UnfinishedTransactionError
-from invoicing.runtime.kafka import TopicsError
+from invoicing.runtime.kafka.topics import TopicsError
 from invoicing.runtime.postgres import usable_dsn
 from invoicing.runtime.retry import GaveUpError, describe
 from invoicing.runtime.settings import WrongSettingError

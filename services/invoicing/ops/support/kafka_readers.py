@@ -8,14 +8,13 @@ from typing import Final
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from invoicing.runtime.kafka import check_topics, client_options, existing_topics, producer_options
+from invoicing.runtime.kafka.connect import new_consumer, new_producer
+from invoicing.runtime.kafka.topics import check_topics, existing_topics
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings
 from invoicing.store.errors import check_schema
 from invoicing.store.history import READER_ROLE
 
-# A broker answers as soon as there is something; the embedded one only when this has passed.
-FETCH_WAIT_MS: Final = 100
 STOP_SECONDS_MAX: Final = 3.0
 
 
@@ -29,13 +28,7 @@ async def reading(
     """
     partitions = await existing_topics(settings)
     check_topics(settings, partitions)
-    consumer = AIOKafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-    )
+    consumer = new_consumer(settings)
     await consumer.start()
     try:
         places = [TopicPartition(topic, n) for topic in topics for n in range(partitions[topic])]
@@ -52,7 +45,7 @@ async def reading(
 @asynccontextmanager
 async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that hashes keys as the worker does, and sends nothing twice."""
-    producer = AIOKafkaProducer(**producer_options(settings), enable_idempotence=True)
+    producer = new_producer(settings)
     await producer.start()
     try:
         yield producer

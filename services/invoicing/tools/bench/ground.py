@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from invoicing.runtime.kafka import create_topics, delete_topics
+from invoicing.runtime.kafka.topics import create_topics, delete_topics
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.tools.scratch.databases import Databases, migrated_databases
 from invoicing.tools.scratch.names import own_names

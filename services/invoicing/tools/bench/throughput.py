@@ -17,7 +17,7 @@ from invoicing.ops.commands.send import send_all
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.ops.support.failures import BenchError
 from invoicing.ops.support.kafka_readers import producing, reading
-from invoicing.runtime.kafka import administration
+from invoicing.runtime.kafka.connect import admin_client
 from invoicing.runtime.settings import Settings
 from invoicing.tools.bench.ground import Site
 from invoicing.tools.bench.processes import Contender, Running, held, profiled, running
@@ -125,7 +125,7 @@ async def _until(
     started: Sequence[Running],
 ) -> None:
     deadline = time.monotonic() + WAIT_SECONDS_MAX
-    async with administration(settings) as admin:
+    async with admin_client(settings) as admin:
         while (counted := await _counted(count, admin, settings.consumer_group)) < number:
             for process in started:
                 process.check()

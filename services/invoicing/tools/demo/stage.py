@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from invoicing.ops.support.failures import DemoError, reaching_kafka
-from invoicing.runtime.kafka import create_topics, delete_topics
+from invoicing.runtime.kafka.topics import create_topics, delete_topics
 from invoicing.runtime.settings import PREFIX, Settings, read_settings
 from invoicing.store.migrations import migrate
 from invoicing.tools.demo.story import SELLERS

@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from invoicing.contracts.envelope import HEADERS
 from invoicing.runtime.garbage import gc_tuned
-from invoicing.runtime.kafka import client_options, producer_options
+from invoicing.runtime.kafka.connect import new_consumer, new_transactional_producer
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import save_invoices
 from invoicing.store.rows import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice
@@ -53,14 +53,10 @@ class Shape:
 async def main(settings: Settings, shape: Shape) -> None:
     """Consume until somebody ends the process."""
     pool = await asyncpg.create_pool(settings.dsn, max_size=10)
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
+        settings,
         settings.topic_commands,
-        **client_options(settings),
         group_id=settings.consumer_group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=100,
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
     )
     await consumer.start()
@@ -90,9 +86,9 @@ async def _lane(
     partition: TopicPartition,
     queue: asyncio.Queue[Records],
 ) -> None:
-    producer = AIOKafkaProducer(
-        **producer_options(settings),
-        transactional_id=f"{settings.consumer_group}-{partition.partition}",
+    producer = new_transactional_producer(
+        settings,
+        f"{settings.consumer_group}-{partition.partition}",
         max_batch_size=BATCH_BYTES_MAX,
     )
     await producer.start()

@@ -21,7 +21,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from invoicing.contracts.envelope import HEADERS
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.kafka import security
+from invoicing.runtime.kafka.connect import security
 from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore, save_invoices

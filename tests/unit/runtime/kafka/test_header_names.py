@@ -1,10 +1,10 @@
-"""Header names that are no text do not keep a batch from being read."""
+"""Header names that are not UTF-8 do not keep a batch from being read."""
 
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from invoicing.runtime import header_names
+from invoicing.runtime.kafka import header_names
 
 NAMED = b"wxyz"
 NOT_UTF8 = b"\xff\xfe\x80z"
@@ -19,8 +19,8 @@ def batch(name: bytes) -> bytes:
     return bytes(builder.build()).replace(NAMED, name)
 
 
-def read(told: bytes) -> list[tuple[bytes, list[tuple[str, bytes | None]]]]:
-    records = header_names._Records(told)
+def read(data: bytes) -> list[tuple[bytes, list[tuple[str, bytes | None]]]]:
+    records = header_names._Records(data)
     read = []
     while records.has_next():
         read += [(record.value, record.headers) for record in records.next_batch()]
@@ -30,10 +30,10 @@ def read(told: bytes) -> list[tuple[bytes, list[tuple[str, bytes | None]]]]:
 def test_a_name_that_is_no_utf8_is_escaped_and_everything_else_is_as_it_was() -> None:
     headers = [("before", None), ("\\xff\\xfe\\x80z", b"value")]
 
-    told = batch(NAMED) + batch(NOT_UTF8) + batch(NAMED)
+    data = batch(NAMED) + batch(NOT_UTF8) + batch(NAMED)
 
     right = [(b"0", []), (b"1", [("before", None), ("wxyz", b"value")]), (b"2", [])]
-    assert read(told) == [*right, (b"0", []), (b"1", headers), (b"2", []), *right]
+    assert read(data) == [*right, (b"0", []), (b"1", headers), (b"2", []), *right]
 
 
 def test_aiokafka_alone_cannot_read_it() -> None:
@@ -41,7 +41,7 @@ def test_aiokafka_alone_cannot_read_it() -> None:
         list(MemoryRecords(batch(NOT_UTF8)).next_batch())
 
 
-def test_what_is_told_of_a_batch_is_what_aiokafka_tells() -> None:
+def test_a_batchs_attributes_are_those_of_aiokafka() -> None:
     ours, theirs = header_names._Records(batch(NAMED)), MemoryRecords(batch(NAMED))
     assert ours.size_in_bytes() == theirs.size_in_bytes()
     our_batch, their_batch = ours.next_batch(), theirs.next_batch()

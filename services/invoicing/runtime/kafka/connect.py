@@ -1,0 +1,145 @@
+"""Clients of Kafka: one place that says how they connect, read and write."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from faststream.kafka.security import parse_security
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from invoicing.runtime.kafka import header_names
+from invoicing.runtime.retry import describe
+from invoicing.runtime.settings import PREFIX, Settings, WrongSettingError
+
+CLIENT_ID: Final = "invoicing"
+# A broker answers as soon as there is a record; the embedded one only after this time.
+FETCH_WAIT_MS_MAX: Final = 100
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+
+header_names.accept_any()
+
+
+def is_kafka_outage(error: BaseException) -> bool:
+    """Whether an error means that Kafka is unavailable, so that a retry may help."""
+    return isinstance(error, KafkaError | OSError | TimeoutError)
+
+
+def new_consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of committed records that commits nothing by itself; without a group by default.
+
+    `options` are aiokafka's. The caller starts and stops it.
+    """
+    defaults = {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "fetch_max_wait_ms": FETCH_WAIT_MS_MAX,
+    }
+    return AIOKafkaConsumer(*topics, **client_options(settings), **(defaults | options))
+
+
+def new_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer that all in-sync replicas acknowledge and whose retries duplicate nothing."""
+    return AIOKafkaProducer(
+        **client_options(settings), **({"acks": "all", "enable_idempotence": True} | options)
+    )
+
+
+def new_transactional_producer(settings: Settings, name: str, **options: Any) -> AIOKafkaProducer:
+    """A producer of transactions: its start fences any other of this name.
+
+    With KAFKA_TRANSACTIONS=off it is merely idempotent.
+    """
+    if not settings.is_transactional:
+        return new_producer(settings, **options)
+    return new_producer(
+        settings, transactional_id=name, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS, **options
+    )
+
+
+@asynccontextmanager
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started client for topics and groups.
+
+    Raises `KafkaConnectionError` with the reason: aiokafka only logs that a certificate is not
+    trusted, or a password wrong.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        reasons = await _reasons_against_connecting(settings)
+        raise KafkaConnectionError("; ".join(reasons) or str(error)) from error
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _reasons_against_connecting(settings: Settings) -> list[str]:
+    options = client_options(settings)
+    reasons = []
+    for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
+        try:
+            connection = await create_conn(host, port, **options)
+            connection.close()
+        except (OSError, KafkaError, TimeoutError) as error:
+            reasons.append(f"{host}:{port}: {describe(error)}")
+    return reasons
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client needs to connect. Raises `WrongSettingError`."""
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "client_id": CLIENT_ID,
+        **parse_security(security(settings)),
+    }
+
+
+def security(settings: Settings) -> BaseSecurity:
+    """Encryption and login, in FastStream's terms. Raises `WrongSettingError`."""
+    protocol = settings.kafka_security_protocol
+    context = _ssl_context(settings) if protocol.endswith("SSL") else None
+    if not protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context)
+    mechanisms = {
+        "PLAIN": SASLPlaintext,
+        "SCRAM-SHA-256": SASLScram256,
+        "SCRAM-SHA-512": SASLScram512,
+    }
+    assert settings.kafka_sasl_username is not None
+    assert settings.kafka_sasl_password is not None
+    return mechanisms[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    with _usable("KAFKA_SSL_CA_PATH"):
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_path)
+    if settings.kafka_ssl_certificate_path:
+        password = settings.kafka_ssl_key_password
+        with _usable("KAFKA_SSL_CERTIFICATE_PATH or _KEY_PATH"):
+            context.load_cert_chain(
+                settings.kafka_ssl_certificate_path,
+                settings.kafka_ssl_key_path,
+                password.get_secret_value() if password else None,
+            )
+    return context
+
+
+@contextmanager
+def _usable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # OpenSSL's errors are OSErrors, too
+        raise WrongSettingError(f"{PREFIX}{name} cannot be used: {describe(error)}.") from None
