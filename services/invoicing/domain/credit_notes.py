@@ -1,6 +1,7 @@
 """Credit notes, by amount and by line."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -8,6 +9,7 @@ from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import CreditItem, PricedItem, State
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
+from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.decision import Decision, given
 from invoicing.domain.documents import is_on_calendar, out_of_calendar
 from invoicing.domain.invoice import Invoice
@@ -84,6 +86,10 @@ def _tell_credited(
     credited = invoice.amount_credited + credit.amount
     decision.tell(events.InvoiceCredited, amount_credited=credited, credit_note=note)
     return None
+
+
+def _credited(invoice: Invoice, event: events.InvoiceCredited, _recorded_at: datetime) -> Changes:
+    return {"credit_notes": (*invoice.credit_notes, event.credit_note)}
 
 
 def _tax_in(invoice: Invoice, credit: _Credit) -> Decimal:
@@ -220,3 +226,9 @@ def _shipping_left(invoice: Invoice) -> Decimal:
     on_top = nothing if invoice.document.tax_inclusive else shipping.tax_amount
     credited = (note.shipping_amount or nothing for note in invoice.credit_notes)
     return shipping.amount + on_top - sum(credited, nothing)
+
+
+APPLY: Final[ApplyTable] = {
+    events.InvoiceCredited: _credited,
+    events.InvoiceReversed: summary_only,
+}

@@ -9,11 +9,9 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import at_scale, excess_decimals
-from invoicing.domain import accompanying
-from invoicing.domain import credit_notes as crediting
-from invoicing.domain import invoices as issuing
-from invoicing.domain import payments as paying
+from invoicing.domain import archive, credit_notes, invoices, payments, sending, sources
 from invoicing.domain.decision import Accepted, Command, Context, Decision
+from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.lifecycle import refusal_of
 from invoicing.domain.pricing.rounding import exact_arithmetic
@@ -22,28 +20,28 @@ from invoicing.domain.pricing.rounding import exact_arithmetic
 Decide = Callable[[Decision, Any], Rejection | None]
 
 _DECIDE: Final[Mapping[type[CommandData], Decide]] = {
-    commands.UpdateInvoice: issuing.update,
-    commands.DeleteInvoice: issuing.delete,
-    commands.OpenInvoice: issuing.open_,
-    commands.UnpostInvoice: issuing.unpost,
-    commands.VoidInvoice: issuing.void,
-    commands.CancelInvoice: issuing.cancel,
-    commands.ReverseInvoice: crediting.reverse,
-    commands.WriteOffInvoice: paying.write_off,
-    commands.PayInvoice: paying.request,
-    commands.RecordPayment: paying.record,
-    commands.SettlePayment: paying.settle,
-    commands.RecordPaymentFailure: paying.fail,
-    commands.RefundPayment: paying.refund,
-    commands.IssueCreditNote: crediting.issue,
-    commands.AttachSource: accompanying.attach,
-    commands.DetachSource: accompanying.detach,
-    commands.ArchiveInvoice: accompanying.archive,
-    commands.RestoreInvoice: accompanying.restore,
-    commands.SendInvoice: accompanying.request_sending,
-    commands.RecordInvoiceSent: accompanying.record_sent,
-    commands.RecordInvoiceSendFailure: accompanying.record_send_failure,
-    commands.MarkInvoiceOverdue: accompanying.mark_overdue,
+    commands.UpdateInvoice: invoices.update,
+    commands.DeleteInvoice: invoices.delete,
+    commands.OpenInvoice: invoices.open_,
+    commands.UnpostInvoice: invoices.unpost,
+    commands.VoidInvoice: invoices.void,
+    commands.CancelInvoice: invoices.cancel,
+    commands.ReverseInvoice: credit_notes.reverse,
+    commands.WriteOffInvoice: payments.write_off,
+    commands.PayInvoice: payments.request,
+    commands.RecordPayment: payments.record,
+    commands.SettlePayment: payments.settle,
+    commands.RecordPaymentFailure: payments.fail,
+    commands.RefundPayment: payments.refund,
+    commands.IssueCreditNote: credit_notes.issue,
+    commands.AttachSource: sources.attach,
+    commands.DetachSource: sources.detach,
+    commands.ArchiveInvoice: archive.archive,
+    commands.RestoreInvoice: archive.restore,
+    commands.SendInvoice: sending.request,
+    commands.RecordInvoiceSent: sending.record_sent,
+    commands.RecordInvoiceSendFailure: sending.record_failure,
+    commands.MarkInvoiceOverdue: invoices.mark_overdue,
 }
 
 
@@ -70,15 +68,25 @@ def _create(
         )
     if command.expected_version not in (None, 0):
         return _version_conflict(0)
-    decision = issuing.create(command, at_scale(data, data.currency), context)
-    return decision if isinstance(decision, Rejection) else _accepted(decision)
+    created = invoices.create(command, at_scale(data, data.currency), context)
+    if isinstance(created, Rejection):
+        return created
+    invoice = evolve(None, created, context.recorded_at)
+    decision = Decision(invoice, command, context, evolve, [created])
+    rejection = None if data.state == "draft" else _open_at_once(decision)
+    return rejection or _accepted(decision)
+
+
+def _open_at_once(decision: Decision) -> Rejection | None:
+    rejection = refusal_of(decision.invoice, commands.OpenInvoice)
+    return rejection or invoices.open_(decision, commands.OpenInvoice())
 
 
 def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Rejection:
     rejection = _refusal_before(invoice, command)
     if rejection is not None:
         return rejection
-    decision = Decision(invoice, command, context)
+    decision = Decision(invoice, command, context, evolve)
     data = at_scale(command.data, _currency(command, invoice))
     rejection = _DECIDE[type(data)](decision, data)
     return rejection or _accepted(decision)

@@ -1,18 +1,19 @@
 """What a decision is made from and what it comes to; and how its events are told one by one."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EventData
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.balance import balance
-from invoicing.domain.evolve import evolve, summary_of
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.domain.sellers import Seller, Sellers
+
+EventT = TypeVar("EventT", bound=EventData)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,15 @@ class Accepted:
 
 @dataclass(slots=True)
 class Decision:
-    """A decision in the making: each event is folded in, so that the next sees what it left."""
+    """A decision in the making: each event is folded in, so that the next sees what it left.
+
+    `evolve` is handed in, for it knows the topics, and every topic knows this module.
+    """
 
     invoice: Invoice
     command: Command
     context: Context
+    evolve: Callable[[Invoice | None, EventData, datetime], Invoice]
     events: list[EventData] = field(default_factory=list)
     numbers: list[NumberRequest] = field(default_factory=list)
 
@@ -77,7 +82,7 @@ class Decision:
         """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
         told = tell(event, summary_of(self.invoice) | given(**facts))
         self.events.append(told)
-        self.invoice = evolve(self.invoice, told, self.context.recorded_at)
+        self.invoice = self.evolve(self.invoice, told, self.context.recorded_at)
 
     def take_number(self, series: NumberSeries) -> str:
         """Ask for the next number of the series; what is returned stands in its place."""
@@ -90,7 +95,7 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def tell(event: type[EventData], facts: dict[str, Any]) -> EventData:
+def tell(event: type[EventT], facts: dict[str, Any]) -> EventT:
     """An event from its own facts and the summary's, but what is due, which follows from these."""
     due, overpaid = balance(
         total=facts["total"],

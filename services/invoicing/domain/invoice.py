@@ -133,3 +133,12 @@ class Invoice(Summary):
         state, _, document = text.rpartition(_DOCUMENT)
         filed = LazyDocument("{" + document[:-1])
         return cls.model_validate({**from_json(state + "}"), "filed": filed}, **options)
+
+
+_SUMMARY = tuple(Summary.model_fields)
+
+
+def summary_of(told: Summary) -> dict[str, Any]:
+    """The summary that an event holds, or an invoice, by the names of its fields."""
+    fields = told.__dict__
+    return {name: fields[name] for name in _SUMMARY}

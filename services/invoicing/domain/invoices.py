@@ -1,20 +1,24 @@
-"""Making, changing, opening and giving up an invoice."""
+"""An invoice from its draft to its end: create, update, open, unpost, void, cancel, overdue."""
+
+from datetime import datetime
+from typing import Final
 
 from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
+from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.decision import Command, Context, Decision, tell
 from invoicing.domain.documents import TEXTS, changed_document, new_document
-from invoicing.domain.evolve import evolve
-from invoicing.domain.lifecycle import refusal_of
+from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import series_for
+from invoicing.domain.sources import with_default_source
 
 
 def create(
     command: Command, data: commands.CreateInvoice, context: Context
-) -> Decision | Rejection:
-    """Make a draft, and open it unless it is to stay one."""
+) -> events.InvoiceCreated | Rejection:
+    """Make a draft."""
     seller = context.sellers.find(data.seller_id)
     if seller is None:
         return Rejection(RejectionCode.UNKNOWN_SELLER, "There is no such seller.")
@@ -22,7 +26,7 @@ def create(
     if isinstance(document, Rejection):
         return document
     nothing = document.total - document.total
-    created = tell(
+    return tell(
         events.InvoiceCreated,
         {
             "invoice_id": command.invoice_id,
@@ -39,14 +43,18 @@ def create(
             "invoice": LazyDocument(document),
         },
     )
-    invoice = evolve(None, created, context.recorded_at)
-    decision = Decision(invoice, command, context, [created])
-    if data.state == "draft":
-        return decision
-    return (
-        refusal_of(invoice, commands.OpenInvoice)
-        or open_(decision, commands.OpenInvoice())
-        or decision
+
+
+def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
+    """Return the new draft; a source that it names is attached."""
+    return Invoice.construct_unchecked(
+        **summary_of(event),
+        version=1,
+        filed=event.invoice,
+        sources=with_default_source({}, event.invoice, recorded_at),
+        entered={event.state: recorded_at},
+        created_at=recorded_at,
+        updated_at=recorded_at,
     )
 
 
@@ -68,6 +76,13 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
             invoice=LazyDocument(document),
         )
     return None
+
+
+def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
+    sources = dict(invoice.sources)
+    if event.invoice.excerpt.source_id != invoice.filed.excerpt.source_id:
+        sources = with_default_source(sources, event.invoice, recorded_at)
+    return {"filed": event.invoice, "sources": sources}
 
 
 def _fixed_once_open(fields: list[str]) -> Rejection:
@@ -104,9 +119,18 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
     return None
 
 
+def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
+    # Opening changes nothing of it: what was read of it already is kept.
+    return {} if event.invoice == invoice.filed else {"filed": event.invoice}
+
+
 def unpost(decision: Decision, data: commands.UnpostInvoice) -> None:
     """Make it a draft again."""
     decision.tell(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
+
+
+def _unposted(_invoice: Invoice, _event: events.EventData, _recorded_at: datetime) -> Changes:
+    return {"overdue_as_of": None}
 
 
 def void(decision: Decision, data: commands.VoidInvoice) -> None:
@@ -117,3 +141,30 @@ def void(decision: Decision, data: commands.VoidInvoice) -> None:
 def cancel(decision: Decision, data: commands.CancelInvoice) -> None:
     """Give up a draft."""
     decision.tell(events.InvoiceCancelled, state=State.CANCELLED, reason=data.reason)
+
+
+def mark_overdue(decision: Decision, data: commands.MarkInvoiceOverdue) -> Rejection | None:
+    """Take note, once, that the due date has passed."""
+    invoice = decision.invoice
+    if invoice.overdue_as_of is not None:
+        return None
+    due_date = invoice.document.due_date
+    if data.as_of <= due_date:
+        return Rejection(RejectionCode.NOT_PAST_DUE, f"The invoice is due on {due_date}.")
+    decision.tell(events.InvoiceOverdue, due_date=due_date, as_of=data.as_of)
+    return None
+
+
+def _overdue(_invoice: Invoice, event: events.InvoiceOverdue, _recorded_at: datetime) -> Changes:
+    return {"overdue_as_of": event.as_of}
+
+
+APPLY: Final[ApplyTable] = {
+    events.InvoiceUpdated: _updated,
+    events.InvoiceDeleted: summary_only,
+    events.InvoiceOpened: _opened,
+    events.InvoiceUnposted: _unposted,
+    events.InvoiceVoided: summary_only,
+    events.InvoiceCancelled: summary_only,
+    events.InvoiceOverdue: _overdue,
+}

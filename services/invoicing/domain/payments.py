@@ -1,5 +1,6 @@
 """Money that is asked for, comes, fails to come, goes back, or is given up."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -7,9 +8,10 @@ from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.types.money import MONEY_LIMIT
+from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.balance import balance_of, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, PaymentState
+from invoicing.domain.invoice import Invoice, Payment, PaymentState, Refund
 
 PAYMENTS_MAX: Final = 10_000
 REFUNDS_MAX: Final = 1_000
@@ -42,6 +44,18 @@ def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
     return None
 
 
+def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: datetime) -> Changes:
+    payment = Payment(
+        payment_id=event.payment_id,
+        amount=event.amount,
+        state=PaymentState.REQUESTED,
+        source_id=event.source_id,
+        created_at=recorded_at,
+        updated_at=recorded_at,
+    )
+    return {"payments": {**invoice.payments, event.payment_id: payment}}
+
+
 def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None:
     """Take note of a payment; one that is in flight under this id has arrived by it."""
     invoice = decision.invoice
@@ -72,6 +86,26 @@ def _awaited(payment: Payment, *, settled: bool) -> bool:
     if payment.state is PaymentState.RECEIVED:
         return settled
     return payment.state is PaymentState.REQUESTED
+
+
+def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: datetime) -> Changes:
+    payment = Payment.construct_unchecked(
+        payment_id=event.payment_id,
+        amount=event.amount,
+        state=PaymentState.SETTLED if event.settled else PaymentState.RECEIVED,
+        received_at=event.received_at or recorded_at,
+        method=event.method,
+        source_id=event.source_id,
+        created_at=_begun(invoice, event.payment_id) or recorded_at,
+        updated_at=recorded_at,
+    )
+    return {"payments": {**invoice.payments, event.payment_id: payment}, "next_attempt_at": None}
+
+
+def _begun(invoice: Invoice, payment_id: str) -> datetime | None:
+    """Since when there is a payment of this id, where it was asked for before it came."""
+    payment = invoice.payments.get(payment_id)
+    return payment.created_at if payment else None
 
 
 def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None:
@@ -114,6 +148,17 @@ def put_paid(decision: Decision) -> None:
         decision.tell(events.InvoicePaid, state=State.PAID)
 
 
+def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:
+    payment = invoice.payments[event.payment_id]
+    return _with_payment(
+        invoice,
+        payment,
+        recorded_at,
+        state=PaymentState.SETTLED,
+        received_at=payment.received_at or recorded_at,
+    )
+
+
 def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection | None:
     """A payment in flight will not arrive."""
     payment = _in_flight(decision, data.payment_id)
@@ -136,6 +181,21 @@ def _in_flight(decision: Decision, payment_id: str) -> Payment | Rejection:
     if payment is None or not payment.in_flight:
         return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment of this id is in flight.")
     return payment
+
+
+def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime) -> Changes:
+    failed = _with_payment(
+        invoice,
+        invoice.payments[event.payment_id],
+        recorded_at,
+        state=PaymentState.FAILED,
+        failure_code=event.code,
+        failure_message=event.message,
+    )
+    return failed | {
+        "attempt_count": event.attempt_count,
+        "next_attempt_at": event.next_attempt_at,
+    }
 
 
 def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
@@ -178,6 +238,24 @@ def _has_refund(invoice: Invoice, refund_id: str) -> bool:
     )
 
 
+def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
+    payment = invoice.payments[event.payment_id]
+    refund = Refund.construct_unchecked(
+        refund_id=event.refund_id,
+        amount=event.amount,
+        refunded_at=recorded_at,
+        reason=event.reason,
+    )
+    return _with_payment(invoice, payment, recorded_at, refunds=(*payment.refunds, refund))
+
+
+def _with_payment(
+    invoice: Invoice, payment: Payment, recorded_at: datetime, **changes: object
+) -> Changes:
+    changed = payment.copy_with(**changes, updated_at=recorded_at)
+    return {"payments": {**invoice.payments, payment.payment_id: changed}}
+
+
 def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
     """Give up what is due."""
     invoice = decision.invoice
@@ -188,3 +266,15 @@ def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
         amount=invoice.amount_due,
         reason=data.reason,
     )
+
+
+APPLY: Final[ApplyTable] = {
+    events.PaymentRequested: _requested,
+    events.PaymentRecorded: _recorded,
+    events.PaymentSettled: _settled,
+    events.PaymentFailed: _failed,
+    events.PaymentRefunded: _refunded,
+    events.InvoicePaid: summary_only,
+    events.InvoiceOverpaid: summary_only,
+    events.InvoiceWrittenOff: summary_only,
+}

@@ -264,8 +264,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invoicing.domain.payments.PAYMENTS_MAX", 2)
     monkeypatch.setattr("invoicing.domain.payments.REFUNDS_MAX", 2)
     monkeypatch.setattr("invoicing.domain.credit_notes.CREDIT_NOTES_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.accompanying.SOURCES_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.accompanying.SENDINGS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.sources.SOURCES_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.sending.SENDINGS_MAX", 2)
 
 
 @pytest.mark.usefixtures("few")

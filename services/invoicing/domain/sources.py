@@ -1,0 +1,81 @@
+"""Means of payment that are attached to an invoice. No amount changes."""
+
+from datetime import datetime
+from typing import Final
+
+from invoicing.contracts import commands, events
+from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.domain.apply import ApplyTable, Changes
+from invoicing.domain.decision import Decision, given
+from invoicing.domain.invoice import AttachedSource, Invoice
+
+SOURCES_MAX: Final = 100
+
+
+def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
+    """Attach a source, or tell more about one that is attached."""
+    invoice = decision.invoice
+    source = events.Source.construct_unchecked(
+        source_id=data.source_id, type=data.type, **given(details=data.details)
+    )
+    known = invoice.sources.get(data.source_id)
+    if known is not None and (known.type, known.details) == (data.type, data.details):
+        return None
+    if known is None and len(invoice.sources) + len(invoice.detached_source_ids) >= SOURCES_MAX:
+        return Rejection(
+            RejectionCode.LIMIT_EXCEEDED, f"An invoice has had at most {SOURCES_MAX} sources."
+        )
+    decision.tell(events.SourceAttached, source=source)
+    return None
+
+
+def _attached(invoice: Invoice, event: events.SourceAttached, recorded_at: datetime) -> Changes:
+    source_id = event.source.source_id
+    others = {id_: source for id_, source in invoice.sources.items() if id_ != source_id}
+    known = invoice.sources.get(source_id)
+    source = AttachedSource.computed_from(
+        event.source, attached_at=known.attached_at if known else recorded_at
+    )
+    return {
+        "sources": {**others, source_id: source},
+        "detached_source_ids": tuple(
+            id_ for id_ in invoice.detached_source_ids if id_ != source_id
+        ),
+    }
+
+
+def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
+    """Detach a source."""
+    invoice = decision.invoice
+    if data.source_id in invoice.detached_source_ids:
+        return None
+    if data.source_id not in invoice.sources:
+        return Rejection(RejectionCode.UNKNOWN_SOURCE, "This source was never attached.")
+    decision.tell(events.SourceDetached, source_id=data.source_id)
+    return None
+
+
+def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: datetime) -> Changes:
+    return {
+        "sources": {
+            id_: source for id_, source in invoice.sources.items() if id_ != event.source_id
+        },
+        "detached_source_ids": (*invoice.detached_source_ids, event.source_id),
+    }
+
+
+def with_default_source(
+    sources: dict[str, AttachedSource], filed: LazyDocument, recorded_at: datetime
+) -> dict[str, AttachedSource]:
+    """A source that the invoice names is attached, if nobody has told more about it yet."""
+    source_id = filed.excerpt.source_id
+    if source_id is None or source_id in sources:
+        return sources
+    return {**sources, source_id: AttachedSource(source_id=source_id, attached_at=recorded_at)}
+
+
+APPLY: Final[ApplyTable] = {
+    events.SourceAttached: _attached,
+    events.SourceDetached: _detached,
+}
