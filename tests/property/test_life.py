@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
-from invoicing.domain.lifecycle import RULES, available_commands
+from invoicing.domain.transitions import TRANSITIONS, available_commands
 from tests.support.domain.desk import Desk
 from tests.support.domain.model import Model
 
@@ -146,7 +146,7 @@ class Life(RuleBasedStateMachine):
             told = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
             assert told == expected
             if before is not None:
-                moves = RULES[COMMANDS[name]].moves
+                moves = TRANSITIONS[COMMANDS[name]].moves
                 assert self.desk.current.state in moves[before.state]
             self.nothing_new_the_second_time(name, fields)
 

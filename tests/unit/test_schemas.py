@@ -22,7 +22,7 @@ from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_co
 from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import ACCEPTED, REJECTED, Rejection, RejectionCode
 from invoicing.contracts.types.texts import Text
-from invoicing.domain.lifecycle import RULES
+from invoicing.domain.transitions import TRANSITIONS
 from invoicing.store.rows import Position
 from invoicing.tools.schemas import messages as messages_module
 from invoicing.tools.schemas.__main__ import main
@@ -396,7 +396,7 @@ def test_files_that_are_current_pass_in_silence(
 
 def test_the_page_of_states_names_every_command() -> None:
     page = (ROOT / "docs/lifecycle.md").read_text(encoding="utf-8")
-    assert [command for command in RULES if f"`{command.__name__}`" not in page] == []
+    assert [command for command in TRANSITIONS if f"`{command.__name__}`" not in page] == []
 
 
 def test_the_page_tells_every_code_of_refusal() -> None:

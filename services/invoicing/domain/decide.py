@@ -1,48 +1,17 @@
 """Whether a command is accepted, and what it leads to. Pure: the same again gives the same."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
-
 from invoicing.contracts import commands
-from invoicing.contracts.commands import CommandData, CreateInvoice
+from invoicing.contracts.commands import CreateInvoice
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import at_scale, excess_decimals
-from invoicing.domain import archive, credit_notes, invoices, payments, sending, sources
+from invoicing.domain import invoices
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.lifecycle import refusal_of
 from invoicing.domain.pricing.rounding import exact_arithmetic
-
-# Each is called with data of its own class only, which a mapping's type cannot say.
-Decide = Callable[[Decision, Any], Rejection | None]
-
-_DECIDE: Final[Mapping[type[CommandData], Decide]] = {
-    commands.UpdateInvoice: invoices.update,
-    commands.DeleteInvoice: invoices.delete,
-    commands.OpenInvoice: invoices.open_,
-    commands.UnpostInvoice: invoices.unpost,
-    commands.VoidInvoice: invoices.void,
-    commands.CancelInvoice: invoices.cancel,
-    commands.ReverseInvoice: credit_notes.reverse,
-    commands.WriteOffInvoice: payments.write_off,
-    commands.PayInvoice: payments.request,
-    commands.RecordPayment: payments.record,
-    commands.SettlePayment: payments.settle,
-    commands.RecordPaymentFailure: payments.fail,
-    commands.RefundPayment: payments.refund,
-    commands.IssueCreditNote: credit_notes.issue,
-    commands.AttachSource: sources.attach,
-    commands.DetachSource: sources.detach,
-    commands.ArchiveInvoice: archive.archive,
-    commands.RestoreInvoice: archive.restore,
-    commands.SendInvoice: sending.request,
-    commands.RecordInvoiceSent: sending.record_sent,
-    commands.RecordInvoiceSendFailure: sending.record_failure,
-    commands.MarkInvoiceOverdue: invoices.mark_overdue,
-}
+from invoicing.domain.transitions import TRANSITIONS, why_not_allowed
 
 
 def decide(invoice: Invoice | None, command: Command, context: Context) -> Accepted | Rejection:
@@ -78,7 +47,7 @@ def _create(
 
 
 def _open_at_once(decision: Decision) -> Rejection | None:
-    rejection = refusal_of(decision.invoice, commands.OpenInvoice)
+    rejection = why_not_allowed(decision.invoice, commands.OpenInvoice)
     return rejection or invoices.open_(decision, commands.OpenInvoice())
 
 
@@ -88,7 +57,7 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
         return rejection
     decision = Decision(invoice, command, context, evolve)
     data = at_scale(command.data, _currency(command, invoice))
-    rejection = _DECIDE[type(data)](decision, data)
+    rejection = TRANSITIONS[type(data)].handler(decision, data)
     return rejection or _accepted(decision)
 
 
@@ -98,7 +67,7 @@ def _refusal_before(invoice: Invoice, command: Command) -> Rejection | None:
         return invalid(errors)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
-    return refusal_of(invoice, type(command.data))
+    return why_not_allowed(invoice, type(command.data))
 
 
 def _currency(command: Command, invoice: Invoice) -> str:

@@ -29,8 +29,8 @@ from invoicing.contracts.replies import RejectedReply, Rejection, RejectionCode,
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.lifecycle import available_commands
 from invoicing.domain.sellers import Sellers
+from invoicing.domain.transitions import available_commands
 from invoicing.runtime import tracing
 from invoicing.runtime.stages import stage
 from invoicing.store.errors import is_infrastructure_error

@@ -9,7 +9,7 @@ from invoicing.api.reads.filters import Shown
 from invoicing.api.reads.queries import InvoiceVersion, histories
 from invoicing.api.reads.views import View
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.lifecycle import available_commands
+from invoicing.domain.transitions import available_commands
 
 
 async def shown_views(

@@ -14,6 +14,7 @@ from invoicing.api.reads.views import InvoiceView
 from invoicing.api.writes.command_endpoint import CommandEndpointOf
 from invoicing.api.writes.requests import CommandDocument, NewInvoice, SourceDetails
 from invoicing.contracts.commands import COMMANDS, UpdateInvoice
+from invoicing.domain.transitions import TRANSITIONS
 
 router = APIRouter(route_class=DirectRoute, tags=["Changes"])
 
@@ -23,19 +24,9 @@ SourceId = Annotated[
 
 ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "open": "OpenInvoice",
-        "unpost": "UnpostInvoice",
-        "void": "VoidInvoice",
-        "cancel": "CancelInvoice",
-        "reverse": "ReverseInvoice",
-        "write-off": "WriteOffInvoice",
-        "pay": "PayInvoice",
-        "archive": "ArchiveInvoice",
-        "restore": "RestoreInvoice",
-        "send": "SendInvoice",
-        "payments": "RecordPayment",
-        "refunds": "RefundPayment",
-        "credit-notes": "IssueCreditNote",
+        transition.path: command.__name__
+        for command, transition in TRANSITIONS.items()
+        if transition.path is not None
     }
 )
 """Commands by the last part of the path; the body is the command's data."""

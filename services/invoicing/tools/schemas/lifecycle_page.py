@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from invoicing.contracts.invoice import State
-from invoicing.domain.lifecycle import RULES, Rule, state_diagram
+from invoicing.domain.transitions import TRANSITIONS, Transition, state_diagram
 
 BEGIN: Final = "<!-- from here to the end mark: written by `make schemas` -->"
 END: Final = "<!-- the end mark -->"
@@ -27,8 +27,8 @@ def _table() -> str:
         _row("Command", (state.value for state in states)),
         _row("---", ("---" for _ in states)),
         *(
-            _row(f"`{command.__name__}`", (_cell(rule, state) for state in states))
-            for command, rule in RULES.items()
+            _row(f"`{command.__name__}`", (_cell(transition, state) for state in states))
+            for command, transition in TRANSITIONS.items()
         ),
     ]
     return "\n".join(rows) + "\n"
@@ -38,8 +38,8 @@ def _row(first: str, others: Iterable[str]) -> str:
     return f"| {' | '.join((first, *others))} |"
 
 
-def _cell(rule: Rule, state: State) -> str:
+def _cell(transition: Transition, state: State) -> str:
     """Where the command leads from the state: `=` leaves it, a blank refuses."""
     return ", ".join(
-        "=" if target is state else target.value for target in rule.moves.get(state, ())
+        "=" if target is state else target.value for target in transition.moves.get(state, ())
     )

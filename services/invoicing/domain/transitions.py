@@ -1,21 +1,27 @@
-"""The invoice's life as data: which command is taken in which state, where it leads, unless what.
+"""The invoice's life as data: a row for each command but CreateInvoice.
 
-Decisions, the commands that an invoice offers and the diagram in the docs are read from `RULES`.
+A row says in which states the command is accepted, where it leads, which handler decides it and
+under which path HTTP offers it. Decisions, the commands that an invoice offers, HTTP's routes and
+the diagram in the documentation are read from `TRANSITIONS`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from invoicing.contracts import commands
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.domain import archive, credit_notes, invoices, payments, sending, sources
 from invoicing.domain.balance import payable
+from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice
 
 Guard = Callable[[Invoice], Rejection | None]
+Handler = Callable[[Decision, Any], Rejection | None]
+"""Emits the command's events, or says why it does not. Its data is of the row's class."""
 Moves = Mapping[State, tuple[State, ...]]
 
 DRAFT, OPEN, PAID, UNCOLLECTIBLE = State.DRAFT, State.OPEN, State.PAID, State.UNCOLLECTIBLE
@@ -24,17 +30,20 @@ ALIVE: Final = tuple(state for state in State if state is not DELETED)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One command's row: from each state, the states that it may lead to.
+class Transition:
+    """One command: its handler, and from each state the states that it may lead to.
 
-    `unless` refuses, whatever the command says. `only_if` is what some command of this kind needs
-    to be accepted; the command itself is then asked more closely.
+    A guard in `unless` rejects the command whatever its data. `only_if` is what at least one
+    command of this class needs to be accepted; the handler then looks at the data. `path` is the
+    last segment of the command's HTTP address, None where it has no such address.
     """
 
     command: type[CommandData]
+    handler: Handler
     moves: Moves
     unless: tuple[Guard, ...] = ()
     only_if: Callable[[Invoice], bool] = lambda _invoice: True
+    path: str | None = None
 
 
 def _to(*targets: State, of: Iterable[State]) -> dict[State, tuple[State, ...]]:
@@ -108,109 +117,155 @@ _PAYMENT_MOVES: Moves = {
     PAID: (PAID,),
 }
 
-RULES: Final[Mapping[type[CommandData], Rule]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
     {
-        rule.command: rule
-        for rule in (
-            Rule(commands.UpdateInvoice, _same(DRAFT, OPEN)),
-            Rule(commands.DeleteInvoice, {DRAFT: (DELETED,)}, unless=(_had_a_number,)),
-            Rule(
+        transition.command: transition
+        for transition in (
+            Transition(commands.UpdateInvoice, invoices.update, _same(DRAFT, OPEN)),
+            Transition(
+                commands.DeleteInvoice,
+                invoices.delete,
+                {DRAFT: (DELETED,)},
+                unless=(_had_a_number,),
+            ),
+            Transition(
                 commands.OpenInvoice,
+                invoices.open_,
                 {DRAFT: (OPEN, PAID)},
                 unless=(_has_no_items, _is_below_zero),
+                path="open",
             ),
-            Rule(
+            Transition(
                 commands.UnpostInvoice,
+                invoices.unpost,
                 {OPEN: (DRAFT,)},
                 unless=(_was_applied_to, _awaits_payment),
+                path="unpost",
             ),
-            Rule(
+            Transition(
                 commands.VoidInvoice,
+                invoices.void,
                 _to(VOID, of=(OPEN, UNCOLLECTIBLE)),
                 unless=(_is_paid_in_part, _awaits_payment),
+                path="void",
             ),
-            Rule(commands.CancelInvoice, {DRAFT: (CANCELLED,)}),
-            Rule(commands.ReverseInvoice, {OPEN: (REVERSED,)}, unless=(_was_applied_to,)),
-            Rule(commands.WriteOffInvoice, {OPEN: (UNCOLLECTIBLE,)}, unless=(_awaits_payment,)),
-            Rule(
+            Transition(
+                commands.CancelInvoice, invoices.cancel, {DRAFT: (CANCELLED,)}, path="cancel"
+            ),
+            Transition(
+                commands.ReverseInvoice,
+                credit_notes.reverse,
+                {OPEN: (REVERSED,)},
+                unless=(_was_applied_to,),
+                path="reverse",
+            ),
+            Transition(
+                commands.WriteOffInvoice,
+                payments.write_off,
+                {OPEN: (UNCOLLECTIBLE,)},
+                unless=(_awaits_payment,),
+                path="write-off",
+            ),
+            Transition(
                 commands.PayInvoice,
+                payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
                 unless=(_has_nothing_to_pay, _has_no_source, _awaits_payment),
+                path="pay",
             ),
-            Rule(commands.RecordPayment, _PAYMENT_MOVES),
-            Rule(
+            Transition(commands.RecordPayment, payments.record, _PAYMENT_MOVES, path="payments"),
+            Transition(
                 commands.SettlePayment,
+                payments.settle,
                 {**_same(*ALIVE), **_PAYMENT_MOVES},
                 only_if=lambda invoice: invoice.has_payment_in_flight,
             ),
-            Rule(
+            Transition(
                 commands.RecordPaymentFailure,
+                payments.fail,
                 _same(*ALIVE),
                 only_if=lambda invoice: invoice.has_payment_in_flight,
             ),
-            Rule(
+            Transition(
                 commands.RefundPayment,
+                payments.refund,
                 {
                     OPEN: (OPEN,),
                     PAID: (PAID, OPEN),
                     UNCOLLECTIBLE: (UNCOLLECTIBLE, OPEN),
                 },
                 only_if=lambda invoice: invoice.amount_paid > invoice.amount_refunded,
+                path="refunds",
             ),
-            Rule(
+            Transition(
                 commands.IssueCreditNote,
+                credit_notes.issue,
                 {OPEN: (OPEN, PAID), PAID: (PAID,)},
                 only_if=lambda invoice: invoice.total > invoice.amount_credited,
+                path="credit-notes",
             ),
-            Rule(commands.AttachSource, _same(DRAFT, OPEN), unless=(_awaits_payment,)),
-            Rule(
+            Transition(
+                commands.AttachSource,
+                sources.attach,
+                _same(DRAFT, OPEN),
+                unless=(_awaits_payment,),
+            ),
+            Transition(
                 commands.DetachSource,
+                sources.detach,
                 _same(DRAFT, OPEN),
                 unless=(_awaits_payment,),
                 only_if=lambda invoice: bool(invoice.sources or invoice.detached_source_ids),
             ),
-            Rule(commands.ArchiveInvoice, _same(*ALIVE)),
-            Rule(commands.RestoreInvoice, _same(*ALIVE)),
-            Rule(commands.SendInvoice, _same(OPEN, PAID, UNCOLLECTIBLE)),
-            Rule(commands.RecordInvoiceSent, _same(*ALIVE)),
-            Rule(commands.RecordInvoiceSendFailure, _same(*ALIVE)),
-            Rule(commands.MarkInvoiceOverdue, _same(OPEN)),
+            Transition(commands.ArchiveInvoice, archive.archive, _same(*ALIVE), path="archive"),
+            Transition(commands.RestoreInvoice, archive.restore, _same(*ALIVE), path="restore"),
+            Transition(
+                commands.SendInvoice,
+                sending.request,
+                _same(OPEN, PAID, UNCOLLECTIBLE),
+                path="send",
+            ),
+            Transition(commands.RecordInvoiceSent, sending.record_sent, _same(*ALIVE)),
+            Transition(commands.RecordInvoiceSendFailure, sending.record_failure, _same(*ALIVE)),
+            Transition(commands.MarkInvoiceOverdue, invoices.mark_overdue, _same(OPEN)),
         )
     }
 )
+_MADE = {commands.CreateInvoice, *TRANSITIONS}
+assert set(commands.COMMANDS.values()) == _MADE, "every command needs a transition"
 
 
-def refusal_of(invoice: Invoice, command: type[CommandData]) -> Rejection | None:
-    """Why the invoice, as it is, takes no command of this kind; None where it may take one."""
-    rule = RULES[command]
-    if invoice.state not in rule.moves:
+def why_not_allowed(invoice: Invoice, command: type[CommandData]) -> Rejection | None:
+    """Return why the invoice accepts no command of this class now; None where it may accept one."""
+    transition = TRANSITIONS[command]
+    if invoice.state not in transition.moves:
         return Rejection(
             RejectionCode.ILLEGAL_TRANSITION,
             f"{command.__name__} is not possible for an invoice that is {invoice.state.value}.",
         )
-    return next((rejection for guard in rule.unless if (rejection := guard(invoice))), None)
+    return next((rejection for guard in transition.unless if (rejection := guard(invoice))), None)
 
 
 def available_commands(invoice: Invoice | None) -> tuple[str, ...]:
-    """The commands that would be accepted now, given the right data."""
+    """Return the names of the commands that would be accepted now, given the right data."""
     if invoice is None:
         return (commands.CreateInvoice.__name__,)
     return tuple(
         command.__name__
-        for command, rule in RULES.items()
-        if refusal_of(invoice, command) is None and rule.only_if(invoice)
+        for command, transition in TRANSITIONS.items()
+        if why_not_allowed(invoice, command) is None and transition.only_if(invoice)
     )
 
 
 def state_diagram() -> str:
-    """The table as a Mermaid state diagram. What leaves the state as it is, is not drawn."""
+    """Return the table as a Mermaid state diagram, without the commands that keep the state."""
     lines = [
         "stateDiagram-v2",
         "    [*] --> draft: CreateInvoice",
         "    [*] --> open: CreateInvoice",
     ]
-    for command, rule in RULES.items():
-        for state, targets in rule.moves.items():
+    for command, transition in TRANSITIONS.items():
+        for state, targets in transition.moves.items():
             lines += [
                 f"    {state.value} --> {target.value}: {command.__name__}"
                 for target in targets

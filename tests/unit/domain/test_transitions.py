@@ -11,7 +11,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.lifecycle import RULES, available_commands, state_diagram
+from invoicing.domain.transitions import TRANSITIONS, available_commands, state_diagram
 from tests.support.domain.desk import Desk, assert_summary_holds
 from tests.support.domain.model import STATES_OF, Model
 
@@ -170,25 +170,26 @@ def test_every_state_that_a_command_leads_to_is_in_the_table(script: Script) -> 
             continue
         another = deepcopy(desk)
         after = another.accept(command, **fitting(command, desk.invoice))
-        assert after.state in RULES[COMMANDS[command]].moves[desk.invoice.state]
+        assert after.state in TRANSITIONS[COMMANDS[command]].moves[desk.invoice.state]
 
 
 def test_the_table_takes_each_command_in_the_states_of_the_design() -> None:
     table = {
-        command.__name__: {state.value for state in rule.moves} for command, rule in RULES.items()
+        command.__name__: {state.value for state in row.moves}
+        for command, row in TRANSITIONS.items()
     }
     assert table == STATES_OF
 
 
 def test_the_table_has_every_command_but_the_first() -> None:
-    assert {command.__name__ for command in RULES} == set(COMMANDS) - {"CreateInvoice"}
+    assert {command.__name__ for command in TRANSITIONS} == set(COMMANDS) - {"CreateInvoice"}
 
 
 def test_no_command_leaves_a_state_that_is_final_but_for_payments_on_their_way() -> None:
     final = {State.VOID, State.CANCELLED, State.REVERSED, State.DELETED}
-    for rule in RULES.values():
-        for state in final & rule.moves.keys():
-            assert rule.moves[state] == (state,)
+    for row in TRANSITIONS.values():
+        for state in final & row.moves.keys():
+            assert row.moves[state] == (state,)
 
 
 def test_the_state_diagram_shows_a_move_of_the_table() -> None:
