@@ -42,7 +42,7 @@ class Ratio:
         return self.median >= self.aim if self.bound == "at least" else self.median <= self.aim
 
     @property
-    def told_aim(self) -> str:
+    def aim_text(self) -> str:
         """The aim in words."""
         return "" if self.aim is None else f"{self.bound} {self.aim:g}"
 

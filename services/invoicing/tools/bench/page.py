@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from invoicing.tools.bench.figures import Ratio, Row
+from invoicing.tools.bench.figures import Row
 from invoicing.tools.bench.plots import bars, lines
 from invoicing.tools.bench.table import number
 
@@ -29,14 +29,14 @@ small { display: block; opacity: .7; }
 
 
 def write(rows: Sequence[Row], directory: Path) -> None:
-    """Write both files, over what is there."""
+    """Write both files, replacing older ones."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / FIGURES).write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
     (directory / PAGE).write_text(page(rows, datetime.now(UTC)), encoding="utf-8")
 
 
 def page(rows: Sequence[Row], measured_at: datetime) -> str:
-    """The page, whole."""
+    """The whole page."""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Invoicing: how fast</title>'
         f"<style>{STYLE}</style><h1>How fast</h1>"
@@ -50,19 +50,14 @@ def _section(row: Row) -> Iterator[str]:
     yield f"<h2>{escape(row.title)}</h2>"
     if row.ratios:
         yield "<table><tr><th>Ratio<th>Median<th>Spread<th>Aim"
-        yield from map(_ratio, row.ratios)
+        for ratio in row.ratios:
+            outcome = "met" if ratio.is_met else "missed"
+            spread = f"{number(min(ratio.samples))} to {number(max(ratio.samples))}"
+            yield f'<tr><td>{escape(ratio.name)}<td class="{outcome}">{ratio.median:.2f}'
+            yield f"<td>{spread}<td>{ratio.aim_text}"
         yield "</table>"
     for unit, series in groupby(sorted(row.series, key=attrgetter("unit")), attrgetter("unit")):
         yield f"<h3>{escape(unit)}</h3>{bars(list(series))}"
     for curves in row.curves:
         yield f"<h3>{escape(curves.title)}</h3>{lines(curves)}"
     yield from (f"<small>{escape(note)}</small>" for note in row.notes)
-
-
-def _ratio(ratio: Ratio) -> str:
-    lowest, highest = min(ratio.samples), max(ratio.samples)
-    return (
-        f"<tr><td>{escape(ratio.name)}"
-        f'<td class="{"met" if ratio.is_met else "missed"}">{ratio.median:.2f}'
-        f"<td>{number(lowest)} to {number(highest)}<td>{ratio.told_aim}"
-    )

@@ -22,11 +22,11 @@ PROFILE_SAMPLES_A_SECOND: Final = 100
 
 @dataclass(frozen=True)
 class Contender:
-    """A program, by its module and arguments, and what it reads from its standard input."""
+    """A program: its module and arguments, and its standard input."""
 
     name: str
     arguments: Sequence[str]
-    told: bytes = b""
+    stdin: bytes = b""
 
 
 INVOICING: Final = Contender("invoicing", ("invoicing.ops.main", "worker"))
@@ -41,7 +41,7 @@ class Running:
     log: Path
 
     def check(self) -> None:
-        """Raises `BenchError` where it has ended by itself."""
+        """Raises `BenchError` if it has ended by itself."""
         if self.process.poll() is not None:
             lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
             ended = f"{self.contender.name} ended with {self.process.returncode}. Its last lines:"
@@ -49,13 +49,13 @@ class Running:
 
     @property
     def cpu_seconds(self) -> float:
-        """How long it has kept a processor busy so far."""
+        """Processor time so far."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
     @property
     def resident_bytes(self) -> int:
-        """How much memory it holds."""
+        """Resident memory."""
         return int(self.process.memory_info().rss)
 
 
@@ -69,13 +69,13 @@ def running(contender: Contender, site: Site, processes: int = 1) -> Iterator[li
 @contextmanager
 def _started(contender: Contender, site: Site) -> Iterator[Running]:
     path = site.directory / f"{contender.name.replace(' ', '-')}.log"
-    with path.open("wb") as log, TemporaryFile() as told:
-        told.write(contender.told)
-        told.seek(0)
+    with path.open("wb") as log, TemporaryFile() as stdin:
+        stdin.write(contender.stdin)
+        stdin.seek(0)
         process = psutil.Popen(
             [sys.executable, "-m", *contender.arguments],
             env=environment(site.chosen),
-            stdin=told,
+            stdin=stdin,
             stdout=log,
             stderr=log,
             # Ctrl-C is for the benchmark; it ends its contenders itself.
@@ -89,11 +89,11 @@ def _started(contender: Contender, site: Site) -> Iterator[Running]:
 
 @contextmanager
 def profiled(running: Running, path: Path) -> Iterator[None]:
-    """py-spy notes what the process does, and writes it to the file when the block ends.
+    """Sample the process with py-spy; the samples are written when the block ends.
 
-    The process ends with the block. Raises `BenchError` where py-spy may not look into it.
+    The process ends with the block. Raises `BenchError` if py-spy may not attach to it.
     """
-    profiler = subprocess.Popen(  # noqa: S603 (our own words only)
+    profiler = subprocess.Popen(  # noqa: S603 (constants of ours)
         [
             *(Path(sys.executable).parent / "py-spy", "record", "--nonblocking"),
             *("--format", "raw", "--full-filenames"),
@@ -115,7 +115,7 @@ def profiled(running: Running, path: Path) -> Iterator[None]:
 
 @contextmanager
 def held(started: Sequence[Running]) -> Iterator[None]:
-    """The processes stand still for as long as the block runs."""
+    """Suspend the processes while the block runs."""
     for one in started:
         one.process.suspend()
     try:

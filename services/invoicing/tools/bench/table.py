@@ -43,7 +43,7 @@ def _ratios(row: Row) -> Table:
             ratio.name,
             Text(f"{ratio.median:.2f}", style=colour),
             f"{min(ratio.samples):.2f} to {max(ratio.samples):.2f}",
-            ratio.told_aim,
+            ratio.aim_text,
         )
     return table
 

@@ -1,4 +1,4 @@
-"""Commands a second: the contender is warm and held while they are sent, then let go and timed."""
+"""Commands a second: a warm contender is suspended while they are sent, then resumed and timed."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What clocks and meters show at a moment."""
+    """Clock and meters at one moment."""
 
     seconds: float
     process_cpu_seconds: float
@@ -57,14 +57,14 @@ async def measure(
     processes: int = 1,
     profile: Path | None = None,
 ) -> Run:
-    """Let so many processes of the contender handle the commands.
+    """Time the contender, in this many processes, on the commands.
 
-    With `profile`, py-spy writes there what the first of them does meanwhile.
+    With `profile`, py-spy writes its samples of the first process there.
     """
     settings, number = site.settings, len(commands)
     warm_up = max(1, int(number * WARM_UP))
     with running(contender, site, processes) as started:
-        await _until_joined(settings, started)
+        await _until(settings, _members, len(started), "processes in their group", started)
         await send(settings, commands[:warm_up])
         await until_handled(settings, warm_up, started)
         with profiled(started[0], profile) if profile else nullcontext():
@@ -73,42 +73,33 @@ async def measure(
                 before = await _reading(settings, started)
             await until_handled(settings, number, started)
             after = await _reading(settings, started)
-    answered = (await _answer_times(settings, number))[-1]
-    return _run(before, after, answered, number - warm_up)
-
-
-def _run(before: _Reading, after: _Reading, answered: float, number: int) -> Run:
+    last_reply, timed = await _last_reply(settings, number), number - warm_up
     return Run(
-        number / (answered - before.seconds),
-        (after.process_cpu_seconds - before.process_cpu_seconds) / number,
-        (after.postgres_cpu_seconds - before.postgres_cpu_seconds) / number,
-        (after.wal_bytes - before.wal_bytes) / number,
+        timed / (last_reply - before.seconds),
+        (after.process_cpu_seconds - before.process_cpu_seconds) / timed,
+        (after.postgres_cpu_seconds - before.postgres_cpu_seconds) / timed,
+        (after.wal_bytes - before.wal_bytes) / timed,
     )
 
 
 async def send(settings: Settings, commands: Sequence[ReadyCommand]) -> None:
-    """Put the commands in the topic."""
+    """Send the commands to their topic."""
     async with producing(settings) as producer:
         await send_all(producer, settings.topic_commands, commands, lambda: None)
 
 
 async def until_handled(settings: Settings, number: int, started: Sequence[Running]) -> None:
-    """Wait until so many commands are behind the group.
+    """Wait until the group has committed this many commands.
 
-    Raises `BenchError` where that takes too long, or a process has ended.
+    Raises `BenchError` when that takes too long or a process has ended.
     """
     await _until(settings, handled, number, "commands handled", started)
 
 
 async def handled(admin: AIOKafkaAdminClient, group: str) -> int:
-    """How many commands are behind the group."""
+    """The number of commands that the group has committed."""
     offsets = await admin.list_consumer_group_offsets(group)
     return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
-
-
-async def _until_joined(settings: Settings, started: Sequence[Running]) -> None:
-    """Wait until no process has yet to take its share of the lanes from the others."""
-    await _until(settings, _members, len(started), "processes in their group", started)
 
 
 async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
@@ -126,25 +117,20 @@ async def _until(
 ) -> None:
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     async with admin_client(settings) as admin:
-        while (counted := await _counted(count, admin, settings.consumer_group)) < number:
+        while True:
+            try:
+                counted = await count(admin, settings.consumer_group)
+            except GroupCoordinatorNotAvailableError:  # until the group has a first member
+                counted = 0
+            if counted >= number:
+                return
             for process in started:
                 process.check()
             if time.monotonic() > deadline:
                 name = started[0].contender.name
-                told = f"{counted} of {number} {what}"
-                raise BenchError(f"{name}: after {WAIT_SECONDS_MAX} seconds, {told}.")
+                counts = f"{counted} of {number} {what}"
+                raise BenchError(f"{name}: after {WAIT_SECONDS_MAX} seconds, {counts}.")
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-
-
-async def _counted(
-    count: Callable[[AIOKafkaAdminClient, str], Awaitable[int]],
-    admin: AIOKafkaAdminClient,
-    group: str,
-) -> int:
-    try:
-        return await count(admin, group)
-    except GroupCoordinatorNotAvailableError:  # until there was a first member
-        return 0
 
 
 async def _reading(settings: Settings, started: Sequence[Running]) -> _Reading:
@@ -162,7 +148,7 @@ async def _reading(settings: Settings, started: Sequence[Running]) -> _Reading:
 
 
 def _postgres_cpu_seconds(settings: Settings) -> float:
-    """What the sessions on this database have cost so far; 0 where Postgres is on another machine.
+    """Processor time of this database's sessions so far; 0 if Postgres runs on another machine.
 
     A session's process names its database in its title.
     """
@@ -175,14 +161,14 @@ def _postgres_cpu_seconds(settings: Settings) -> float:
     return seconds
 
 
-async def _answer_times(settings: Settings, number: int) -> list[float]:
-    """When each answer was published, in seconds, in order."""
+async def _last_reply(settings: Settings, number: int) -> float:
+    """The time of the last of so many replies, as published, in seconds."""
     times: list[float] = []
     async with reading(settings, settings.topic_replies, from_beginning=True) as consumer:
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while len(times) < number:
             if time.monotonic() > deadline:
-                raise BenchError(f"There are {len(times)} answers to {number} commands.")
+                raise BenchError(f"There are {len(times)} replies to {number} commands.")
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 times += [record.timestamp / 1000 for record in records]
-    return sorted(times)
+    return max(times)

@@ -2,9 +2,9 @@
 
     python -m invoicing.tools.bench.contenders.floor < SHAPE
 
-Nothing is decoded, loaded or decided. The record's key is taken for the invoice, and each command
-becomes as many rows and bytes as the service wrote for the same commands on average, which SHAPE
-tells as JSON. They are stored in the same tables and published as the service does it.
+Nothing is decoded, loaded or decided. The record's key serves as the invoice's id, and each command
+becomes as many rows and bytes as the service wrote for it on average. SHAPE gives these averages as
+JSON. Rows go to the same tables, and records are published the way the service publishes them.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from invoicing.contracts.envelope import HEADERS
 from invoicing.runtime.garbage import gc_tuned
@@ -51,7 +51,7 @@ class Shape:
 
 
 async def main(settings: Settings, shape: Shape) -> None:
-    """Consume until somebody ends the process."""
+    """Consume until the process is terminated."""
     pool = await asyncpg.create_pool(settings.dsn, max_size=10)
     consumer = new_consumer(
         settings,
@@ -60,26 +60,21 @@ async def main(settings: Settings, shape: Shape) -> None:
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
     )
     await consumer.start()
-    with gc_tuned():
-        await _consume(settings, shape, pool, consumer)
-
-
-async def _consume(
-    settings: Settings, shape: Shape, pool: asyncpg.Pool, consumer: AIOKafkaConsumer
-) -> None:
     queues: dict[TopicPartition, asyncio.Queue[Records]] = {}
-    async with asyncio.TaskGroup() as lanes:
-        while True:
-            fetched = await consumer.getmany(timeout_ms=100, max_records=FETCH_RECORDS_MAX)
-            for partition, records in fetched.items():
-                if partition not in queues:
-                    queues[partition] = asyncio.Queue(QUEUE_BATCHES_MAX)
-                    lanes.create_task(_lane(settings, shape, pool, partition, queues[partition]))
-                for start in range(0, len(records), settings.batch_records_max):
-                    await queues[partition].put(records[start : start + settings.batch_records_max])
+    with gc_tuned():
+        async with asyncio.TaskGroup() as lanes:
+            while True:
+                fetched = await consumer.getmany(timeout_ms=100, max_records=FETCH_RECORDS_MAX)
+                for partition, records in fetched.items():
+                    if partition not in queues:
+                        queue = queues[partition] = asyncio.Queue(QUEUE_BATCHES_MAX)
+                        lanes.create_task(_run_lane(settings, shape, pool, partition, queue))
+                    size = settings.batch_records_max
+                    for start in range(0, len(records), size):
+                        await queues[partition].put(records[start : start + size])
 
 
-async def _lane(
+async def _run_lane(
     settings: Settings,
     shape: Shape,
     pool: asyncpg.Pool,
@@ -106,8 +101,8 @@ async def _store(pool: asyncpg.Pool, shape: Shape, records: Records) -> None:
             "events",
             records=(
                 (
-                    *(_id(record), _version(record, n), "invoice.opened", next(events)),
-                    *("/bench", "c", now),
+                    *(_id(record), record.offset * VERSIONS_A_COMMAND + n + 1, "invoice.opened"),
+                    *(next(events), "/bench", "c", now),
                 )
                 for record, n in _spread(records, shape.events_a_command)
             ),
@@ -167,9 +162,9 @@ def _batches(
 
 
 def _spread(records: Records, share: float) -> Iterator[tuple[ConsumerRecord, int]]:
-    """Each record as often as its part of the share comes to, and for the how manieth time."""
-    for place, record in enumerate(records):
-        for n in range(int((place + 1) * share) - int(place * share)):
+    """Repeat the records so that they come to `share` a record; with the number of the repeat."""
+    for index, record in enumerate(records):
+        for n in range(int((index + 1) * share) - int(index * share)):
             yield record, n
 
 
@@ -177,23 +172,19 @@ def _id(record: ConsumerRecord) -> str:
     return str(record.key.decode())
 
 
-def _version(record: ConsumerRecord, n: int) -> int:
-    return int(record.offset) * VERSIONS_A_COMMAND + n + 1
-
-
 def _states(shape: Shape, records: Records, now: datetime) -> Iterator[StoredInvoice]:
-    """As many of the invoices that the batch names as the service changed, and labelled anew."""
+    """States for the share of the batch's invoices that the service changed and labelled."""
     ids = list(dict.fromkeys(map(_id, records)))[: round(len(records) * shape.states_a_command)]
     labelled = round(len(records) * shape.labels_a_command)
     snapshots, day, amount = cycle(shape.snapshots), now.date(), Decimal("321.38")
-    for place, id_ in enumerate(ids):
+    for index, id_ in enumerate(ids):
         yield StoredInvoice(
             id=id_, version=2, state="open", standing="upcoming", archived=False,
             seller_id="default", customer_id="cus_42", invoice_number=id_, total=amount,
             amount_due=amount, attempt_count=0, snapshot=next(snapshots), created_at=now,
             updated_at=now,
             document_date=day, due_date=day, live_mode=True,
-            labels=("currency=USD",) if place < labelled else None,
+            labels=("currency=USD",) if index < labelled else None,
         )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
-"""The usual design: a FastStream handler for each message, one transaction a command, then publish.
+"""The usual design: one FastStream handler call, transaction and publish for each command.
 
     python -m invoicing.tools.bench.contenders.usual
 
-Written as FastStream's documentation has it, around the same domain, and tuned as a competent user
-would: one consumer for each partition, a pool of connections, uvloop, no log line a message. It
-promises less than the service: a crash between the transaction and the publishing loses events.
+Written as FastStream's documentation shows it, around the same domain, and tuned as a competent
+user would: one consumer for each partition, a connection pool, uvloop, no log line for a message.
+It promises less than the service: a crash between the transaction and the publish loses events.
 """
 
 import asyncio
@@ -34,15 +34,15 @@ from invoicing.store.rows import (
     event_rows,
     reply_rows,
 )
-from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
+from invoicing.worker.batch import BatchHandler, Record
 
 WORKERS_MAX: Final = 8
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
-    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    parameters = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     names = ", ".join(f'"{column}"' for column in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 (our own words only)
+    return f"INSERT INTO {table} ({names}) VALUES ({parameters})"  # noqa: S608 (constants of ours)
 
 
 INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
@@ -79,6 +79,9 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
         logger=None,
     )
 
+    async def keep_bytes(message: KafkaMessage) -> bytes:
+        return bytes(message.body)
+
     @broker.subscriber(
         settings.topic_commands,
         group_id=settings.consumer_group,
@@ -86,13 +89,16 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
         ack_policy=AckPolicy.NACK_ON_ERROR,
         max_workers=WORKERS_MAX,
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
-        decoder=_as_it_is,
+        decoder=keep_bytes,
     )
     async def handle(message: KafkaMessage) -> None:
-        outgoing = await handler.handle([_record(message)], lambda _: True)
-        await _publish(outgoing)
-
-    async def _publish(outgoing: OutgoingMessages) -> None:
+        record = message.raw_message
+        assert not isinstance(record, tuple)
+        position = Position(record.topic, record.partition, record.offset)
+        outgoing = await handler.handle(
+            [Record(position, record.key, record.value, record.headers, record.timestamp)],
+            lambda _: True,
+        )
         headers = {name: value.decode() for name, value in HEADERS}
         for stored, topic in (
             (outgoing.events, settings.topic_events),
@@ -110,19 +116,8 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
     return broker
 
 
-async def _as_it_is(message: KafkaMessage) -> bytes:
-    return bytes(message.body)
-
-
-def _record(message: KafkaMessage) -> Record:
-    record = message.raw_message
-    assert not isinstance(record, tuple)
-    position = Position(record.topic, record.partition, record.offset)
-    return Record(position, record.key, record.value, record.headers, record.timestamp)
-
-
 async def main(settings: Settings) -> None:
-    """Consume until somebody ends the process."""
+    """Consume until the process is terminated."""
     pool = await open_pool(settings, WRITER_ROLE)
     await FastStream(create_broker(settings, pool), logger=None).run()
 

@@ -9,7 +9,7 @@ import orjson
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.tools.bench import load
 from invoicing.tools.bench.contenders.floor import Shape
-from invoicing.tools.bench.figures import Ratio, Row, Series, ratio
+from invoicing.tools.bench.figures import Row, Series, ratio
 from invoicing.tools.bench.ground import Ground, Site
 from invoicing.tools.bench.processes import INVOICING, Contender
 from invoicing.tools.bench.scale import Scale
@@ -84,8 +84,17 @@ async def _contest(
             runs["floor"].append(await measure(site, floor(shape), commands))
         async with ground.fresh() as site:
             runs[USUAL.name].append(await measure(site, USUAL, commands[: scale.commands_usual]))
-        ground.tell(f"{title}, round {round_ + 1}: {_told(runs)}")
-    return Row(key, title, *_figures(runs), notes=NOTES)
+        rates = ", ".join(
+            f"{name} {own[-1].commands_a_second:,.0f}/s" for name, own in runs.items()
+        )
+        ground.tell(f"{title}, round {round_ + 1}: {rates}")
+    ours, lowest, usual = rate_series = [
+        Series(name, "commands/s", [run.commands_a_second for run in own])
+        for name, own in runs.items()
+    ]
+    ratios = [ratio(ours, lowest, FLOOR_AIM), ratio(ours, usual, USUAL_AIM)]
+    costs = [series for name, own in runs.items() for series in _costs(name, own)]
+    return Row(key, title, [*rate_series, *costs], ratios, notes=NOTES)
 
 
 async def shape_of(site: Site, commands: int) -> Shape:
@@ -101,22 +110,6 @@ async def shape_of(site: Site, commands: int) -> Shape:
 def floor(shape: Shape) -> Contender:
     """The floor that writes as much as the service did."""
     return Contender("floor", ("invoicing.tools.bench.contenders.floor",), orjson.dumps(shape))
-
-
-def _told(runs: dict[str, list[Run]]) -> str:
-    return ", ".join(f"{name} {own[-1].commands_a_second:,.0f}/s" for name, own in runs.items())
-
-
-def _figures(runs: dict[str, list[Run]]) -> tuple[list[Series], list[Ratio]]:
-    rates = {
-        name: Series(name, "commands/s", [run.commands_a_second for run in own])
-        for name, own in runs.items()
-    }
-    ours, lowest, usual = rates.values()
-    return (
-        [*rates.values(), *(cost for name, own in runs.items() for cost in _costs(name, own))],
-        [ratio(ours, lowest, FLOOR_AIM), ratio(ours, usual, USUAL_AIM)],
-    )
 
 
 def _costs(name: str, runs: Sequence[Run]) -> list[Series]:

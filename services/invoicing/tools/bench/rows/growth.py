@@ -41,8 +41,8 @@ async def stored_events(ground: Ground, scale: Scale) -> Row:
                 full.append((await measure(site, INVOICING, commands)).commands_a_second)
             async with ground.fresh() as site:
                 empty.append((await measure(site, INVOICING, commands)).commands_a_second)
-            told = f"{full[-1]:,.0f}/s, beside it {empty[-1]:,.0f}/s"
-            ground.tell(f"{counts[-1]:,.0f} events stored: {told}")
+            line = f"{full[-1]:,.0f}/s, beside it {empty[-1]:,.0f}/s"
+            ground.tell(f"{counts[-1]:,.0f} events stored: {line}")
     return Row(
         "stored-events",
         f"Speed with {scale.growth_events:,} events stored",
@@ -71,18 +71,18 @@ async def long_histories(ground: Ground, scale: Scale) -> Row:
     }
     rates: dict[str, list[float]] = {name: [] for name in past}
     async with AsyncExitStack() as stack:
-        places = {
+        filled = {
             name: await stack.enter_async_context(_invoices(ground, commands_of))
             for name, commands_of in past.items()
         }
         for round_ in range(scale.rounds):
-            for name, (dsn, subjects) in places.items():
+            for name, (dsn, subjects) in filled.items():
                 commands = load.hot(scale.commands_long, subjects, seed=round_)
                 async with ground.on(dsn) as site:
                     run = await measure(site, INVOICING, commands)
                 rates[name].append(run.commands_a_second)
-            told = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
-            ground.tell(f"Long histories, round {round_ + 1}: {told}")
+            line = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
+            ground.tell(f"Long histories, round {round_ + 1}: {line}")
     young, flagged, paid = (Series(name, UNIT, own) for name, own in rates.items())
     return Row(
         "long-histories",

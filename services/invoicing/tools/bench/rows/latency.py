@@ -1,8 +1,8 @@
-"""From the sending of a command to the reading of its first event, at a light load."""
+"""Latency at a light load: from sending a command to reading its first event."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
@@ -13,7 +13,6 @@ from invoicing.ops.support.failures import BenchError
 from invoicing.ops.support.kafka_readers import producing, reading
 from invoicing.runtime.settings import Settings
 from invoicing.tools.bench import load
-from invoicing.tools.bench.contenders.floor import Shape
 from invoicing.tools.bench.figures import Curves, Line, Row, Series, percentile, ratio
 from invoicing.tools.bench.ground import Ground, Site
 from invoicing.tools.bench.processes import INVOICING, Contender, running
@@ -31,25 +30,22 @@ AIM: Final = 2.0
 
 async def latency(ground: Ground, scale: Scale) -> Row:
     """Ours and the floor's, in turns; each command creates an invoice."""
-    contenders = {INVOICING.name: INVOICING, "floor": floor(await _shape(ground))}
+    async with ground.fresh() as site:
+        await measure(site, INVOICING, load.creations(SHAPE_COMMANDS))
+        shape = await shape_of(site, SHAPE_COMMANDS)
+    contenders = {INVOICING.name: INVOICING, "floor": floor(shape)}
     taken: dict[str, list[list[float]]] = {name: [] for name in contenders}
     for round_ in range(scale.rounds):
         for name, contender in contenders.items():
             async with ground.fresh() as site:
                 taken[name].append(await _taken(site, contender, scale.latency_seconds))
-        told = ", ".join(f"{name} {percentile(own[-1], 0.5):.1f} ms" for name, own in taken.items())
-        ground.tell(f"Latency, round {round_ + 1}: {told}")
+        line = ", ".join(f"{name} {percentile(own[-1], 0.5):.1f} ms" for name, own in taken.items())
+        ground.tell(f"Latency, round {round_ + 1}: {line}")
     return _row(taken)
 
 
-async def _shape(ground: Ground) -> Shape:
-    async with ground.fresh() as site:
-        await measure(site, INVOICING, load.creations(SHAPE_COMMANDS))
-        return await shape_of(site, SHAPE_COMMANDS)
-
-
 async def _taken(site: Site, contender: Contender, seconds: float) -> list[float]:
-    """How long each command took, in milliseconds."""
+    """The latency of each command, in milliseconds."""
     settings = site.settings
     commands = load.creations(int(COMMANDS_A_SECOND * seconds))
     with running(contender, site) as started:
@@ -63,12 +59,12 @@ async def _taken(site: Site, contender: Contender, seconds: float) -> list[float
 
 
 async def _sent_evenly(settings: Settings, commands: Sequence[ReadyCommand]) -> dict[str, float]:
-    """Send the commands, each at its time; returns when, by invoice."""
+    """Send the commands at an even rate. Returns the time of each, by invoice."""
     sent = {}
     async with producing(settings) as producer:
         began = time.perf_counter()
-        for place, command in enumerate(commands):
-            await asyncio.sleep(began + place / COMMANDS_A_SECOND - time.perf_counter())
+        for index, command in enumerate(commands):
+            await asyncio.sleep(began + index / COMMANDS_A_SECOND - time.perf_counter())
             sent[command.invoice_id] = time.perf_counter()
             key = command.invoice_id.encode()
             await producer.send(settings.topic_commands, command.value, key=key)
@@ -76,7 +72,7 @@ async def _sent_evenly(settings: Settings, commands: Sequence[ReadyCommand]) -> 
 
 
 async def _read(consumer: AIOKafkaConsumer, awaited: set[str]) -> dict[str, float]:
-    """When the first event of each invoice was read. Both contenders key events by invoice."""
+    """The time at which each invoice's first event was read. Events are keyed by invoice."""
     read: dict[str, float] = {}
     last_came = time.monotonic()
     while len(read) < len(awaited):
@@ -107,13 +103,14 @@ def _row(taken: dict[str, list[list[float]]]) -> Row:
                 "Share of commands done within",
                 "ms",
                 "%",
-                {name: _cumulative(sorted(chain(*rounds))) for name, rounds in taken.items()},
+                {name: _distribution(chain(*rounds)) for name, rounds in taken.items()},
             )
         ],
     )
 
 
-def _cumulative(ordered: Sequence[float]) -> Line:
-    """Up to the 99.5th percentile: one straggler would press all else against the axis."""
+def _distribution(samples: Iterable[float]) -> Line:
+    """Cumulative, up to the 99.5th percentile: an outlier would flatten the rest of the curve."""
+    ordered = sorted(samples)
     number = len(ordered)
     return [(ordered[int(share / 1000 * number)], share / 10) for share in range(0, 996, 5)]

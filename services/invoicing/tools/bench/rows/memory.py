@@ -1,12 +1,12 @@
-"""Memory of a worker under a load that does not end."""
+"""Memory of a worker under sustained load."""
 
 import time
 from typing import Final
 
 from invoicing.tools.bench import load
 from invoicing.tools.bench.figures import Curves, Line, Ratio, Row, Series
-from invoicing.tools.bench.ground import Ground, Site
-from invoicing.tools.bench.processes import INVOICING, Running, running
+from invoicing.tools.bench.ground import Ground
+from invoicing.tools.bench.processes import INVOICING, running
 from invoicing.tools.bench.scale import Scale
 from invoicing.tools.bench.throughput import send, until_handled
 
@@ -16,10 +16,16 @@ MIB: Final = 1024 * 1024
 
 
 async def memory(ground: Ground, scale: Scale) -> Row:
-    """What the worker holds after every few thousand commands."""
+    """The worker's resident memory, sampled after every few thousand commands."""
+    samples: Line = []
     async with ground.fresh() as site:
         with running(INVOICING, site) as (worker,):
-            samples = await _samples(site, worker, scale.memory_seconds)
+            sent, began = 0, time.monotonic()
+            while len(samples) < 2 or samples[-1][0] < scale.memory_seconds:
+                await send(site.settings, load.mixed(COMMANDS_AT_ONCE, seed=sent))
+                sent += COMMANDS_AT_ONCE
+                await until_handled(site.settings, sent, [worker])
+                samples.append((time.monotonic() - began, worker.resident_bytes / MIB))
     held = [mib for _, mib in samples]
     ground.tell(f"Memory: at most {max(held):.0f} MiB in {samples[-1][0]:.0f} seconds")
     half = len(samples) // 2
@@ -34,16 +40,3 @@ async def memory(ground: Ground, scale: Scale) -> Row:
         ],
         [Curves("Memory held", "seconds", "MiB", {"invoicing": samples})],
     )
-
-
-async def _samples(site: Site, worker: Running, seconds: float) -> Line:
-    """Seconds since the start, and the MiB that were held then."""
-    settings, sent = site.settings, 0
-    samples: Line = []
-    began = time.monotonic()
-    while not samples or samples[-1][0] < seconds or len(samples) < 2:
-        await send(settings, load.mixed(COMMANDS_AT_ONCE, seed=sent))
-        sent += COMMANDS_AT_ONCE
-        await until_handled(settings, sent, [worker])
-        samples.append((time.monotonic() - began, worker.resident_bytes / MIB))
-    return samples

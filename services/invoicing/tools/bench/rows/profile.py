@@ -1,7 +1,7 @@
-"""Where the worker's time goes, by the functions of ours that it is in."""
+"""Where the worker spends its time, by function."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -40,23 +40,20 @@ async def profile(ground: Ground, scale: Scale) -> Row:
 
 def figures(path: Path) -> tuple[list[Series], list[Series]]:
     """The share of samples that functions are in: with all that they call, and by themselves."""
-    samples = list(_samples(path))
+    samples: Samples = []
+    for line in path.read_text().splitlines():
+        frames, _, number = line.rpartition(" ")
+        samples.append(([_function_name(frame) for frame in frames.split(";")], int(number)))
     return (
-        _series(samples, lambda stack: {*filter(_is_ours, stack)}),
-        _series(samples, lambda stack: {_innermost(stack)}),
+        _series(samples, lambda stack: {name for name in stack if _is_ours(name)}),
+        _series(samples, lambda stack: {next(filter(_is_ours, reversed(stack)), stack[-1])}),
     )
 
 
-def _samples(path: Path) -> Iterator[tuple[list[str], int]]:
-    for line in path.read_text().splitlines():
-        frames, _, number = line.rpartition(" ")
-        yield [_named(frame) for frame in frames.split(";")], int(number)
-
-
-def _named(frame: str) -> str:
+def _function_name(frame: str) -> str:
     """py-spy writes `function (file:line)`: ours as `room/module.function`, others by package."""
-    function, _, place = frame.rpartition(" (")
-    path = place.rpartition(":")[0].removesuffix(".py")
+    function, _, location = frame.rpartition(" (")
+    path = location.rpartition(":")[0].removesuffix(".py")
     if path.startswith(SERVICES):
         return f"{path.removeprefix(SERVICES)}.{function}"
     _, _, within = path.rpartition(PACKAGES)
@@ -65,11 +62,6 @@ def _named(frame: str) -> str:
 
 def _is_ours(name: str) -> bool:
     return not name.startswith(("package ", "ops/"))
-
-
-def _innermost(stack: list[str]) -> str:
-    ours = [name for name in stack if _is_ours(name)]
-    return ours[-1] if ours else stack[-1]
 
 
 def _series(samples: Samples, names_of: Callable[[list[str]], set[str]]) -> list[Series]:

@@ -10,7 +10,6 @@ from invoicing.maintenance.verify.findings import Finding
 from invoicing.maintenance.verify.verify import verify as compare
 from invoicing.ops.support.failures import BenchError
 from invoicing.ops.support.kafka_readers import reading
-from invoicing.runtime.settings import Settings
 from invoicing.tools.bench import load
 from invoicing.tools.bench.figures import Row, Series, ratio
 from invoicing.tools.bench.filled import multiplied, stored
@@ -32,7 +31,7 @@ FROM events ORDER BY invoice_id, version
 
 
 async def rebuilding(ground: Ground, scale: Scale) -> Row:
-    """The whole current state, made anew, beside a cursor over the same events."""
+    """Rebuild the whole current state, beside a cursor over the same events."""
     ours, floor = [], []
     async with ground.databases.fresh() as dsn:
         seeded = await stored(dsn, load.mixed(SEED_COMMANDS, seed=0))
@@ -46,8 +45,8 @@ async def rebuilding(ground: Ground, scale: Scale) -> Row:
             ours.append(rebuilt.events / (time.perf_counter() - began))
             if rebuilt.differed:
                 raise BenchError(f"The rebuild has found {rebuilt.differed} states to differ.")
-            told = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
-            ground.tell(f"Rebuild of {events:,} events, round {round_ + 1}: {told}")
+            line = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
+            ground.tell(f"Rebuild of {events:,} events, round {round_ + 1}: {line}")
     rebuilt_series, read = Series("rebuild", UNIT, ours), Series("reading the events", UNIT, floor)
     return Row(
         "rebuild", "Rebuild", [rebuilt_series, read], [ratio(rebuilt_series, read)], notes=NOTES
@@ -58,24 +57,30 @@ async def verifying(ground: Ground, scale: Scale) -> Row:
     """Postgres compared with the topics, beside reading both."""
     ours, floor = [], []
     async with ground.fresh() as site:
-        settings = site.settings
+        settings, findings = site.settings, list[Finding]()
+        topics = (settings.topic_commands, settings.topic_events, settings.topic_replies)
         await measure(site, INVOICING, load.mixed(scale.commands, seed=0))
         for round_ in range(scale.rounds):
             began = time.perf_counter()
             events = await _events_read(settings.dsn)
-            await _topics_read(settings)
+            async with reading(settings, *topics, from_beginning=True) as consumer:
+                ends: dict[Any, int] = await consumer.end_offsets(consumer.assignment())
+                while any([await consumer.position(p) < end for p, end in ends.items()]):
+                    await consumer.getmany(timeout_ms=200)
             floor.append(events / (time.perf_counter() - began))
             began = time.perf_counter()
-            await compare(settings, _refuse, lambda _what, _done, _about: None)
+            await compare(settings, findings.append, lambda _what, _done, _about: None)
+            if findings:
+                raise BenchError(f"verify has findings: {findings[0].kind}.")
             ours.append(events / (time.perf_counter() - began))
-            told = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
-            ground.tell(f"Verify of {events:,} events, round {round_ + 1}: {told}")
+            line = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
+            ground.tell(f"Verify of {events:,} events, round {round_ + 1}: {line}")
     verified, read = Series("verify", UNIT, ours), Series("reading alone", UNIT, floor)
     return Row("verify", "Verify", [verified, read], [ratio(verified, read)])
 
 
 async def _events_read(dsn: str) -> int:
-    """Read all events and do nothing with them; returns how many there are."""
+    """Read all events and discard them. Returns their number."""
     connection = await asyncpg.connect(dsn)
     events = 0
     try:
@@ -86,16 +91,3 @@ async def _events_read(dsn: str) -> int:
     finally:
         await connection.close()
     return events
-
-
-async def _topics_read(settings: Settings) -> None:
-    """Read what stands in the topics of commands, events and answers up to now."""
-    topics = (settings.topic_commands, settings.topic_events, settings.topic_replies)
-    async with reading(settings, *topics, from_beginning=True) as consumer:
-        ends: dict[Any, int] = await consumer.end_offsets(consumer.assignment())
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
-            await consumer.getmany(timeout_ms=200)
-
-
-def _refuse(finding: Finding) -> None:
-    raise BenchError(f"The service has broken a promise: {finding.kind} of {finding.invoice_id}.")

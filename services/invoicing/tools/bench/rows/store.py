@@ -29,8 +29,8 @@ async def store(ground: Ground, scale: Scale) -> Row:
     for round_ in range(scale.rounds):
         for name, arguments in programs.items():
             rates[name].append(await _printed(ground, arguments))
-        told = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
-        ground.tell(f"The store alone, round {round_ + 1}: {told}")
+        line = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
+        ground.tell(f"The store alone, round {round_ + 1}: {line}")
     ours, save, batch = (Series(name, UNIT, own) for name, own in rates.items())
     return Row(
         "store",

@@ -20,8 +20,8 @@ async def workers(ground: Ground, scale: Scale) -> Row:
         for processes, own in rates.items():
             async with ground.fresh() as site:
                 own.append((await measure(site, INVOICING, commands, processes)).commands_a_second)
-        told = ", ".join(f"{processes}: {own[-1]:,.0f}/s" for processes, own in rates.items())
-        ground.tell(f"Worker processes, round {round_ + 1}: {told}")
+        line = ", ".join(f"{processes}: {own[-1]:,.0f}/s" for processes, own in rates.items())
+        ground.tell(f"Worker processes, round {round_ + 1}: {line}")
     one, *more = (Series(f"{n} processes", "commands/s", own) for n, own in rates.items())
     return Row(
         "workers",
