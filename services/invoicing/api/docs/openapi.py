@@ -3,6 +3,7 @@
 https://spec.openapis.org/oas/v3.1.0
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final, get_args
@@ -38,6 +39,16 @@ applied again and gets the same response.
 """
 
 
+_TAGS: Final = [
+    {"name": "Lists", "description": "Pages of invoices and of their items."},
+    {"name": "Invoices", "description": "One invoice: current or past, and its history."},
+    {"name": "Changes", "description": "Writes. Each sends one command."},
+    {"name": "Commands", "description": "Replies to commands."},
+    {"name": "Feed", "description": "All events, in pages or as a stream."},
+    {"name": "Access", "description": "Bearer tokens."},
+    {"name": "Service", "description": "Health checks."},
+]
+
 _READ_ERRORS: Final = (400, 401, 403, 404, 406, 413, 414, 429, 431, 500, 503)
 _WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
 _OPEN_ERRORS: Final = (400, 404, 406, 408, 413, 414, 429, 431, 500, 503)
@@ -72,17 +83,22 @@ def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
         openapi_version="3.1.0",
         description=_DESCRIPTION.strip(),
         routes=app.routes,
+        servers=[{"url": "/", "description": "The server of this document."}],
+        tags=_TAGS,
         separate_input_output_schemas=True,
     )
     routes: list[APIRoute] = [route for route in app.state.routes if route.include_in_schema]
     for route in routes:
         [method] = list(route.methods or ())
         operation = document["paths"][route.path_format][method.lower()]
+        words = re.findall("[A-Z]?[a-z]+", operation["operationId"])
+        operation["summary"] = " ".join(words).capitalize()
         operation["parameters"] = _parameters(route, operation)
         body = body_of(route)
         if body is not None:
             operation["requestBody"] = _request_body(body, operation["operationId"])
         operation["responses"] = _responses(route)
+        operation.setdefault("security", [])
     components = document.setdefault("components", {})
     components["schemas"] = _schemas(routes)
     components["examples"] = {name: {"value": value} for name, value in sorted(examples.items())}

@@ -24,7 +24,7 @@ class NewInvoice(CreateInvoice):
 class SourceDetails(AttachSource):
     """A means of payment."""
 
-    source_id: Identifier = Field("", description="Not needed: the path has it.")
+    source_id: Identifier = Field(default_factory=str, description="Not needed: the path has it.")
 
 
 class CommandDocument(BaseModel):

@@ -1,5 +1,6 @@
 """Write calls: each sends one command."""
 
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -97,6 +98,7 @@ def _add_action(name: str, command_type: str) -> None:
         act,
         methods=["POST"],
         response_model=InvoiceView,
+        description=inspect.getdoc(COMMANDS[command_type]),
         operation_id=command_type[0].lower() + command_type[1:],
     )
 

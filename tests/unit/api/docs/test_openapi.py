@@ -89,3 +89,23 @@ def test_every_example_of_a_body_is_taken(name: str) -> None:
 
 def test_the_examples_of_answers_are_what_the_service_answers() -> None:
     assert {model: RESPONSES[model] for model in made()} == made()
+
+
+def test_every_operation_has_a_summary_and_a_description_of_its_own() -> None:
+    summaries = {operation["summary"] for operation in OPERATIONS.values()}
+
+    assert len(summaries) == len(OPERATIONS)
+    assert "Void invoice" in summaries
+    assert all(operation["description"] for operation in OPERATIONS.values())
+
+
+def test_every_operation_says_whether_it_needs_a_token() -> None:
+    without = {name for name, operation in OPERATIONS.items() if operation["security"] == []}
+
+    assert without == {"issueToken", "getLiveness", "getReadiness"}
+
+
+def test_every_tag_is_declared() -> None:
+    used = {tag for operation in OPERATIONS.values() for tag in operation["tags"]}
+
+    assert used == {tag["name"] for tag in DOCUMENT["tags"]}
