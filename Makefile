@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 AUDIT := .local/audit
+LINTED := .local/openapi-linted
 
 .PHONY: demo test unit chaos simulate soak backlog image audit sbom bench bench-http check constraints schemas clean
 
@@ -50,6 +51,12 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m invoicing.tools.schemas check
+	@$(MAKE) --no-print-directory $(LINTED)
+
+# Spectral and Redocly, again only when the document or their rules have changed.
+$(LINTED): schemas/openapi.yaml $(wildcard tests/node/*)
+	@NODE_MODULES=$(CURDIR)/.local/node tests/node/lint
+	@mkdir -p $(@D) && touch $@
 
 # What the models say, for producers and consumers in any language; `check` fails where it is old.
 schemas: $(READY)
