@@ -274,6 +274,60 @@ async def test_a_state_is_asked_for_whatever_it_is_called(write: Write, connect:
     assert set(await ids(connect(), state="paid")) == {"inv_paid", "inv_overpaid"}
 
 
+async def test_several_states_or_statuses_are_one_query(write: Write, connect: Connect) -> None:
+    await write_all_statuses(write)
+    day = "2026-12-01"
+
+    by_state = await ids(connect(), state=["void", "paid"], limit=100)
+    by_status = await ids(connect(), status=["overdue", "archived", "upcoming"], as_of=day)
+
+    assert set(by_state) == {"inv_void", "inv_paid", "inv_overpaid"}
+    assert set(by_status) == {"inv_overdue", "inv_archived", "inv_upcoming"}
+
+
+async def test_all_matching_invoices_are_counted_on_request(write: Write, connect: Connect) -> None:
+    await write(*several(3), create_invoice("inv_other", customer_id="cus_other"))
+    query = {"customer_id": "cus_42", "limit": "1"}
+
+    counted = await connect().get("/v1/invoices", params=query | {"total_count": "true"})
+    uncounted = await connect().get("/v1/invoices", params=query)
+
+    assert (counted.json()["total_count"], len(counted.json()["data"])) == (3, 1)
+    assert "total_count" not in uncounted.json()
+
+
+@pytest.mark.parametrize(
+    ("operator", "day", "expected"),
+    [
+        ("eq", "2026-11-20", ["inv_000", "inv_001"]),
+        ("lte", "2026-11-20", ["inv_000", "inv_001"]),
+        ("lt", "2026-11-20", []),
+        ("gte", "2026-11-20", ["inv_000", "inv_001"]),
+        ("gt", "2026-11-20", []),
+        ("gt", "2026-11-19", ["inv_000", "inv_001"]),
+        ("lt", "2026-11-21", ["inv_000", "inv_001"]),
+    ],
+)
+async def test_times_are_compared_with_whole_days(
+    write: Write, connect: Connect, operator: str, day: str, expected: list[str]
+) -> None:
+    await write(*several(2))
+
+    found = await ids(connect(), **{f"created_at[{operator}]": day, "sort": "created_at.asc"})
+
+    assert found == expected
+
+
+async def test_an_invoice_is_shown_as_of_the_start_of_a_day(write: Write, connect: Connect) -> None:
+    await write(create_invoice("inv_1"))
+
+    next_day = await connect().get("/v1/invoices/inv_1", params={"as_of": "2026-11-21"})
+    same_day = await connect().get("/v1/invoices/inv_1", params={"as_of": "2026-11-20"})
+
+    assert next_day.json()["version"] == 2
+    assert (same_day.status_code, same_day.json()["code"]) == (404, "version_not_found")
+
+
 async def test_a_deleted_invoice_is_in_no_list(write: Write, connect: Connect) -> None:
     await write(create_invoice("inv_1", state="draft"), Sent("DeleteInvoice", "inv_1", {}))
 

@@ -5,7 +5,7 @@ Ours, and not FastAPI's query models: those accept a repeated parameter silently
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self, get_origin
 
 from fastapi import Request
@@ -34,7 +34,10 @@ class Query(BaseModel):
             if not errors:
                 return cls.model_validate(given)
         except ValidationError as error:
-            errors = list(rejection_from_validation_error(error).errors)
+            errors = [
+                _named_as_given(wrong, given)
+                for wrong in rejection_from_validation_error(error).errors
+            ]
         raise ProblemError(
             ProblemCode.INVALID_QUERY, "The query is not valid; errors say where.", errors
         )
@@ -76,6 +79,12 @@ def _collected(
         else:
             values[name] = value
     return values, errors[:ERRORS_MAX]
+
+
+def _named_as_given(error: FieldError, given: Mapping[str, Any]) -> FieldError:
+    """Without the index, if the parameter was given once."""
+    name = error.field.removesuffix(".0")
+    return FieldError(field=name, reason=error.reason) if len(given.get(name, "")) == 1 else error
 
 
 def _error(name: str, reason: str) -> FieldError:

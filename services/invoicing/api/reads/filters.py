@@ -4,12 +4,23 @@ A parameter is spelled here alone. `Column` and `Label` mark the filters that co
 `list_sql` makes the conditions of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, create_model
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
 
 from invoicing.api.http.query import Query
 from invoicing.api.reads.cursors import (
@@ -21,12 +32,15 @@ from invoicing.api.reads.cursors import (
 )
 from invoicing.api.reads.views import VIEW_FIELDS
 from invoicing.contracts.types.money import Currency
-from invoicing.contracts.types.texts import Identifier, Instant, Metadata
+from invoicing.contracts.types.texts import EXPLAINED, Day, Identifier, Instant, Metadata
 
 PAGE_MAX: Final = 100
 PAGE_DEFAULT: Final = 10
 VALUES_MAX: Final = 100
 DEFAULT_SORT: Final[Sort] = (SortKey("created_at", descending=True),)
+INVOICE_STATES: Final = (
+    "draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed",
+)  # fmt: skip
 INVOICE_STATUSES: Final = (
     "draft", "upcoming", "overdue", "partially_paid", "received", "paid", "overpaid",
     "uncollectible", "void", "cancelled", "reversed", "archived",
@@ -34,11 +48,10 @@ INVOICE_STATUSES: Final = (
 EXPANSIONS: Final = ("available_commands", "events")
 
 OPERATORS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-COMPARED: Final[Mapping[str, Any]] = {
-    **SORT_TYPES,
-    "attempt_count": Annotated[int, Field(ge=0, le=2**31 - 1)],
-}
-"""The columns that `name[gte]` and the other operators compare."""
+INVOICE_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
+
+_INSTANT: Final = TypeAdapter[datetime](Instant)
+_DAY: Final = TypeAdapter[date](Day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +72,108 @@ def filters_by(kind: type[Column | Label], query: Query) -> Iterator[tuple[str, 
             yield name, value
 
 
-def _among(allowed: Sequence[str] | frozenset[str]) -> AfterValidator:
+def _reason(reason: str) -> PydanticCustomError:
+    """An error with this reason. It must not repeat the value, or contain braces."""
+    return PydanticCustomError(EXPLAINED, reason)
+
+
+def _among(allowed: Collection[str]) -> AfterValidator:
+    reason = f"must be names out of {', '.join(sorted(allowed))}, separated by commas"
+
     def check(value: str) -> str:
-        names = value.split(",")
-        if not all(name in allowed for name in names):
-            raise ValueError("unknown name")
+        if not all(name in allowed for name in value.split(",")):
+            raise _reason(reason)
         return value
 
     return AfterValidator(check)
 
 
+def _sort_key(value: str) -> str:
+    column, _, direction = value.partition(".")
+    if column not in SORT_COLUMNS or direction not in ("asc", "desc"):
+        raise _reason(
+            f"must be one of {', '.join(SORT_COLUMNS)}, followed by .asc or .desc,"
+            " such as due_date.asc"
+        )
+    return value
+
+
+def _status(value: str) -> str:
+    if value in INVOICE_STATUSES:
+        return value
+    reason = f"must be one of {', '.join(INVOICE_STATUSES)}"
+    if value in INVOICE_STATES:
+        reason += f"; {value} is a value of the parameter state"
+    raise _reason(reason)
+
+
+def _invoice_id(value: str) -> str:
+    if not re.fullmatch(INVOICE_ID_PATTERN, value, re.ASCII):
+        raise _reason("must be 1 to 64 letters, digits, _ or -")
+    return value
+
+
+def _instant_or_day(value: object) -> datetime | date:
+    is_day = isinstance(value, str) and "T" not in value.upper()
+    try:
+        return (_DAY if is_day else _INSTANT).validate_python(value)
+    except ValidationError:
+        raise _reason(
+            "must be a day such as 2026-11-20, or a time with its offset such as"
+            " 2026-11-20T10:00:00Z"
+        ) from None
+
+
+def start_of(moment: datetime | date) -> datetime:
+    """The moment itself, or a day's start in UTC."""
+    if isinstance(moment, datetime):
+        return moment
+    return datetime.combine(moment, time.min, UTC)
+
+
+InstantOrDay = Annotated[
+    datetime | date,
+    PlainValidator(_instant_or_day),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": f} for f in ("date-time", "date")]},
+    ),
+]
+"""A time, or a whole day in UTC."""
+
+AsOf = Annotated[
+    datetime,
+    PlainValidator(lambda value: start_of(_instant_or_day(value))),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": f} for f in ("date-time", "date")]},
+    ),
+]
+"""A time. A day is its start in UTC."""
+
+COMPARED: Final[Mapping[str, Any]] = {
+    **{name: InstantOrDay if type_ is Instant else type_ for name, type_ in SORT_TYPES.items()},
+    "attempt_count": Annotated[int, Field(ge=0, le=2**31 - 1)],
+}
+"""The columns that `name[gte]` and the other operators compare."""
+
 Names = Annotated[str, StringConstraints(max_length=1_000, min_length=1)]
 Cursor = Annotated[str, StringConstraints(max_length=CURSOR_CHARACTERS_MAX, min_length=1)]
-SORT_PATTERN: Final = rf"^({'|'.join(SORT_COLUMNS)})\.(asc|desc)$"
-InvoiceIdText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+InvoiceIdText = Annotated[
+    str,
+    AfterValidator(_invoice_id),
+    WithJsonSchema({"type": "string", "pattern": INVOICE_ID_PATTERN}),
+]
+SortKeyText = Annotated[
+    str,
+    AfterValidator(_sort_key),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^({'|'.join(SORT_COLUMNS)})\.(asc|desc)$"},
+    ),
+]
+StatusText = Annotated[
+    str,
+    AfterValidator(_status),
+    WithJsonSchema({"type": "string", "enum": list(INVOICE_STATUSES)}),
+]
 
 
 class Shown(Query):
@@ -116,13 +217,16 @@ class Filters(Query):
     currency: Annotated[Currency | None, Label()] = Field(
         None, description="The currency, ISO 4217."
     )
-    state: (
-        Literal["draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed"] | None
-    ) = Field(None, description="The stored state.")
-    status: Literal[INVOICE_STATUSES] | None = Field(  # type: ignore[valid-type]
-        None, description="The status on the day of `as_of`."
+    state: tuple[Literal[INVOICE_STATES], ...] = Field(  # type: ignore[valid-type]
+        (), max_length=VALUES_MAX, description="Any of these stored states."
     )
-    as_of: Instant | None = Field(
+    status: tuple[StatusText, ...] = Field(
+        (),
+        max_length=VALUES_MAX,
+        description="Any of these statuses, on the day of `as_of`. `open` is not a status: an open"
+        " invoice is upcoming, overdue, partially_paid or received.",
+    )
+    as_of: AsOf | None = Field(
         None, description="The time of the statuses; by default now. Days begin at midnight UTC."
     )
     live_mode: Annotated[bool | None, Column()] = Field(
@@ -146,8 +250,10 @@ class Paged(Query):
     before: Cursor | None = Field(None, description="The page before this cursor.")
     starting_after: InvoiceIdText | None = Field(None, description="The page after this invoice.")
     ending_before: InvoiceIdText | None = Field(None, description="The page before this invoice.")
-    sort: tuple[Annotated[str, StringConstraints(pattern=SORT_PATTERN)], ...] = Field(
-        (), max_length=len(SORT_COLUMNS), description="`due_date.asc`; repeat to sort further."
+    sort: tuple[SortKeyText, ...] = Field(
+        (),
+        max_length=len(SORT_COLUMNS),
+        description="A column and a direction, such as `due_date.asc`; repeat to break ties.",
     )
 
     @property
@@ -174,11 +280,17 @@ Compared = create_model("Compared", __base__=Query, __doc__="Comparisons.", **_c
 
 
 class ListQuery(Paged, Filters, Shown, Compared):
-    """All that a list of invoices can be asked."""
+    """The query parameters of a list of invoices."""
+
+    total_count: bool = Field(
+        False,
+        description="Also return `total_count`, the number of invoices that match. It takes longer"
+        " the more invoices there are.",
+    )
 
 
 class ItemListQuery(Paged, Filters, Compared):
-    """All that a list of items can be asked."""
+    """The query parameters of a list of items."""
 
     sku_id: Annotated[Identifier | None, Label()] = Field(
         None, description="The article: only its lines."

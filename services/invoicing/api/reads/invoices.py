@@ -23,7 +23,7 @@ from invoicing.api.reads.answers import (
 )
 from invoicing.api.reads.cloud_events import EventPage
 from invoicing.api.reads.expansion import shown_views
-from invoicing.api.reads.filters import Shown
+from invoicing.api.reads.filters import INVOICE_ID_PATTERN, AsOf, Shown
 from invoicing.api.reads.queries import (
     HISTORY_PAGE,
     InvoiceVersion,
@@ -40,7 +40,6 @@ from invoicing.api.reads.views import (
     items_of,
 )
 from invoicing.api.state import AppStateOf
-from invoicing.contracts.types.texts import Instant
 
 VERSION_MAX: Final = 2**31 - 1
 
@@ -48,7 +47,7 @@ router = APIRouter(route_class=DirectRoute, tags=["Invoices"])
 
 InvoiceId = Annotated[
     str,
-    Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.", examples=["inv_1001"]),
+    Path(pattern=INVOICE_ID_PATTERN, description="The invoice.", examples=["inv_1001"]),
 ]
 
 
@@ -58,7 +57,9 @@ class When(Query):
     version: int | None = Field(
         None, ge=1, le=VERSION_MAX, description="As it was after so many of its events."
     )
-    as_of: Instant | None = Field(None, description="As it was then, RFC 3339.")
+    as_of: AsOf | None = Field(
+        None, description="As it was at that time, RFC 3339; a day is its start in UTC."
+    )
 
 
 class ShownWhen(When, Shown):

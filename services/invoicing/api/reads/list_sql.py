@@ -5,12 +5,21 @@ at any depth, and rows that are added meanwhile do not shift it.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from invoicing.api.auth.tokens import Client
 from invoicing.api.reads.cursors import SORT_COLUMNS, PagePosition, Sort, SortKey
-from invoicing.api.reads.filters import COMPARED, OPERATORS, AnyListQuery, Column, Label, filters_by
+from invoicing.api.reads.filters import (
+    COMPARED,
+    OPERATORS,
+    AnyListQuery,
+    Column,
+    InstantOrDay,
+    Label,
+    filters_by,
+    start_of,
+)
 from invoicing.domain.list_index import label, metadata_label
 from invoicing.domain.status import (
     ARCHIVED,
@@ -32,6 +41,13 @@ FIND_SORT_VALUES: Final = f"""
 SELECT id, {", ".join(SORT_COLUMNS)}
 FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
 """  # noqa: S608 (column names of ours)
+
+COUNT_MAX: Final = 100_000
+"""Invoices beyond it are not counted: the time grows with the count."""
+
+COUNT: Final = """
+SELECT count(*) FROM (SELECT FROM invoices WHERE {conditions} LIMIT {limit}) AS matching
+"""
 
 HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
 
@@ -79,6 +95,14 @@ def page_statement(
     return statement, conditions.values
 
 
+def count_statement(query: AnyListQuery, client: Client) -> tuple[str, list[object]]:
+    """The SQL that counts all matching invoices, up to a limit, and its arguments."""
+    conditions = _conditions(query, client)
+    where = "\n  AND ".join(conditions.texts)
+    statement = COUNT.format(conditions=where, limit=conditions.parameter(COUNT_MAX + 1))
+    return statement, conditions.values
+
+
 def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
     conditions = _Conditions()
     conditions.add("state <> 'deleted'")
@@ -90,12 +114,29 @@ def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
         conditions.add("id = ANY({})", list(query.ids))
     _add_labels(conditions, query)
     _add_state(conditions, query)
-    for name in COMPARED:
+    for column, type_ in COMPARED.items():
         for operator, sign in OPERATORS.items():
-            value = getattr(query, f"{name}_{operator}")
-            if value is not None:
-                conditions.add(f"{name} {sign} {{}}", value)
+            value = getattr(query, f"{column}_{operator}")
+            if value is None:
+                continue
+            if type_ is InstantOrDay and not isinstance(value, datetime):
+                _add_day_comparison(conditions, column, operator, value)
+            else:
+                conditions.add(f"{column} {sign} {{}}", value)
     return conditions
+
+
+def _add_day_comparison(conditions: _Conditions, column: str, operator: str, day: date) -> None:
+    """Compare a time with a whole day, in UTC."""
+    start, end = start_of(day), start_of(day + timedelta(days=1))
+    if operator in ("eq", "gte"):
+        conditions.add(f"{column} >= {{}}", start)
+    if operator in ("eq", "lte"):
+        conditions.add(f"{column} < {{}}", end)
+    if operator == "gt":
+        conditions.add(f"{column} >= {{}}", end)
+    if operator == "lt":
+        conditions.add(f"{column} < {{}}", start)
 
 
 def _add_labels(conditions: _Conditions, query: AnyListQuery) -> None:
@@ -109,25 +150,29 @@ def _add_labels(conditions: _Conditions, query: AnyListQuery) -> None:
 
 
 def _add_state(conditions: _Conditions, query: AnyListQuery) -> None:
-    if query.state is not None:
+    if query.state:
         # Redundant, but the index is on `standing`.
-        conditions.add("state = {}", query.state)
-        standings = _STANDINGS_OF.get(query.state, {query.state})
+        conditions.add("state = ANY({})", list(query.state))
+        standings = {s for state in query.state for s in _STANDINGS_OF.get(state, {state})}
         conditions.add("standing = ANY({})", sorted(standings))
-    if query.status == ARCHIVED:
-        conditions.add("archived")
-    elif query.status is not None:
-        _add_status(conditions, query.status, query.today)
+    if query.status:
+        any_of = [_status(conditions, status, query.today) for status in query.status]
+        conditions.texts.append(any_of[0] if len(any_of) == 1 else f"({' OR '.join(any_of)})")
 
 
-def _add_status(conditions: _Conditions, status: str, today: date) -> None:
-    conditions.add("NOT archived")
+def _status(conditions: _Conditions, status: str, today: date) -> str:
+    if status == ARCHIVED:
+        return "archived"
     if status == OVERDUE:
-        conditions.add("standing = ANY({}) AND due_date < {}", sorted(MAY_BE_OVERDUE), today)
+        values: list[object] = [sorted(MAY_BE_OVERDUE), today]
+        template = "NOT archived AND standing = ANY({}) AND due_date < {}"
     elif status in MAY_BE_OVERDUE:
-        conditions.add("standing = {} AND due_date >= {}", status, today)
+        values = [status, today]
+        template = "NOT archived AND standing = {} AND due_date >= {}"
     else:
-        conditions.add("standing = {}", status)
+        values = [status]
+        template = "NOT archived AND standing = {}"
+    return template.format(*map(conditions.parameter, values))
 
 
 def _add_keyset(

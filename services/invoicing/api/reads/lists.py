@@ -25,7 +25,12 @@ from invoicing.api.reads.cursors import (
 )
 from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import AnyListQuery, ItemListQuery, ListQuery
-from invoicing.api.reads.list_sql import FIND_SORT_VALUES, page_statement
+from invoicing.api.reads.list_sql import (
+    COUNT_MAX,
+    FIND_SORT_VALUES,
+    count_statement,
+    page_statement,
+)
 from invoicing.api.reads.queries import version_of_row
 from invoicing.api.reads.views import InvoiceFields, InvoiceView, ItemView, View, items_of
 from invoicing.api.state import AppStateOf
@@ -47,6 +52,11 @@ class InvoicePage(_Page):
     """A page of invoices."""
 
     data: tuple[InvoiceView | InvoiceFields, ...] = Field(description="The invoices.")
+    total_count: int | None = Field(
+        None,
+        description="With `total_count=true`: how many invoices match the filters, on all pages;"
+        f" null if there are more than {COUNT_MAX:,}.",
+    )
 
 
 class ItemPage(_Page):
@@ -78,8 +88,10 @@ async def list_invoices(
         )
         versions = [version_of_row(row, query.today) for row in page.rows]
         views = await shown_views(connection, versions, query)
+        counted = await _count(connection, client, query) if query.total_count else {}
     positions = [position_of(row, query.sort_keys) for row in page.rows]
-    return _page(views, positions, query.sort_keys, page.has_more, page.has_previous)
+    document = _page(views, positions, query.sort_keys, page.has_more, page.has_previous)
+    return json_response(document | counted)
 
 
 @router.get("/v1/items", response_model=ItemPage)
@@ -98,13 +110,22 @@ async def list_items(
     is_cut, lines = len(lines) > query.limit, lines[: query.limit]
     if backwards:
         lines.reverse()
-    return _page(
+    document = _page(
         [line for _, line in lines],
         [position for position, _ in lines],
         query.sort_keys,
         has_more=backwards or is_cut,
         has_previous=is_cut if backwards else start is not None,
     )
+    return json_response(document)
+
+
+async def _count(
+    connection: PoolConnectionProxy, client: Client, query: ListQuery
+) -> dict[str, int | None]:
+    statement, values = count_statement(query, client)
+    count: int = await connection.fetchval(statement, *values)
+    return {"total_count": count if count <= COUNT_MAX else None}
 
 
 async def _start_position(
@@ -206,12 +227,11 @@ def _page(
     sort: Sort,
     has_more: bool,
     has_previous: bool,
-) -> Response:
-    document: dict[str, Any] = {
+) -> dict[str, Any]:
+    return {
         "data": data,
         "has_more": has_more,
         "has_previous": has_previous,
         "start_cursor": write_cursor(positions[0], sort) if positions else None,
         "end_cursor": write_cursor(positions[-1], sort) if positions else None,
     }
-    return json_response(document)

@@ -10,6 +10,8 @@ import iso4217
 from pydantic import Field, GetJsonSchemaHandler, GetPydanticSchema, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
+from invoicing.contracts.types.texts import EXPLAINED
+
 EXPONENTS: Final[Mapping[str, int]] = MappingProxyType(
     {c.code: c.exponent for c in iso4217.Currency if c.exponent is not None}
 )
@@ -90,6 +92,13 @@ Percentage = Annotated[str, StringConstraints(pattern=PERCENTAGE_PATTERN)]
 """From 0 to 100. Kept as the digits that were given."""
 
 Currency = Annotated[
-    str, GetPydanticSchema(lambda _type, _next: core_schema.literal_schema(sorted(EXPONENTS)))
+    str,
+    GetPydanticSchema(
+        lambda _type, _next: core_schema.custom_error_schema(
+            core_schema.literal_schema(sorted(EXPONENTS)),
+            custom_error_type=EXPLAINED,
+            custom_error_message="must be an ISO 4217 code in capital letters, such as USD",
+        )
+    ),
 ]
 """An ISO 4217 code that money can be given in."""

@@ -20,6 +20,9 @@ EARLIEST_DATE: Final = date(1900, 1, 1)
 LATEST_DATE: Final = date(2999, 12, 31)
 TERMS_DAYS_MAX: Final = 3_650
 
+EXPLAINED: Final = "explained"
+"""The type of a custom error whose message is the reason for the client, without the value."""
+
 TEXT_PATTERN: Final = r"^[^\u0000]*$"
 EMAIL_PATTERN: Final = r"^[^@\s\u0000]+@[^@\s\u0000]+$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"

@@ -29,6 +29,7 @@ from invoicing.contracts.types.texts import (
     COUNTRY_PATTERN,
     DAY_PATTERN,
     EMAIL_PATTERN,
+    EXPLAINED,
     INSTANT_PATTERN,
     LOCALE_PATTERN,
     TEXT_PATTERN,
@@ -83,8 +84,8 @@ _PATTERNS: Final[Mapping[str, str]] = {
     INSTANT_PATTERN: _A_TIME,
 }
 
-# The longest list of values that is worth reading in a reason.
-_VALUES_CHARACTERS_MAX: Final = 120
+# Longer lists of values are not worth reading in a reason.
+_VALUES_CHARACTERS_MAX: Final = 700
 
 
 def invalid(errors: Sequence[FieldError]) -> Rejection:
@@ -125,6 +126,8 @@ def _path(location: Iterable[int | str]) -> str:
 
 def _reason(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
+    if detail["type"] == EXPLAINED:
+        return detail["msg"]
     if detail["type"] == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], _AS_THE_SCHEMA_SAYS)
     if len(str(context.get("expected", ""))) > _VALUES_CHARACTERS_MAX:
