@@ -183,10 +183,10 @@ async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
     failures = [RuntimeError("the connection is in no state for this")]
     append = PostgresStore.append
 
-    async def fail_once(store: PostgresStore, write_batch: Any) -> None:
+    async def fail_once(store: PostgresStore, write_batch: Any) -> Any:
         if failures:
             raise failures.pop()
-        await append(store, write_batch)
+        return await append(store, write_batch)
 
     monkeypatch.setattr(PostgresStore, "append", fail_once)
 
