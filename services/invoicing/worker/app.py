@@ -190,9 +190,9 @@ async def _prepared(settings: Settings, pool: Any, store: PostgresStore) -> None
 async def _look_at_batch_limits(settings: Settings) -> None:
     limits = await batch_limits(settings)
     if not limits:
-        log.warning("batch_limits_not_told", topic=settings.topic_dead_letter)
+        log.warning("batch_limits_unknown", topic=settings.topic_dead_letter)
     if advice := advice_on_limits(settings, limits):
-        log.warning("dead_letters_too_small", advice=advice)
+        log.warning("dead_letter_topic_limit_too_low", advice=advice)
 
 
 async def _check_lanes(settings: Settings, store: PostgresStore, partitions: int) -> None:

@@ -236,7 +236,7 @@ class BatchHandler:
 
     async def _set_aside(self, record: Record, error: Exception, handled: int) -> OutgoingMessages:
         # The error's own text may hold a customer's data, so only its kind is told.
-        log.error("record_set_aside", at=str(record.position), error=type(error).__name__)
+        log.error("record_dead_lettered", at=str(record.position), error=type(error).__name__)
         unreadable = DecodeFailure(
             DeadLetterReason.PROCESSING_FAILED,
             f"Handling the command failed with {type(error).__name__}; nothing was changed.",

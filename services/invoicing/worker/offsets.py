@@ -47,7 +47,7 @@ def resume_at(lane: str, marks: LaneMarks) -> int:
     check_database(lane, marks.committed or 0, marks.stored)
     if marks.committed is not None and marks.committed < marks.begin:
         # Transactions' own marks stand in a log as well, so it may have been none.
-        log.warning("records_gone_by_age", lane=lane, committed=marks.committed, begin=marks.begin)
+        log.warning("records_expired", lane=lane, committed=marks.committed, begin=marks.begin)
     return max(marks.committed or 0, marks.begin)
 
 
