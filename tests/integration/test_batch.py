@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,9 +17,11 @@ from invoicing.runtime.postgres import Pool, open_pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store.errors import DatabaseBehindError, is_infrastructure_error
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
-from invoicing.store.rows import Position
-from invoicing.worker import batch as batch_module
-from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
+from invoicing.store.rows import Loaded, Position
+from invoicing.worker import decisions
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.outgoing import OutgoingMessages
+from invoicing.worker.records import LaneState, Record
 from tests.support.service.commands import (
     Sent,
     create_invoice,
@@ -28,6 +31,10 @@ from tests.support.service.commands import (
 )
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+# Of one partition, so every invoice is routed there; a partition that was added owns none.
+LANE = LaneState("commands", 0, checkpoint=0, routing_partitions=1)
+ADDED_LANE = LaneState("commands", 1, checkpoint=0, routing_partitions=1)
 
 Handle = Callable[..., Any]
 
@@ -41,7 +48,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def handle(pool: Pool) -> Handle:
-    """Handles commands that stand at these offsets, in a lane where all are at home."""
+    """Handles commands from this offset on, in a lane that owns every invoice."""
     sellers = Sellers()
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: NOW)
@@ -50,14 +57,13 @@ def handle(pool: Pool) -> Handle:
         commands: Sequence[Sent],
         offset: int = 0,
         *,
-        is_home: Callable[[str], bool] = bool,
-        handled: int = 0,
+        lane: LaneState = LANE,
         timestamp_ms: int = 0,
     ) -> OutgoingMessages:
         records = [
             record(command, offset + place, timestamp_ms) for place, command in enumerate(commands)
         ]
-        return await handler.handle(records, is_home, handled)
+        return await handler.handle(records, lane)
 
     return at
 
@@ -131,7 +137,7 @@ async def test_a_command_of_another_lane_is_forwarded_and_not_handled(
 ) -> None:
     command = create_invoice(invoice_id())
 
-    outgoing = await handle([command], is_home=lambda _: False)
+    outgoing = await handle([command], lane=ADDED_LANE)
 
     assert [forward.invoice_id for forward in outgoing.forwards] == [command.subject]
     assert outgoing.replies == []
@@ -144,7 +150,7 @@ async def test_what_was_stored_here_is_published_from_here_even_when_homes_chang
     command = create_invoice(invoice_id())
     await handle([command])
 
-    outgoing = await handle([command], is_home=lambda _: False)
+    outgoing = await handle([command], lane=ADDED_LANE)
 
     assert event_types(outgoing) == ["invoice.created", "invoice.opened"]
     assert outgoing.forwards == []
@@ -154,22 +160,22 @@ async def test_only_the_culprit_is_set_aside_when_deciding_fails(
     handle: Handle, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad, later = (create_invoice(invoice_id()) for _ in range(3))
-    decide = batch_module.decide
+    decide = decisions.decide
 
     def fail_for_one(invoice: Any, command: Any, context: Any) -> Any:
         if command.invoice_id == bad.subject:
             raise ZeroDivisionError("a defect; with a secret in it")
         return decide(invoice, command, context)
 
-    monkeypatch.setattr(batch_module, "decide", fail_for_one)
+    monkeypatch.setattr(decisions, "decide", fail_for_one)
 
     outgoing = await handle([good, bad, later])
 
     (dead_letter,) = outgoing.dead_letters
     assert dead_letter.record.value == bad.value
-    assert dead_letter.unreadable.reason == "processing_failed"
-    assert "ZeroDivisionError" in dead_letter.unreadable.message
-    assert "secret" not in dead_letter.unreadable.message
+    assert dead_letter.failure.reason == "processing_failed"
+    assert "ZeroDivisionError" in dead_letter.failure.message
+    assert "secret" not in dead_letter.failure.message
     assert [answer["invoice_id"] for answer in answers(outgoing)] == [
         good.subject,
         later.subject,
@@ -199,7 +205,7 @@ async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
 async def test_an_invoice_too_large_for_an_event_is_refused(
     handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_module, "EVENT_BYTES_MAX", 2_000)
+    monkeypatch.setattr(decisions, "EVENT_BYTES_MAX", 2_000)
     items = [{"description": "ä" * 500, "unit_price": "1.00"} for _ in range(5)]
 
     outgoing = await handle([create_invoice(invoice_id(), items=items)])
@@ -216,9 +222,9 @@ async def test_a_clock_set_back_puts_no_event_before_the_last(
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     subject = invoice_id()
-    await handler.handle([record(create_invoice(subject), 0)], bool)
+    await handler.handle([record(create_invoice(subject), 0)], LANE)
 
-    outgoing = await handler.handle([record(void_invoice(subject), 1)], bool)
+    outgoing = await handler.handle([record(void_invoice(subject), 1)], LANE)
 
     assert outgoing.events[0].recorded_at == NOW
 
@@ -272,10 +278,10 @@ async def _append_blindly(pool: Pool, command: Sent) -> None:
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
 
     async def load_nothing(*_: Any) -> Any:
-        return batch_module.Loaded({}, {}, {})
+        return Loaded({}, {}, {})
 
     store.load = load_nothing  # type: ignore[method-assign]
-    await BatchHandler(store, sellers, lambda: NOW).handle([record(command, 5)], bool)
+    await BatchHandler(store, sellers, lambda: NOW).handle([record(command, 5)], LANE)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +297,7 @@ async def test_a_database_that_has_forgotten_the_last_batch_takes_no_other(
     await owner.close()
 
     with pytest.raises(DatabaseBehindError) as caught:
-        await handle([create_invoice(invoice_id())], offset=8, handled=7)
+        await handle([create_invoice(invoice_id())], offset=8, lane=replace(LANE, checkpoint=7))
 
     assert is_infrastructure_error(caught.value)
     assert await pool.fetchval("SELECT count(*) FROM invoices") == 1

@@ -18,7 +18,8 @@ from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.rows import Position
-from invoicing.worker.batch import BatchHandler, Record
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.records import LaneState, Record
 from tests.support.service.application import client_of
 from tests.support.service.commands import Sent, create_invoice, record_payment, void_invoice
 from tests.support.service.http import new_key
@@ -38,12 +39,13 @@ async def write(database: str) -> AsyncIterator[Write]:
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     handler = BatchHandler(store, sellers, lambda: next(times))
     offsets = iter(range(10_000))
+    lane = LaneState("commands", 0, checkpoint=0, routing_partitions=1)
 
     async def handle(*commands: Sent) -> None:
         for command in commands:
             position = Position("commands", 0, next(offsets))
             record = Record(position, command.subject.encode(), command.value, (), 0)
-            outgoing = await handler.handle([record], bool)
+            outgoing = await handler.handle([record], lane)
             assert outgoing.outcomes["accepted"] == 1, outgoing.replies[0].document
 
     yield handle

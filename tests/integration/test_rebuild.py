@@ -29,7 +29,8 @@ from invoicing.store import history
 from invoicing.store.history import ReplayError
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.rows import Position
-from invoicing.worker.batch import BatchHandler, Record
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.records import LaneState, Record
 from tests.support.service.commands import (
     Sent,
     create_invoice,
@@ -42,6 +43,9 @@ from tests.support.stack.wait import eventually
 STATE = """
 SELECT invoices.*, labels FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id
 """
+
+
+LANE = LaneState("commands", 0, checkpoint=0, routing_partitions=1)
 
 
 class Books:
@@ -58,7 +62,7 @@ class Books:
             position = Position("commands", 0, self._offset)
             records.append(Record(position, None, command.value, (), 0))
             self._offset += 1
-        await self._handler.handle(records, bool)
+        await self._handler.handle(records, LANE)
 
     async def state(self) -> list[dict[str, Any]]:
         """All rows of the current state."""

@@ -7,9 +7,9 @@ import pytest
 
 from invoicing.maintenance.verify.findings import FindingKind
 from invoicing.store.rows import StoredEvent
-from invoicing.worker.batch import OutgoingMessages
+from invoicing.worker.outgoing import OutgoingMessages
 from tests.support.service.commands import create_invoice, invoice_id, record_payment
-from tests.support.service.stage import PARTITIONS, Stage, Tamper, record_of
+from tests.support.service.stage import PARTITIONS, Stage, Tamper
 from tests.support.stack.topics import delete_group
 
 pytestmark = pytest.mark.real_kafka
@@ -41,10 +41,7 @@ async def test_nothing_is_found_between_the_two_commits(stage: Stage) -> None:
     await stage.note_beginnings()
     await stage.send_story()
     for lane, records in (await stage.fetch()).items():
-        await stage.handler.handle(
-            [record_of(record) for record in records],
-            lambda id_, own=lane.partition: stage.home(id_) == own,
-        )
+        await stage.store(lane, records)
 
     findings, _ = await stage.verify()
 

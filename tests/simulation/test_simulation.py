@@ -12,8 +12,10 @@ from aiokafka import TopicPartition
 
 from invoicing.store.memory import MemoryStore
 from invoicing.store.rows import Loaded
-from invoicing.worker.batch import BatchHandler, OutgoingMessages, _Decisions
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.decisions import Decisions
 from invoicing.worker.lane import Lane
+from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher
 from tests.simulation import clock
 from tests.simulation.kafka import Producer
@@ -58,9 +60,8 @@ def test_a_seed_plays_the_same_again() -> None:
 
 
 async def read_the_offset_before_shutting_out(lane: Any, publisher: Any) -> None:
-    offset = await lane._committed_offset(publisher)
+    offset = await lane._resume_offset(publisher)
     await publisher.start()
-    lane._homes = await lane._handler.homes(lane.topic_partition.topic)
     lane._next_offset, lane.is_open, lane._just_sought = offset, True, True
     lane._seek(offset)
     lane._resume()
@@ -77,13 +78,11 @@ async def know_no_replies(store: Any, invoice_ids: Any, commands: Any) -> Loaded
     return await store._database.load(invoice_ids, {})
 
 
-async def commit_the_offset_first(
-    handler: Any, records: Any, is_home: Any, handled: int
-) -> OutgoingMessages:
+async def commit_the_offset_first(handler: Any, records: Any, lane: Any) -> OutgoingMessages:
     world_broker = handler._store._process.broker
     last = records[-1].position
     world_broker.committed[TopicPartition(last.topic, last.partition)] = last.offset + 1
-    return await HANDLE(handler, records, is_home, handled)
+    return await HANDLE(handler, records, lane)
 
 
 async def publish_before_storing(store: Any, write_batch: Any) -> Any:
@@ -125,7 +124,7 @@ def fence_nobody(_producer: Any) -> None:
 
 
 HANDLE, APPEND, MESSAGES = BatchHandler.handle, SimulatedStore.append, Publisher._messages
-TAKE_NUMBERS, TAKE = MemoryStore._take_numbers, _Decisions.take
+TAKE_NUMBERS, TAKE = MemoryStore._take_numbers, Decisions.take
 
 PLANTED: dict[str, tuple[type, str, Any]] = {
     "the offset is read before the last owner is shut out": (
@@ -139,7 +138,7 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
     "two events are swapped": (Publisher, "_messages", swap_a_pair),
     "a forward is dropped": (Publisher, "_messages", forget_what_is_forwarded),
     "a number is taken twice": (MemoryStore, "_take_numbers", take_the_same_number_again),
-    "stored events are not published": (_Decisions, "take", publish_no_stored_events),
+    "stored events are not published": (Decisions, "take", publish_no_stored_events),
     "nobody is fenced": (Producer, "_check_epoch", fence_nobody),
 }  # fmt: skip
 

@@ -135,7 +135,9 @@ class World:
         handler = BatchHandler(store, self.sellers, self._now)
 
         def new_lane(where: TopicPartition) -> Lane:
-            return Lane(where, consumer, handler, self.settings, self._new_publisher(process))
+            return Lane(
+                where, consumer, handler, store, self.settings, self._new_publisher(process)
+            )
 
         worker = Worker(process, consumer, Lanes(new_lane))
         self.workers.append(worker)

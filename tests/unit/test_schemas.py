@@ -28,8 +28,9 @@ from invoicing.tools.schemas import messages as messages_module
 from invoicing.tools.schemas.__main__ import main
 from invoicing.tools.schemas.files import out_of_date, write
 from invoicing.tools.schemas.story import BEGIN, STORY, Step, play
-from invoicing.worker.batch import DeadLetter, Record
-from invoicing.worker.publisher import _set_aside
+from invoicing.worker.outgoing import DeadLetter
+from invoicing.worker.publisher import _dead_letter
+from invoicing.worker.records import Record
 from tests.support.domain.complete import COMPLETE
 from tests.support.domain.strategies import documents
 
@@ -316,13 +317,13 @@ def test_asyncapi_says_what_the_topics_are_called_by_default() -> None:
     ]
 
 
-def test_a_record_that_is_set_aside_has_the_headers_that_asyncapi_tells() -> None:
+def test_a_record_that_is_dead_letter_has_the_headers_that_asyncapi_tells() -> None:
     told = ASYNCAPI["components"]["messages"]["deadLetter"]
     record = Record(Position("commands", 3, 7), b"inv_1", b"no command", (), timestamp_ms=0)
     unreadable = read_command(record.value, record.headers)
     assert isinstance(unreadable, DecodeFailure)
 
-    published = _set_aside(DeadLetter(record, unreadable, BEGIN), "dead", {"dead": 8})
+    published = _dead_letter(DeadLetter(record, unreadable, BEGIN), "dead", {"dead": 8})
 
     headers = {name: (value or b"").decode() for name, value in published.headers}
     Validator(told["headers"]).validate(headers)

@@ -1,4 +1,4 @@
-"""The stages of a batch, as an operator sees them: how long each takes, and where in a trace."""
+"""The stages of a batch: a histogram of how long each takes, and a span in the batch's trace."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from invoicing.runtime import metrics, tracing
 
 
 @contextmanager
-def stage(name: str) -> Iterator[None]:
-    """One stage of a batch. One that fails leaves no time: it would say nothing of the work."""
+def timed(name: str) -> Iterator[None]:
+    """Time one stage of a batch. A stage that fails is not counted: its time would mean nothing."""
     began = perf_counter()
     with tracing.span(name):
         yield
@@ -21,5 +21,5 @@ def stage(name: str) -> Iterator[None]:
 
 @cache
 def _seconds(name: str) -> Histogram:
-    """Looked up once: that costs more than all the rest."""
+    """Cached: the lookup costs more than the measurement."""
     return metrics.STAGE_SECONDS.labels(stage=name)

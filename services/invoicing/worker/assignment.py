@@ -10,8 +10,8 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from invoicing.store.rows import Position
-from invoicing.worker.batch import Record
 from invoicing.worker.lane import Lane
+from invoicing.worker.records import Record
 
 STOP_SECONDS_MAX: Final = 4.0
 CUT_SECONDS_MAX: Final = 1.0
@@ -22,10 +22,10 @@ NewLane = Callable[[TopicPartition], Lane]
 
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
-    """One lane for each assigned partition. `failure` becomes done when one of them gave up.
+    """One lane for each assigned partition. `failure` is done once a lane has given up.
 
-    aiokafka and FastStream log and pass over what is raised in their callbacks, so a lane's failure
-    reaches the process by this future alone.
+    aiokafka and FastStream log and swallow what their callbacks raise, so this future is the only
+    way for a lane's failure to reach the process.
     """
 
     def __init__(self, new_lane: NewLane) -> None:
@@ -35,7 +35,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lanes: dict[TopicPartition, tuple[Lane, asyncio.Task[None]]] = {}
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Open the lanes, beside the consumer: it must go on with its heartbeats meanwhile."""
+        """Open the lanes as tasks: the consumer must go on with its heartbeats meanwhile."""
         await self._stop(assigned & self._lanes.keys())
         for topic_partition in sorted(assigned):
             lane = self._new_lane(topic_partition)
@@ -53,24 +53,24 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def dispatch(self, records: Iterable[ConsumerRecord]) -> None:
         """Hand each record to its lane. Never waits: a slow lane must not hold up the others."""
-        place = attrgetter("topic", "partition")
-        for (topic, partition), of_one_lane in groupby(records, key=place):
+        partition_key = attrgetter("topic", "partition")
+        for (topic, partition), of_one_lane in groupby(records, key=partition_key):
             lane, _ = self._lanes.get(TopicPartition(topic, partition), (None, None))
             if lane is not None:
                 lane.offer([_record(record) for record in of_one_lane])
 
     def fetch_again(self) -> None:
-        """Have all that was not dispatched fetched anew."""
+        """Fetch again every record that was not dispatched."""
         for lane in self.owned:
             lane.fetch_again()
 
     def interrupt(self, topic_partition: TopicPartition, error: Exception) -> None:
-        """The lane's next records cannot be read."""
+        """Report that the lane's next records cannot be read."""
         if topic_partition in self._lanes:
             self._lanes[topic_partition][0].interrupt(error)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the process that its work cannot go on."""
+        """End the process with this error."""
         if not self.failure.done():
             self.failure.set_exception(error)
 
@@ -102,7 +102,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         tasks = [task for _, task in stopping]
         _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
         for task in late:
-            # Its batch stays whole: what Postgres has is published by the next owner.
+            # Its batch stays whole: the next owner publishes what Postgres has stored.
             log.warning("lane_cut_short", lane=task.get_name())
             task.cancel()
         if late:

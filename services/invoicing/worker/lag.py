@@ -1,6 +1,6 @@
-"""What an operator sees of the lanes: how many there are, and how far behind each of them is.
+"""The lanes' gauges: how many lanes there are, and how far behind each of them is.
 
-It looks again and again beside the work, so that the work itself need not count.
+They are updated beside the work, once a second, so that the work itself need not count.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ ASK_SECONDS_MAX: Final = 5.0
 
 
 def _declare_series() -> None:
-    """Let every count begin at zero: to Prometheus, one that begins at one has never grown."""
+    """Set every counter to 0: `rate()` misses the first increment of one that starts at 1."""
     for reason in DeadLetterReason:
         metrics.DEAD_LETTERS.labels(reason=reason)
 
 
 @asynccontextmanager
-async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
-    """Keep the lanes' metrics true while the block runs."""
+async def watching_lag(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
+    """Update the lanes' gauges while the block runs."""
     _declare_series()
     async with background(_watch(lanes, consumer)):
         yield
@@ -38,47 +38,47 @@ async def watching(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[No
 async def _watch(lanes: Lanes, consumer: AIOKafkaConsumer) -> None:
     behind: dict[TopicPartition, int] = {}
     while True:
-        await look(lanes.owned, consumer, behind)
+        await measure(lanes.owned, consumer, behind)
         await asyncio.sleep(LOOK_INTERVAL_SECONDS)
 
 
-async def look(
+async def measure(
     lanes: list[Lane], consumer: AIOKafkaConsumer, behind: dict[TopicPartition, int]
 ) -> None:
-    """Bring the lanes' metrics up to date, and `behind`: how many records each lane has to handle.
+    """Update the lanes' gauges, and `behind`: how many records each lane has still to handle.
 
-    While Kafka is away, what it said last still stands; how old work is goes on growing.
+    While Kafka is away, the last counts stay; the age of the oldest record goes on growing.
     """
     with suppress(Exception):
         async with asyncio.timeout(ASK_SECONDS_MAX):
             behind.update(await _records_behind(lanes, consumer))
-    _tell(lanes, behind)
+    _update_gauges(lanes, behind)
 
 
 async def _records_behind(
     lanes: list[Lane], consumer: AIOKafkaConsumer
 ) -> dict[TopicPartition, int]:
-    """How many records follow what each lane has handled.
+    """How many records each lane has still to handle.
 
-    Asked of the broker: of a partition that is held back, the consumer hears nothing.
+    The ends come from the broker: the consumer learns nothing new of a paused partition.
     """
     if not lanes:
         return {}
     ends = await consumer.end_offsets([lane.topic_partition for lane in lanes])
     behind = {}
     for lane in lanes:
-        place = lane.topic_partition
-        # An idle lane may stand before the end: the marks of transactions have offsets, too.
+        partition = lane.topic_partition
+        # An idle lane may be below the end: transaction markers take offsets, too.
         oldest = lane.oldest_record
-        begin = oldest.position.offset if oldest else await consumer.position(place)
-        behind[place] = max(0, ends[place] - begin)
+        begin = oldest.position.offset if oldest else await consumer.position(partition)
+        behind[partition] = max(0, ends[partition] - begin)
     return behind
 
 
-def _tell(lanes: list[Lane], behind: dict[TopicPartition, int]) -> None:
+def _update_gauges(lanes: list[Lane], behind: dict[TopicPartition, int]) -> None:
     metrics.LANES_OWNED.set(len(lanes))
     metrics.LANES_OPEN.set(sum(lane.is_open for lane in lanes))
-    # What was another's for a while must not be told by two.
+    # Clear all series first, so that two workers never report the same partition.
     for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.STALLED_SECONDS):
         gauge.clear()
     ages = {lane.topic_partition: _age_seconds(lane) for lane in lanes}
@@ -92,7 +92,7 @@ def _tell(lanes: list[Lane], behind: dict[TopicPartition, int]) -> None:
 
 
 def _age_seconds(lane: Lane) -> float:
-    """By its producer's clock, which may be wrong: then this is, and `stalled` still is right."""
+    """By the producer's clock. If that is wrong, so is this; `_stalled_seconds` never is."""
     oldest = lane.oldest_record
     if oldest is None or not oldest.has_timestamp:
         return 0.0

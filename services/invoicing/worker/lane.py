@@ -1,8 +1,8 @@
 """A lane: one partition of the commands topic, handled by one owner, one batch at a time.
 
-Opening it goes in an order that matters. First the lane's producer starts, which shuts out the
-last owner and settles the transaction that it may have left open; only then is the committed
-offset true; and every record below it is skipped, since the consumer may have fetched it before.
+The order of opening matters. First the lane's producer starts, which fences the last owner and
+settles the transaction that it may have left open; only then is the committed offset true; and
+every record below it is skipped, since the consumer may have fetched it before.
 """
 
 import asyncio
@@ -17,14 +17,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from invoicing.runtime import metrics, tracing
-from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.retry import GaveUpError, Patience, describe
 from invoicing.runtime.settings import Settings
-from invoicing.runtime.stages import stage
+from invoicing.runtime.stages import timed
 from invoicing.store.errors import DatabaseBehindError, is_transient
-from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
-from invoicing.worker.offsets import KafkaBehindError, LaneMarks, resume_at
+from invoicing.store.protocol import EventStore
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.offsets import KafkaBehindError, Offsets, resume_at
+from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher
+from invoicing.worker.records import LaneState, Record
 
 OPEN_SECONDS_MAX: Final = 20.0
 PUBLISH_SECONDS_MAX: Final = 30.0
@@ -45,6 +47,7 @@ class Lane:
         topic_partition: TopicPartition,
         consumer: AIOKafkaConsumer,
         handler: BatchHandler,
+        store: EventStore,
         settings: Settings,
         new_publisher: NewPublisher = Publisher.connecting,
     ) -> None:
@@ -53,15 +56,16 @@ class Lane:
         self.progressed_at = perf_counter()
         self._consumer = consumer
         self._handler = handler
+        self._store = store
         self._settings = settings
         self._new_publisher = new_publisher
         self._backlog: deque[Record] = deque()
         self._backlog_bytes = 0
         self._in_hand: Sequence[Record] = ()
-        self._let_go: Record | None = None
+        # The oldest record that was dropped and will be fetched again.
+        self._oldest_dropped: Record | None = None
         self._next_offset = 0
-        self._handled = 0
-        self._homes = 0
+        self._state: LaneState | None = None
         self._interruption: Exception | None = None
         self._just_sought = False
         self._paused = False
@@ -75,22 +79,22 @@ class Lane:
 
     @property
     def oldest_record(self) -> Record | None:
-        """The first record that came and is not handled yet, though the lane may have let it go."""
+        """The oldest record that is not handled yet, even if it was dropped to be fetched again."""
         if self._in_hand:
             return self._in_hand[0]
-        return self._backlog[0] if self._backlog else self._let_go
+        return self._backlog[0] if self._backlog else self._oldest_dropped
 
     def offer(self, records: Sequence[Record]) -> None:
-        """Take records that the consumer fetched. What is not for now is fetched again later."""
+        """Take records that the consumer fetched. Those dropped here are fetched again later."""
         if self._stopping or not records:
             return
         if not self.is_open:
-            self._let_go = self.oldest_record or records[0]
+            self._oldest_dropped = self.oldest_record or records[0]
             return
         just_sought, self._just_sought = self._just_sought, False
         if just_sought and records[0].position.offset != self._next_offset:
-            # They may have been fetched before the seek and leave a gap. What comes after this
-            # second seek cannot have been: the consumer hands over one batch at a time.
+            # They may have been fetched before the seek and leave a gap. Records after this second
+            # seek cannot have been: the consumer hands over one batch at a time.
             self._seek(self._next_offset)
             return
         if records[0].position.offset < self._next_offset:
@@ -105,13 +109,13 @@ class Lane:
         self._woken.set()
 
     def fetch_again(self) -> None:
-        """What the consumer had of this lane's records is lost: have it fetched anew."""
+        """Seek back: the consumer has lost records of this lane that it had fetched."""
         if self.is_open:
             self._just_sought = True
             self._seek(self._next_offset)
 
     def interrupt(self, error: Exception) -> None:
-        """Open the lane anew as soon as what is here is handled: what follows cannot be read."""
+        """Reopen the lane once its backlog is handled: the records that follow cannot be read."""
         if self._is_assigned():
             self._consumer.pause(self.topic_partition)
         if self.is_open:
@@ -119,10 +123,10 @@ class Lane:
             self._woken.set()
 
     async def run(self) -> None:
-        """Open the lane and handle what is offered, until stopped; after a failure, open it anew.
+        """Open the lane and handle its records until stopped; after a failure, open it again.
 
-        Raises `GaveUpError` when an outage outlasts the limit, and at once where the database has
-        forgotten something: it will not remember, and the other lanes would give numbers again.
+        Raises `GaveUpError` when an outage outlasts the limit, and at once if the database has lost
+        data: it does not come back, and the other lanes would give numbers a second time.
         """
         while not self._stopping:
             publisher = self._new_publisher(self._settings, self.topic_partition, self._consumer)
@@ -134,8 +138,8 @@ class Lane:
             except DatabaseBehindError as error:
                 raise GaveUpError(str(error)) from error
             except (ProducerFenced, InvalidProducerEpoch) as error:
-                await self._rest_after(error)
-            except Exception as error:  # noqa: BLE001 (aiokafka fails in many ways; all end alike)
+                await self._yield_to_owner(error)
+            except Exception as error:  # noqa: BLE001 (aiokafka raises many types; all are handled alike)
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("lane_interrupted", lane=self._name, error=describe(error))
                 await self._outage.after(error)
@@ -152,12 +156,11 @@ class Lane:
         began = perf_counter()
         async with asyncio.timeout(OPEN_SECONDS_MAX):
             await publisher.start()
-            offset = await self._committed_offset(publisher)
-            self._homes = await self._handler.homes(self.topic_partition.topic)
+            offset = await self._resume_offset(publisher)
         if self._stopping:
             return
-        if self._let_go is not None and self._let_go.position.offset < offset:
-            self._let_go = None  # somebody has handled it meanwhile
+        if self._oldest_dropped is not None and self._oldest_dropped.position.offset < offset:
+            self._oldest_dropped = None  # another owner has handled it
         self._next_offset = offset
         self.is_open = True
         self._just_sought = True
@@ -166,18 +169,19 @@ class Lane:
         seconds = round(perf_counter() - began, 3)
         log.info("lane_opened", lane=self._name, offset=offset, seconds=seconds)
 
-    async def _committed_offset(self, publisher: Publisher) -> int:
+    async def _resume_offset(self, publisher: Publisher) -> int:
         """Where to go on. Raises `KafkaBehindError` or `DatabaseBehindError`."""
         lane = self.topic_partition
         begins = await self._consumer.beginning_offsets([lane])
         committed = await publisher.committed_offset()
-        stored = await self._handler.next_offset(lane.topic, lane.partition)
-        # Asked last: the log was never shorter than what was handled of it.
+        stored = (await self._store.next_offsets(lane.topic)).get(lane.partition, 0)
+        # The end comes last: at that time the log is at least as long as what was handled of it.
         ends = await self._consumer.end_offsets([lane])
-        offset = resume_at(self._name, LaneMarks(begins[lane], ends[lane], committed, stored))
+        offset = resume_at(self._name, Offsets(begins[lane], ends[lane], committed, stored))
         if committed is None:
-            await publisher.note_beginning()
-        self._handled = committed or 0
+            await publisher.commit_beginning()
+        routing_partitions = await self._store.routing_partitions(lane.topic)
+        self._state = LaneState(lane.topic, lane.partition, committed or 0, routing_partitions)
         return offset
 
     async def _work(self, publisher: Publisher) -> None:
@@ -189,23 +193,28 @@ class Lane:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
-            with tracing.span("handle batch", "CONSUMER", attributes=self._whereabouts(records)):
+            with tracing.span(
+                "handle batch", "CONSUMER", attributes=self._span_attributes(records)
+            ):
                 await self._handle_and_publish(records, publisher)
-            self._in_hand, self._let_go = (), None
+            self._in_hand, self._oldest_dropped = (), None
             self.progressed_at = perf_counter()
             self._outage.restored()
 
     async def _handle_and_publish(self, records: Sequence[Record], publisher: Publisher) -> None:
-        began_ns = time_ns()
-        outgoing = await self._handle(records)
-        with stage("publish"):
+        assert self._state is not None, "the lane is open"
+        began_ns, next_offset = time_ns(), records[-1].position.offset + 1
+        outgoing = await self._handle(records, self._state)
+        # From here on, a store that does not know the batch has lost data.
+        self._state.checkpoint = next_offset
+        with timed("publish"):
             async with asyncio.timeout(PUBLISH_SECONDS_MAX):
-                await publisher.publish(outgoing, records[-1].position.offset + 1, self._homes)
+                await publisher.publish(outgoing, next_offset, self._state.routing_partitions)
         _count(outgoing, len(records))
-        for command in outgoing.traced:
-            command.tell(began_ns)
+        for trace in outgoing.traces:
+            trace.record_span(began_ns)
 
-    def _whereabouts(self, records: Sequence[Record]) -> tracing.Attributes:
+    def _span_attributes(self, records: Sequence[Record]) -> tracing.Attributes:
         """https://opentelemetry.io/docs/specs/semconv/messaging/"""
         return {
             "messaging.system": "kafka",
@@ -215,28 +224,21 @@ class Lane:
             "messaging.kafka.offset": records[0].position.offset,
         }
 
-    async def _handle(self, records: Sequence[Record]) -> OutgoingMessages:
-        """Decide and store, again and again while Postgres is away."""
+    async def _handle(self, records: Sequence[Record], state: LaneState) -> OutgoingMessages:
+        """Decide and store, retrying while Postgres is away."""
         outage = Patience(self._settings.retry_limit_seconds, "Postgres")
         while True:
             try:
-                outgoing = await self._handler.handle(records, self._is_home, self._handled)
+                return await self._handler.handle(records, state)
             except Exception as error:
                 if not is_transient(error):
                     raise
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("store_interrupted", lane=self._name, error=describe(error))
                 await outage.after(error)
-            else:
-                self._handled = records[-1].position.offset + 1
-                return outgoing
 
-    def _is_home(self, invoice_id: str) -> bool:
-        own: int = self.topic_partition.partition
-        return partition_of(invoice_id.encode(), self._homes) == own
-
-    async def _rest_after(self, error: Exception) -> None:
-        """Somebody else runs this lane. Group membership will take it from us within a session."""
+    async def _yield_to_owner(self, error: Exception) -> None:
+        """Pause for a session: by then the group has reassigned the lane, or confirmed it ours."""
         metrics.FENCED.inc()
         log.warning("lane_fenced", lane=self._name, error=type(error).__name__)
         self._close()
@@ -281,16 +283,16 @@ class Lane:
         return self.topic_partition in self._consumer.assignment()
 
     def _log_was_cut(self, offset: int) -> KafkaBehindError:
-        # Where the consumer's place is gone from the log, it begins at the log's beginning. That
-        # would lie after the place if records had gone by age.
+        # A consumer whose position is gone from the log restarts at the log's beginning. After
+        # retention deleted records, that lies beyond the position, never below it.
         return KafkaBehindError(
             f"{self._name} was read up to {self._next_offset}, but its log goes on at {offset}: it"
             " has lost records, or the topic was made anew."
         )
 
     def _close(self) -> None:
-        # Whoever looks how old the work is must not see none because it has to be fetched again.
-        self._let_go = self.oldest_record
+        # Kept, so that the age metric does not drop to zero during a refetch.
+        self._oldest_dropped = self.oldest_record
         self.is_open = False
         self._interruption = None
         self._in_hand = ()
@@ -307,4 +309,4 @@ def _count(outgoing: OutgoingMessages, records: int) -> None:
     for type_, number in Counter(event.type for event in outgoing.events).items():
         metrics.EVENTS.labels(type=type_).inc(number)
     for dead_letter in outgoing.dead_letters:
-        metrics.DEAD_LETTERS.labels(reason=dead_letter.unreadable.reason).inc()
+        metrics.DEAD_LETTERS.labels(reason=dead_letter.failure.reason).inc()

@@ -1,7 +1,8 @@
-"""Where a lane goes on, by what Kafka and Postgres know of it; or which of them has lost something.
+"""The offset that a lane resumes at, and the proof that neither Kafka nor Postgres has lost data.
 
-Postgres notes how far a lane has come before Kafka is told. So it is never behind Kafka's offset,
-and never ahead of the log's end, unless one of them was restored, made anew, or has lost its last.
+A batch is stored in Postgres, with its offset, before the offset is committed to Kafka. So the
+stored offset is never below the committed one and never beyond the log's end, unless one side was
+restored, recreated, or lost its last writes.
 """
 
 from collections.abc import Mapping
@@ -15,14 +16,14 @@ log = structlog.get_logger()
 
 
 class KafkaBehindError(Exception):
-    """Kafka knows less than Postgres. To go on would repeat events, or pass commands by."""
+    """Kafka has lost data. To go on would publish events twice, or skip commands."""
 
 
 @dataclass(frozen=True, slots=True)
-class LaneMarks:
-    """What is known of a lane: its log from `begin` to `end`, and how far it was handled.
+class Offsets:
+    """A lane's offsets: its log goes from `begin` to `end`.
 
-    `committed` is Kafka's word, None where the group has none; `stored` is Postgres's.
+    `committed` is the group's offset in Kafka, if it has one; `stored` is the one in Postgres.
     """
 
     begin: int
@@ -31,28 +32,28 @@ class LaneMarks:
     stored: int
 
 
-def resume_at(lane: str, marks: LaneMarks) -> int:
-    """The offset to go on at. Raises `KafkaBehindError` or `DatabaseBehindError`."""
-    handled = max(marks.stored, marks.committed or 0)
-    if handled > marks.end:
+def resume_at(lane: str, offsets: Offsets) -> int:
+    """The offset to resume at. Raises `KafkaBehindError` or `DatabaseBehindError`."""
+    handled = max(offsets.stored, offsets.committed or 0)
+    if handled > offsets.end:
         raise KafkaBehindError(
-            f"{lane} was handled up to {handled}, but its log ends at {marks.end}: the topic was"
+            f"{lane} was handled up to {handled}, but its log ends at {offsets.end}: the topic was"
             " made anew or has lost records. `invoicing recover kafka` brings Kafka forward."
         )
-    if marks.committed is None and marks.stored:
+    if offsets.committed is None and offsets.stored:
         raise KafkaBehindError(
-            f"{lane} was handled up to {marks.stored}, but the group's offset is gone, or the group"
-            " has another name than before. `invoicing recover kafka` sets it."
+            f"{lane} was handled up to {offsets.stored}, but the group's offset is gone, or the"
+            " group has another name than before. `invoicing recover kafka` sets it."
         )
-    check_database(lane, marks.committed or 0, marks.stored)
-    if marks.committed is not None and marks.committed < marks.begin:
-        # Transactions' own marks stand in a log as well, so it may have been none.
-        log.warning("records_expired", lane=lane, committed=marks.committed, begin=marks.begin)
-    return max(marks.committed or 0, marks.begin)
+    check_database(lane, offsets.committed or 0, offsets.stored)
+    if offsets.committed is not None and offsets.committed < offsets.begin:
+        # Transaction markers take offsets, too, so there may have been no record among them.
+        log.warning("records_expired", lane=lane, committed=offsets.committed, begin=offsets.begin)
+    return max(offsets.committed or 0, offsets.begin)
 
 
 def check_database(lane: str, committed: int, stored: int) -> None:
-    """Raises `DatabaseBehindError` where Kafka was told of more than Postgres knows."""
+    """Raises `DatabaseBehindError` if the committed offset is beyond the stored one."""
     if committed > stored:
         raise DatabaseBehindError(
             f"{lane} was handled up to {committed}, but the database knows only of what stands"
@@ -64,9 +65,9 @@ def check_database(lane: str, committed: int, stored: int) -> None:
 def check_databases_lanes(
     topic: str, committed: Mapping[int, int], stored: Mapping[int, int]
 ) -> None:
-    """Raises `DatabaseBehindError` where that is so for any lane, whoever runs it.
+    """Raises `DatabaseBehindError` if the database is behind in any lane, whichever worker runs it.
 
-    One lane alone could go on; but it would take numbers that were given to another's invoices.
+    The other lanes must stop, too: they would take numbers that the lost invoices already have.
     """
     for partition, offset in committed.items():
         check_database(f"{topic}-{partition}", offset, stored.get(partition, 0))

@@ -1,4 +1,4 @@
-"""What a batch leads to, published: one Kafka transaction with the consumed offset in it.
+"""Publishes a batch: its messages and the consumed offset in one Kafka transaction.
 
 `KAFKA_TRANSACTIONS=off` trades "once" for "at least once", for brokers that have no transactions:
 the acknowledgements first, then the offset. That is all the difference between
@@ -21,7 +21,7 @@ from invoicing.runtime.kafka.connect import new_transactional_producer
 from invoicing.runtime.kafka.groups import committed_offsets
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
-from invoicing.worker.batch import DeadLetter, Forward, OutgoingMessages
+from invoicing.worker.outgoing import DeadLetter, Forward, OutgoingMessages
 
 # Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
 BATCH_BYTES_MAX: Final = 1_040_000
@@ -51,7 +51,7 @@ class Message:
 
 
 class Publisher:
-    """A lane's own producer. `start` shuts out whoever ran the lane before."""
+    """A lane's own producer. `start` fences the lane's last owner."""
 
     def __init__(
         self,
@@ -86,22 +86,22 @@ class Publisher:
         await self._producer.start()
 
     async def committed_offset(self) -> int | None:
-        """Where the lane goes on; None where nobody has handled it. True only after `start`."""
+        """The group's offset; None for a lane that was never handled. Valid only after `start`."""
         committed = await committed_offsets(
             self._settings, self._settings.consumer_group, [self._lane]
         )
         return int(committed[self._lane].offset) if self._lane in committed else None
 
-    async def note_beginning(self) -> None:
-        """Commit that nothing is handled yet: later, a group without an offset has lost it.
+    async def commit_beginning(self) -> None:
+        """Commit offset 0: from now on, a group without an offset has lost it.
 
-        By the group's own membership, which refuses whoever is no longer the lane's owner.
+        Committed as a group member: Kafka refuses it from a member that no longer owns the lane.
         """
         await self._consumer.commit({self._lane: 0})
 
     async def stop(self, seconds_max: float) -> None:
-        """Let go of the connections. What was not committed, the next owner aborts."""
-        # There is nobody left whom its failure would concern.
+        """Close the connections. The next owner aborts what was not committed."""
+        # Nobody is left to handle a failure here.
         with suppress(Exception):
             try:
                 async with asyncio.timeout(seconds_max):
@@ -113,12 +113,14 @@ class Publisher:
                         await self._producer.client.close()
                 raise
 
-    async def publish(self, outgoing: OutgoingMessages, next_offset: int, homes: int) -> None:
-        """Publish it all, and with it that the lane goes on at `next_offset`.
+    async def publish(
+        self, outgoing: OutgoingMessages, next_offset: int, routing_partitions: int
+    ) -> None:
+        """Publish the messages and commit `next_offset`.
 
-        An invoice's events, like its commands, keep to one of the first `homes` partitions.
+        Events and forwards go to the first `routing_partitions` partitions of their topics.
         """
-        partitions = await self._partition_counts(homes)
+        partitions = await self._partition_counts(routing_partitions)
         messages = list(self._messages(outgoing, partitions))
         await self._publish(messages, next_offset)
 
@@ -136,7 +138,7 @@ class Publisher:
         await self._consumer.commit({self._lane: next_offset})
 
     async def _send(self, messages: Sequence[Message]) -> None:
-        """Send in batches made here: twice as fast as one by one, and in order."""
+        """Send in batches of our own: twice as fast as record by record, and in order."""
         by_partition: dict[tuple[str, int], list[Message]] = {}
         for message in messages:
             by_partition.setdefault((message.topic, message.partition), []).append(message)
@@ -153,15 +155,15 @@ class Publisher:
             if batch is None or batch.append(**message.fields) is None:
                 if batch is not None:
                     yield batch
-                batch = self._batch_that_begins_with(message)
+                batch = self._batch_starting_with(message)
         if batch is not None:
             yield batch
 
-    def _batch_that_begins_with(self, message: Message) -> BatchBuilder:
-        """A batch that may take more messages; one that is large by itself is compressed, alone.
+    def _batch_starting_with(self, message: Message) -> BatchBuilder:
+        """A batch with room for more messages, or one compressed batch for a large message.
 
-        Brokers limit what a batch is compressed to, so that a record which came may be of any size.
-        Of the codecs, zstd alone sees back as far as it takes to be no worse than the producer's.
+        Brokers limit a batch's compressed size, so a record that arrived may be of any size. Only
+        zstd has a window large enough to compress it at least as well as its producer did.
         """
         batch = self._producer.create_batch()
         batch.append(**message.fields)
@@ -174,13 +176,13 @@ class Publisher:
             batch.append(**message.fields)
         return batch
 
-    async def _partition_counts(self, homes: int) -> dict[str, int]:
+    async def _partition_counts(self, routing_partitions: int) -> dict[str, int]:
         settings = self._settings
         unordered = (settings.topic_replies, settings.topic_dead_letter)
         return {
-            settings.topic_commands: homes,
-            settings.topic_events: homes,
-            # From the client's own metadata; asked of a broker only once.
+            settings.topic_commands: routing_partitions,
+            settings.topic_events: routing_partitions,
+            # From the client's metadata, which asks a broker only once.
             **{topic: len(await self._producer.partitions_for(topic)) for topic in unordered},
         }
 
@@ -200,7 +202,7 @@ class Publisher:
         for forward in outgoing.forwards:
             yield _forwarded(forward, settings.topic_commands, partitions)
         for dead_letter in outgoing.dead_letters:
-            yield _set_aside(dead_letter, settings.topic_dead_letter, partitions)
+            yield _dead_letter(dead_letter, settings.topic_dead_letter, partitions)
 
 
 def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:
@@ -215,11 +217,11 @@ def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Mess
     )
 
 
-def _set_aside(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
+def _dead_letter(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
     record, position = dead_letter.record, dead_letter.record.position
     headers = dead_letter_headers(
-        reason=dead_letter.unreadable.reason,
-        message=dead_letter.unreadable.message,
+        reason=dead_letter.failure.reason,
+        message=dead_letter.failure.message,
         topic=position.topic,
         partition=position.partition,
         offset=position.offset,

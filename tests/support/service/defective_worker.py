@@ -6,7 +6,7 @@ python -m tests.support.service.defective_worker worker
 from typing import Any
 
 from invoicing.ops.main import main
-from invoicing.worker import batch
+from invoicing.worker import decisions
 
 
 def decide(*_: Any) -> Any:
@@ -14,5 +14,5 @@ def decide(*_: Any) -> Any:
 
 
 if __name__ == "__main__":
-    batch.decide = decide
+    decisions.decide = decide
     main()

@@ -9,25 +9,28 @@ from invoicing.domain.numbering import NumberRequest
 from invoicing.store.postgres import PostgresStore
 from invoicing.store.rows import Loaded, StoredEvent, WriteBatch
 from invoicing.worker import lane, publisher
-from invoicing.worker.batch import OutgoingMessages, Record
 from invoicing.worker.lane import Lane
-from invoicing.worker.offsets import LaneMarks
+from invoicing.worker.offsets import Offsets
+from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher
+from invoicing.worker.records import LaneState, Record
 
 
 def commit_the_offset_first() -> None:
     handle = Lane._handle
 
-    async def committed_first(self: Lane, records: Sequence[Record]) -> OutgoingMessages:
+    async def committed_first(
+        self: Lane, records: Sequence[Record], state: LaneState
+    ) -> OutgoingMessages:
         await self._consumer.commit({self.topic_partition: records[-1].position.offset + 1})
-        return await handle(self, records)
+        return await handle(self, records, state)
 
     Lane._handle = committed_first  # type: ignore[method-assign]
 
 
 def remember_no_offset() -> None:
-    def from_the_beginning(_lane: str, marks: LaneMarks) -> int:
-        return marks.begin
+    def from_the_beginning(_lane: str, offsets: Offsets) -> int:
+        return offsets.begin
 
     lane.resume_at = from_the_beginning
 

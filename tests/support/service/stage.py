@@ -20,8 +20,10 @@ from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.rows import Position
-from invoicing.worker.batch import BatchHandler, OutgoingMessages, Record
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher
+from invoicing.worker.records import LaneState, Record
 from tests.support.service.commands import (
     Sent,
     create_invoice,
@@ -96,12 +98,14 @@ class Stage:
         self, lane: TopicPartition, records: list[Any], tamper: Tamper = leave_alone
     ) -> None:
         """Handle and publish one lane's batch."""
-        outgoing = await self.handler.handle(
-            [record_of(record) for record in records],
-            lambda id_: self.home(id_) == lane.partition,
-        )
+        outgoing = await self.store(lane, records)
         tamper(outgoing)
         await self.publishers[lane.partition].publish(outgoing, records[-1].offset + 1, PARTITIONS)
+
+    async def store(self, lane: TopicPartition, records: list[Any]) -> OutgoingMessages:
+        """Handle one lane's batch without publishing it."""
+        state = LaneState(*lane, checkpoint=0, routing_partitions=PARTITIONS)
+        return await self.handler.handle([record_of(record) for record in records], state)
 
     async def fetch(self) -> dict[TopicPartition, list[Any]]:
         batches: dict[TopicPartition, list[Any]] = {}

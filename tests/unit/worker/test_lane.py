@@ -1,7 +1,7 @@
 """A lane beside a broker that is made up: what it takes, skips, holds back and does again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import time
 from typing import Any
@@ -17,14 +17,15 @@ from invoicing.runtime.retry import GaveUpError
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.rows import Position
-from invoicing.worker.batch import OutgoingMessages, Record
-from invoicing.worker.lag import look
+from invoicing.worker.lag import measure
 from invoicing.worker.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
+from invoicing.worker.outgoing import OutgoingMessages
+from invoicing.worker.records import LaneState, Record
 from tests.support.stack.wait import eventually
 
 PARTITION = TopicPartition("commands", 3)
 BATCH = 10
-HOMES = 8
+ROUTING_PARTITIONS = 8
 
 
 class Consumer:
@@ -73,30 +74,28 @@ class Broker:
 
 
 class Handler:
-    """Notes the offsets that it was given; fails as it is told to; may be held up."""
+    """Handler and store in one: notes what it is given, fails as it is told to, may be held up."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.handled: list[int] = []
+        self.checkpoints: list[int] = []
         self.known = 900
         self.failures: list[Exception] = []
         self.free = asyncio.Event()
         self.free.set()
 
-    async def next_offset(self, _topic: str, _partition: int) -> int:
-        return self.known
+    async def next_offsets(self, _topic: str) -> dict[int, int]:
+        return {PARTITION.partition: self.known}
 
-    async def homes(self, _topic: str) -> int:
-        return HOMES
+    async def routing_partitions(self, _topic: str) -> int:
+        return ROUTING_PARTITIONS
 
-    async def handle(
-        self, records: Sequence[Record], is_home: Callable[[str], bool], handled: int
-    ) -> OutgoingMessages:
-        self.is_home = is_home
+    async def handle(self, records: Sequence[Record], lane: LaneState) -> OutgoingMessages:
+        self.owns = lane.owns
         await self.free.wait()
         if self.failures:
             raise self.failures.pop(0)
-        self.handled.append(handled)
+        self.checkpoints.append(lane.checkpoint)
         self.batches.append([record.position.offset for record in records])
         return OutgoingMessages()
 
@@ -118,15 +117,15 @@ class Publisher:
         assert self._broker.consumer is not None
         return self._broker.consumer.offset
 
-    async def note_beginning(self) -> None:
+    async def commit_beginning(self) -> None:
         assert self._broker.consumer is not None
         self._broker.consumer.offset = 0
 
     async def stop(self, seconds_max: float) -> None:
         pass
 
-    async def publish(self, _: OutgoingMessages, next_offset: int, homes: int) -> None:
-        assert homes == HOMES
+    async def publish(self, _: OutgoingMessages, next_offset: int, routing_partitions: int) -> None:
+        assert routing_partitions == ROUTING_PARTITIONS
         if self._broker.failures:
             raise self._broker.failures.pop(0)
         self._broker.published.append(next_offset)
@@ -143,6 +142,7 @@ def new_lane(consumer: Consumer, handler: Handler, broker: Broker, **more: Any) 
     return Lane(
         PARTITION,
         consumer,
+        handler,  # type: ignore[arg-type]
         handler,  # type: ignore[arg-type]
         settings(**more),
         lambda *_: Publisher(broker),  # type: ignore[arg-type, return-value]
@@ -200,7 +200,7 @@ async def test_what_the_last_owner_committed_until_it_was_shut_out_counts(broker
         assert consumer.sought == [103]
 
 
-async def test_invoices_are_at_home_where_the_database_says_whatever_the_client_knows(
+async def test_invoices_are_routed_by_the_count_in_the_database_whatever_the_client_knows(
     broker: Broker,
 ) -> None:
     consumer, handler = Consumer(committed=100), Handler()
@@ -210,8 +210,8 @@ async def test_invoices_are_at_home_where_the_database_says_whatever_the_client_
         lane.offer(records(100))
         await eventually(lambda: broker.published)
 
-        at_home = [id_ for id_ in ids if handler.is_home(id_)]
-    assert at_home == [id_ for id_ in ids if partition_of(id_.encode(), HOMES) == 3]
+        owned = [id_ for id_ in ids if handler.owns(id_)]
+    assert owned == [id_ for id_ in ids if partition_of(id_.encode(), ROUTING_PARTITIONS) == 3]
 
 
 async def test_a_log_that_goes_back_by_itself_has_lost_records_and_the_lane_looks_at_it_anew(
@@ -343,7 +343,7 @@ async def test_a_lane_tells_the_store_what_it_must_know_of(broker: Broker) -> No
             lane.offer(records(offset))
             await eventually(lambda: not lane._backlog)
 
-        await eventually(lambda: handler.handled == [100, 101])
+        await eventually(lambda: handler.checkpoints == [100, 101])
 
 
 async def test_a_log_shorter_than_what_was_committed_stops_the_worker(broker: Broker) -> None:
@@ -476,7 +476,7 @@ async def test_a_stopped_lane_finishes_its_batch_and_takes_no_other(broker: Brok
 
 async def told(lane: Lane, consumer: Consumer) -> dict[str, float]:
     """What an operator sees of the lane."""
-    await look([lane], consumer, {})
+    await measure([lane], consumer, {})
     partition = str(PARTITION.partition)
     return {
         "records": metrics.LAG_RECORDS.labels(partition)._value.get(),

@@ -3,46 +3,46 @@
 import pytest
 
 from invoicing.store.errors import DatabaseBehindError
-from invoicing.worker.offsets import KafkaBehindError, LaneMarks, check_databases_lanes, resume_at
+from invoicing.worker.offsets import KafkaBehindError, Offsets, check_databases_lanes, resume_at
 
 LANE = "commands-3"
 
 
 @pytest.mark.parametrize(
-    ("marks", "offset"),
+    ("offsets", "offset"),
     [
-        (LaneMarks(begin=0, end=0, committed=None, stored=0), 0),
-        (LaneMarks(begin=5, end=9, committed=None, stored=0), 5),
+        (Offsets(begin=0, end=0, committed=None, stored=0), 0),
+        (Offsets(begin=5, end=9, committed=None, stored=0), 5),
         (
-            LaneMarks(begin=0, end=9, committed=0, stored=4),
+            Offsets(begin=0, end=9, committed=0, stored=4),
             0,
         ),  # a crash before the first publication
-        (LaneMarks(begin=0, end=9, committed=4, stored=7), 4),  # a crash between the two commits
-        (LaneMarks(begin=0, end=9, committed=9, stored=9), 9),
-        (LaneMarks(begin=5, end=9, committed=2, stored=2), 5),  # gone by age
+        (Offsets(begin=0, end=9, committed=4, stored=7), 4),  # a crash between the two commits
+        (Offsets(begin=0, end=9, committed=9, stored=9), 9),
+        (Offsets(begin=5, end=9, committed=2, stored=2), 5),  # gone by age
     ],
 )
-def test_a_lane_goes_on_at_what_was_committed(marks: LaneMarks, offset: int) -> None:
-    assert resume_at(LANE, marks) == offset
+def test_a_lane_goes_on_at_what_was_committed(offsets: Offsets, offset: int) -> None:
+    assert resume_at(LANE, offsets) == offset
 
 
 @pytest.mark.parametrize(
-    ("marks", "told"),
+    ("offsets", "told"),
     [
-        (LaneMarks(begin=0, end=9, committed=20, stored=20), "handled up to 20.*ends at 9"),
-        (LaneMarks(begin=0, end=9, committed=None, stored=20), "handled up to 20.*ends at 9"),
-        (LaneMarks(begin=0, end=9, committed=7, stored=20), "handled up to 20.*ends at 9"),
-        (LaneMarks(begin=0, end=9, committed=None, stored=4), "the group's offset is gone"),
+        (Offsets(begin=0, end=9, committed=20, stored=20), "handled up to 20.*ends at 9"),
+        (Offsets(begin=0, end=9, committed=None, stored=20), "handled up to 20.*ends at 9"),
+        (Offsets(begin=0, end=9, committed=7, stored=20), "handled up to 20.*ends at 9"),
+        (Offsets(begin=0, end=9, committed=None, stored=4), "the group's offset is gone"),
     ],
 )
-def test_a_kafka_that_lost_something_stops_the_lane(marks: LaneMarks, told: str) -> None:
+def test_a_kafka_that_lost_something_stops_the_lane(offsets: Offsets, told: str) -> None:
     with pytest.raises(KafkaBehindError, match=told):
-        resume_at(LANE, marks)
+        resume_at(LANE, offsets)
 
 
 def test_a_database_that_lost_something_stops_the_lane() -> None:
     with pytest.raises(DatabaseBehindError, match="knows only of what stands below 4"):
-        resume_at(LANE, LaneMarks(begin=0, end=9, committed=7, stored=4))
+        resume_at(LANE, Offsets(begin=0, end=9, committed=7, stored=4))
 
 
 def test_a_database_that_lost_something_of_one_lane_stops_all() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from invoicing.worker.partitions import PartitionsSeen
+from invoicing.worker.partitions import PartitionWatch
 
 
 class Consumer:
@@ -36,7 +36,7 @@ async def looks(*known: int | None, owned: int | None = 4) -> int:
     async def owned_partitions() -> set[TopicPartition] | None:
         return None if owned is None else {TopicPartition("commands", n) for n in range(owned)}
 
-    seen = PartitionsSeen(consumer, owned_partitions)
+    seen = PartitionWatch(consumer, owned_partitions)
     for consumer.known in known:
         await seen.look()
     return int(consumer.rejoined)
@@ -68,5 +68,5 @@ async def test_nothing_is_asked_while_nobody_can_tell_who_has_what() -> None:
     async def untold() -> set[TopicPartition] | None:
         raise GroupCoordinatorNotAvailableError
 
-    await PartitionsSeen(consumer, untold).look()
+    await PartitionWatch(consumer, untold).look()
     assert consumer.rejoined == 0

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaConnectionError
 
 from invoicing.runtime.retry import GaveUpError
-from invoicing.worker.poll import Fetching
+from invoicing.worker.poll import Poller
 
 GOOD, BAD = TopicPartition("commands", 0), TopicPartition("commands", 1)
 UNREADABLE = "unreadable"
@@ -69,9 +69,9 @@ class Lanes:
 
 def guarded(consumer: Consumer, limit_seconds: float = 60) -> Lanes:
     lanes = Lanes(consumer)
-    fetching = Fetching(lanes, limit_seconds)  # type: ignore[arg-type]
+    poller = Poller(lanes, limit_seconds)  # type: ignore[arg-type]
     for _ in range(2):  # once for each lane
-        fetching.guard(consumer)
+        poller.attach(consumer)
     return lanes
 
 

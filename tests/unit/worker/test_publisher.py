@@ -3,8 +3,9 @@
 import pytest
 
 from invoicing.store.rows import Position
-from invoicing.worker.batch import Forward, Record
+from invoicing.worker.outgoing import Forward
 from invoicing.worker.publisher import _forwarded
+from invoicing.worker.records import Record
 
 
 def record(timestamp_ms: int) -> Record:

@@ -33,7 +33,7 @@ from invoicing.runtime.kafka.topics import check_routing_partitions, partition_o
 from invoicing.runtime.settings import Settings
 from invoicing.store.postgres import LOAD_REPLIES
 from invoicing.store.rows import CommandKey, event_of, reply_of
-from invoicing.worker.batch import OutgoingMessages
+from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher
 
 PUBLISHED_AT_ONCE: Final = 500

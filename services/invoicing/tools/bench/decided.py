@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
@@ -11,7 +12,11 @@ from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.store.memory import MemoryStore
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import Position, StoredEvent, WriteBatch
-from invoicing.worker.batch import BatchHandler, Record
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.records import LaneState, Record
+
+LANE: Final = LaneState("bench", 0, checkpoint=0, routing_partitions=1)
+"""The only lane: it owns every invoice."""
 
 
 def decided(commands: Sequence[ReadyCommand], batch: int) -> list[WriteBatch]:
@@ -22,7 +27,7 @@ def decided(commands: Sequence[ReadyCommand], batch: int) -> list[WriteBatch]:
 
     async def handle_all() -> None:
         for start in range(0, len(records), batch):
-            await handler.handle(records[start : start + batch], lambda _: True)
+            await handler.handle(records[start : start + batch], LANE)
 
     asyncio.run(handle_all())
     return store.batches

@@ -14,7 +14,7 @@ from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.rows import INVOICE_COLUMNS
-from invoicing.tools.bench.decided import recorded
+from invoicing.tools.bench.decided import LANE, recorded
 from invoicing.worker.batch import BatchHandler
 
 BATCH: Final = 500
@@ -75,7 +75,7 @@ async def stored(dsn: str, commands: Sequence[ReadyCommand]) -> int:
     records = recorded(commands)
     try:
         for start in range(0, len(records), BATCH):
-            await handler.handle(records[start : start + BATCH], lambda _: True)
+            await handler.handle(records[start : start + BATCH], LANE)
         return int(await pool.fetchval("SELECT count(*) FROM events"))
     finally:
         await pool.close()

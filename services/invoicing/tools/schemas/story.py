@@ -18,7 +18,8 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import read_sellers
 from invoicing.store.memory import MemoryStore
 from invoicing.store.rows import Position, StoredEvent, StoredInvoice, StoredReply
-from invoicing.worker.batch import BatchHandler, Record
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.records import LaneState, Record
 
 BEGIN: Final = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 SOURCE: Final = "/orders"
@@ -95,6 +96,8 @@ _SMALL: Final[dict[str, Any]] = {
     "items": [{"description": "Consulting, hours", "quantity": "1.5", "unit_price": "80"}],
 }
 _PAYMENT: Final = {"payment_id": "pay_1", "amount": "100.00", "currency": "USD"}
+
+_LANE: Final = LaneState("invoices.commands", 0, checkpoint=0, routing_partitions=1)
 
 STORY: Final[Sequence[Step]] = (
     ("CreateInvoice", "inv_1001", _WHOLE),
@@ -200,7 +203,7 @@ async def _play(story: Sequence[Step]) -> Played:
     handler = BatchHandler(store, sellers, lambda: next(minutes))
     commands = [_command(place, step) for place, step in enumerate(story)]
     for offset, command in enumerate(commands):
-        await handler.handle([_record(offset, command)], lambda _invoice_id: True)
+        await handler.handle([_record(offset, command)], _LANE)
     return Played(
         commands,
         list(store.events.values()),

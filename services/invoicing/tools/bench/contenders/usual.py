@@ -34,7 +34,9 @@ from invoicing.store.rows import (
     event_rows,
     reply_rows,
 )
-from invoicing.worker.batch import BatchHandler, Record
+from invoicing.tools.bench.decided import LANE
+from invoicing.worker.batch import BatchHandler
+from invoicing.worker.records import Record
 
 WORKERS_MAX: Final = 8
 
@@ -97,7 +99,7 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
         position = Position(record.topic, record.partition, record.offset)
         outgoing = await handler.handle(
             [Record(position, record.key, record.value, record.headers, record.timestamp)],
-            lambda _: True,
+            LANE,
         )
         headers = {name: value.decode() for name, value in HEADERS}
         for stored, topic in (

@@ -1,0 +1,231 @@
+"""The decisions on a batch, in memory: one record after the other, in the order of the log."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from invoicing.contracts import replies
+from invoicing.contracts.commands import read_data
+from invoicing.contracts.envelope import (
+    CommandEnvelope,
+    DecodeFailure,
+    event_document,
+    reply_document,
+    reply_id,
+)
+from invoicing.contracts.events import DocumentEvent
+from invoicing.contracts.replies import RejectedReply, Rejection, RejectionCode, Reply
+from invoicing.domain.decide import decide
+from invoicing.domain.decision import Accepted, Command, Context
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.sellers import Sellers
+from invoicing.domain.transitions import available_commands
+from invoicing.runtime import tracing
+from invoicing.store.placeholders import placeholders
+from invoicing.store.rows import (
+    CommandKey,
+    Loaded,
+    StoredEvent,
+    StoredReply,
+    WriteBatch,
+    stored_invoice,
+)
+from invoicing.worker.outgoing import CommandTrace, DeadLetter, Forward, OutgoingMessages
+from invoicing.worker.records import LaneState, Record
+
+EVENT_BYTES_MAX: Final = 1_000_000
+"""Kafka's default limit is 1 MiB for a message with its key and headers."""
+
+
+class Decisions:
+    """Decides records; each decision is folded into the state that the next one sees.
+
+    `write_batch` and `outgoing` are what the records so far lead to. The events in both have
+    placeholders for their numbers until the batch is stored.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        lane: LaneState,
+        sellers: Sellers,
+        now: datetime,
+        write_batch: WriteBatch,
+    ) -> None:
+        self.outgoing = OutgoingMessages()
+        self._lane = lane
+        self._sellers = sellers
+        self._now = now
+        self._next_number = placeholders()
+        self._stored_events: Mapping[CommandKey, Sequence[StoredEvent]] = loaded.events
+        self._replies = dict(loaded.replies)
+        self._invoices: dict[str, Invoice | None] = {
+            invoice_id: Invoice.model_validate_json(snapshot)
+            for invoice_id, snapshot in loaded.snapshots.items()
+        }
+        self._write_batch = write_batch
+        # Whether the document has changed, of each invoice that has.
+        self._changed: dict[str, bool] = {}
+
+    def take(self, record: Record, command: CommandEnvelope | DecodeFailure) -> None:
+        """Handle the next record: dead-letter, publish again, forward, decide, repeat or reject."""
+        if isinstance(command, DecodeFailure):
+            self.outgoing.dead_letters.append(DeadLetter(record, command, self._now))
+            return
+        key = (command.source, command.id)
+        stored = self._replies.get(key)
+        if stored and stored.position == record.position:
+            # Comes before routing: what was stored from this record is published from here.
+            self.outgoing.events += self._stored_events.get(key, ())
+            self._send(stored, command, "repeat")
+        elif not self._lane.owns(command.subject):
+            self.outgoing.forwards.append(Forward(record, command.subject))
+        elif stored is None:
+            outcome = self._decide(record, command)
+            reply = self._reply(record, command, outcome, reply_id(command))
+            self._replies[key] = reply
+            self._write_batch.replies.append(reply)
+            code = outcome.code if isinstance(outcome, Rejection) else "accepted"
+            self._send(reply, command, code)
+        elif stored.body_hash == command.body_hash:
+            self._send(stored, command, "repeat")
+        else:
+            # Not stored: the reply under this identity stays the first body's.
+            conflict = Rejection(
+                RejectionCode.IDEMPOTENCY_CONFLICT,
+                "This source has sent another command under this id. Every command needs its own.",
+            )
+            reply = self._reply(record, command, conflict, reply_id(command, *record.position))
+            self._send(reply, command, conflict.code)
+
+    def write_batch(self) -> WriteBatch:
+        """What the batch adds to the store."""
+        for invoice_id, document_changed in self._changed.items():
+            invoice = self._invoices[invoice_id]
+            assert invoice is not None
+            row = stored_invoice(invoice, document_changed=document_changed)
+            self._write_batch.invoices[invoice_id] = row
+        return self._write_batch
+
+    def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Rejection:
+        """The command's events, which are then part of the state; or why it is rejected."""
+        data = read_data(command.type, command.data)
+        if command.errors and getattr(data, "code", None) != RejectionCode.UNKNOWN_COMMAND:
+            errors = command.errors + (data.errors if isinstance(data, Rejection) else ())
+            return Rejection(
+                RejectionCode.INVALID_COMMAND, "The command's envelope cannot be taken.", errors
+            )
+        if isinstance(data, Rejection):
+            return data
+        invoice = self._invoices.get(command.subject)
+        # A clock that was set back must not put an event before the one that it follows.
+        recorded_at = max(self._now, invoice.updated_at) if invoice else self._now
+        outcome = decide(
+            invoice,
+            Command(
+                invoice_id=command.subject,
+                type=command.type,
+                data=data,
+                time=command.time or record.timestamp or self._now,
+                expected_version=command.expected_version,
+            ),
+            Context(recorded_at=recorded_at, sellers=self._sellers, number=self._next_number()),
+        )
+        if isinstance(outcome, Rejection):
+            return outcome
+        return self._fold(command, invoice.version if invoice else 0, outcome, recorded_at)
+
+    def _fold(
+        self, command: CommandEnvelope, version: int, accepted: Accepted, recorded_at: datetime
+    ) -> list[StoredEvent] | Rejection:
+        """Render the events that follow `version` and make them part of the state."""
+        events = [
+            StoredEvent(
+                command.subject,
+                number,
+                event.type,
+                event_document(
+                    command,
+                    type=event.type,
+                    schema_version=event.schema_version,
+                    version=number,
+                    recorded_at=recorded_at,
+                    data=event.model_dump_json(),
+                ),
+                (command.source, command.id),
+                recorded_at,
+            )
+            for number, event in enumerate(accepted.events, start=version + 1)
+        ]
+        if any(_is_too_large(event.document) for event in events):
+            return Rejection(
+                RejectionCode.LIMIT_EXCEEDED,
+                f"The invoice would be larger than an event may be: {EVENT_BYTES_MAX} bytes.",
+            )
+        if events:
+            assert accepted.invoice is not None
+            assert accepted.invoice.version == events[-1].version
+            document_changed = any(isinstance(event, DocumentEvent) for event in accepted.events)
+            already = self._changed.get(command.subject, False)
+            self._changed[command.subject] = already or document_changed
+            self._invoices[command.subject] = accepted.invoice
+            self._write_batch.events.extend(events)
+            self._write_batch.numbers.extend(accepted.numbers)
+            self.outgoing.events += events
+        return events
+
+    def _reply(
+        self,
+        record: Record,
+        command: CommandEnvelope,
+        outcome: list[StoredEvent] | Rejection,
+        id_: str,
+    ) -> StoredReply:
+        invoice = self._invoices.get(command.subject)
+        events = [] if isinstance(outcome, Rejection) else outcome
+        if isinstance(outcome, Rejection) and invoice is not None and invoice.state == "deleted":
+            seen = None  # to its clients, a deleted invoice does not exist
+        else:
+            seen = invoice
+        common: dict[str, Any] = {
+            "command_id": command.id,
+            "command_source": command.source,
+            "command_type": command.type,
+            "invoice_id": command.subject,
+            "version": seen.version if seen else None,
+            "state": seen.state if seen else None,
+            "events": tuple(event.type for event in events),
+        }
+        if isinstance(outcome, Rejection):
+            type_: str = replies.REJECTED
+            data: Reply = RejectedReply.construct_unchecked(
+                **common,
+                code=outcome.code,
+                message=outcome.message,
+                errors=outcome.errors[: replies.ERRORS_MAX],
+                available_commands=available_commands(invoice),
+            )
+        else:
+            type_, data = replies.ACCEPTED, Reply.construct_unchecked(**common)
+        return StoredReply(
+            command_key=(command.source, command.id),
+            invoice_id=command.subject,
+            body_hash=command.body_hash,
+            document=reply_document(
+                command, id=id_, type=type_, recorded_at=self._now, data=data.model_dump_json()
+            ),
+            versions=(events[0].version, events[-1].version) if events else None,
+            position=record.position,
+            recorded_at=self._now,
+        )
+
+    def _send(self, reply: StoredReply, command: CommandEnvelope, outcome: str) -> None:
+        self.outgoing.replies.append(reply)
+        self.outgoing.outcomes[outcome] += 1
+        if command.traceparent is not None and tracing.is_on():
+            self.outgoing.traces.append(CommandTrace(command.traceparent, command.type, outcome))
+
+
+def _is_too_large(document: str) -> bool:
+    # A character has at most four bytes, so most documents need not be encoded to be sure.
+    return len(document) * 4 > EVENT_BYTES_MAX and len(document.encode()) > EVENT_BYTES_MAX
