@@ -69,7 +69,7 @@ class CommandLine:
                 process.kill()
 
     def send(self, *commands: Sent) -> list[dict[str, Any]]:
-        """Their answers' data, as they came."""
+        """Their replies' data, in the order of the commands."""
         sent = self.run("send", "-", "--json", stdin=lines(*commands))
         assert sent.returncode == 0, sent.stderr
         return [json.loads(line) for line in sent.stdout.splitlines()]
@@ -200,17 +200,45 @@ def test_topics_refuses_events_with_other_partitions_than_commands(
     assert "They must be the same" in checked.stderr
 
 
-def test_send_tells_the_answers_by_outcome(invoicing: CommandLine, tmp_path: Path) -> None:
+def test_send_counts_outcomes_and_fails_where_a_command_is_rejected(
+    invoicing: CommandLine, tmp_path: Path
+) -> None:
     id_ = invoice_id()
     path = tmp_path / "commands.jsonl"
     path.write_bytes(lines(create_invoice(id_), void_invoice(id_), void_invoice(id_)))
 
     sent = invoicing.run("send", str(path))
 
-    assert sent.returncode == 0
+    assert sent.returncode == 1
     counts = [line.split()[:2] for line in sent.stdout.splitlines()]
     assert ["accepted", "2"] in counts
     assert ["illegal_transition", "1"] in counts
+
+
+def test_send_prints_every_commands_outcome_in_the_order_of_the_file(
+    invoicing: CommandLine,
+) -> None:
+    first, second = invoice_id(), invoice_id()
+    lives = [(create_invoice(id_), void_invoice(id_), void_invoice(id_)) for id_ in (first, second)]
+    commands = [command for pair in zip(*lives, strict=True) for command in pair]
+
+    sent = invoicing.run("send", "-", "--json", stdin=lines(*commands))
+
+    printed = [json.loads(line) for line in sent.stdout.splitlines()]
+    assert [line["command_id"] for line in printed] == [command.id for command in commands]
+    assert [line["number"] for line in printed] == [1, 2, 3, 4, 5, 6]
+    assert [line["outcome"] for line in printed] == ["accepted"] * 4 + ["rejected"] * 2
+    assert sent.returncode == 1
+
+
+def test_send_takes_a_pretty_printed_document(invoicing: CommandLine) -> None:
+    id_ = invoice_id()
+    pretty = json.dumps(json.loads(create_invoice(id_).value), indent=2)
+
+    sent = invoicing.run("send", "-", "--json", stdin=pretty.encode())
+
+    (reply,) = map(json.loads, sent.stdout.splitlines())
+    assert (sent.returncode, reply["outcome"], reply["invoice_id"]) == (0, "accepted", id_)
 
 
 def test_send_fills_in_what_a_line_leaves_out(invoicing: CommandLine) -> None:
@@ -220,7 +248,7 @@ def test_send_fills_in_what_a_line_leaves_out(invoicing: CommandLine) -> None:
 
     answer = json.loads(sent.stdout)
     assert answer["command_source"] == "/invoicing/cli"
-    assert answer["code"] == "invoice_not_found"
+    assert (answer["outcome"], answer["code"]) == ("rejected", "invoice_not_found")
 
 
 def test_send_expects_an_answer_for_each_of_two_lines_with_one_id(invoicing: CommandLine) -> None:
@@ -229,7 +257,7 @@ def test_send_expects_an_answer_for_each_of_two_lines_with_one_id(invoicing: Com
     answers = invoicing.send(command, command)
 
     assert len(answers) == 2
-    assert answers[0] == answers[1]
+    assert answers[0] | {"number": 2} == answers[1]
 
 
 def test_send_sends_nothing_where_a_line_is_bad(invoicing: CommandLine) -> None:
@@ -249,6 +277,15 @@ def test_send_names_what_was_not_answered(deserted: CommandLine) -> None:
 
     assert sent.returncode == 1
     assert sent.stderr.splitlines()[-1] == command.id
+
+
+def test_send_prints_a_line_for_a_command_that_was_not_answered(deserted: CommandLine) -> None:
+    command = create_invoice(invoice_id())
+
+    sent = deserted.run("send", "-", "--wait", "0.5", "--json", stdin=lines(command))
+
+    (line,) = map(json.loads, sent.stdout.splitlines())
+    assert (line["outcome"], line["command_id"]) == ("unanswered", command.id)
 
 
 async def test_watch_shows_events_from_now_on(invoicing: CommandLine) -> None:
@@ -273,6 +310,35 @@ def test_watch_shows_what_the_topic_holds(invoicing: CommandLine, paid_invoice: 
 
     assert line.split()[2:5] == [paid_invoice, "1", "created"]
     assert line.endswith("draft, USD 214.25, due 214.25\n")
+
+
+def test_watch_shows_only_the_invoices_and_types_that_are_asked_for(
+    invoicing: CommandLine, paid_invoice: str
+) -> None:
+    other = invoice_id()
+    invoicing.send(create_invoice(other))
+
+    watched = invoicing.run(
+        *("watch", "--from-beginning", "--json", "--count", "3"),
+        *("--invoice", paid_invoice, "--type", "created", "--type", "invoice.payment_recorded"),
+    )
+
+    events = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert [(event["subject"], event["version"]) for event in events] == [
+        (paid_invoice, 1),
+        (paid_invoice, 3),
+        (paid_invoice, 4),
+    ]
+
+
+def test_watch_names_the_types_where_one_is_unknown() -> None:
+    invoicing = CommandLine({"INVOICING_KAFKA_BOOTSTRAP_SERVERS": NOWHERE})
+
+    refused = invoicing.run("watch", "--type", "payed", COLUMNS="400")
+
+    assert refused.returncode == 2
+    assert "unknown type payed" in refused.stderr
+    assert "payment_recorded" in refused.stderr
 
 
 def test_watch_ends_well_by_ctrl_c(invoicing: CommandLine, paid_invoice: str) -> None:
@@ -425,3 +491,59 @@ def test_worker_tells_of_a_database_without_its_tables(kafka: Kafka, empty_datab
     assert failed.returncode == 1
     assert (line["event"], line["level"]) == ("worker_gave_up", "error")
     assert "`invoicing migrate`" in line["message"]
+
+
+def test_settings_shows_what_is_in_force_and_no_secret() -> None:
+    invoicing = CommandLine(
+        {
+            "INVOICING_POSTGRES_DSN": "postgresql://ada:canary-1@db/x",
+            "INVOICING_KAFKA_SASL_USERNAME": "ada",
+            "INVOICING_KAFKA_SASL_PASSWORD": "canary-2",
+            "INVOICING_TOKEN_SIGNING_KEY": "canary-3",
+            "INVOICING_TRACES_ENDPOINT": "http://ada:canary-4@traces:4318/v1/traces",
+        }
+    )
+
+    shown = invoicing.run("settings", INVOICING_TOPIC_PARTITIONS="3")
+    as_json = invoicing.run("settings", "--json", INVOICING_TOPIC_PARTITIONS="3")
+
+    assert "canary" not in shown.stdout + shown.stderr + as_json.stdout
+    lines_shown = shown.stdout.splitlines()
+    assert "INVOICING_TOPIC_PARTITIONS=3" in lines_shown
+    assert "INVOICING_POSTGRES_DSN=********" in lines_shown
+    assert "INVOICING_TRACES_ENDPOINT=http://********@traces:4318/v1/traces" in lines_shown
+    (port,) = (line for line in lines_shown if line.startswith("INVOICING_HTTP_PORT"))
+    assert port.split() == ["INVOICING_HTTP_PORT=8000", "(default)"]
+    by_name = {row["name"]: row for row in json.loads(as_json.stdout)}
+    assert by_name["INVOICING_TOPIC_PARTITIONS"] == {
+        "name": "INVOICING_TOPIC_PARTITIONS",
+        "value": "3",
+        "default": False,
+    }
+
+
+def test_settings_that_are_wrong_are_one_clear_line() -> None:
+    failed = CommandLine({}).run("settings", INVOICING_HTTP_PORT="99999")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("invoicing: INVOICING_HTTP_PORT is wrong")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "--reason", "not_json"), ("--limit", "5")])
+def test_redrive_wants_to_know_which_letters(arguments: tuple[str, ...]) -> None:
+    invoicing = CommandLine({"INVOICING_KAFKA_BOOTSTRAP_SERVERS": NOWHERE, "COLUMNS": "400"})
+
+    refused = invoicing.run("dead-letters", "redrive", *arguments)
+
+    assert refused.returncode == 2
+    assert "--all" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [("3-17",), ("--reason", "broken"), ("--since", "then")])
+def test_redrive_refuses_what_selects_nothing(arguments: tuple[str, ...]) -> None:
+    invoicing = CommandLine({"INVOICING_KAFKA_BOOTSTRAP_SERVERS": NOWHERE, "COLUMNS": "400"})
+
+    refused = invoicing.run("dead-letters", "redrive", *arguments)
+
+    assert refused.returncode == 2
+    assert repr(arguments[-1]) in refused.stderr

@@ -94,7 +94,7 @@ async def test_dead_letters_are_listed_and_shown_without_steering_the_terminal(
     await service.dead_letters.count(2)
 
     (letter,) = told(await invoicing("dead-letters", "list", "--reason", "not_json", "--json"))
-    shown = await invoicing("dead-letters", "show", letter["place"])
+    shown = await invoicing("dead-letters", "show", letter["position"])
     table = await invoicing("dead-letters", "list")
 
     assert letter["value"] == "\x1b[31m {"
@@ -112,7 +112,7 @@ async def test_dead_letters_that_nobody_has_are_said_so(service: Service, invoic
         invoicing("dead-letters", "show", "0@7"),
     )
 
-    assert (listed.returncode, listed.stdout) == (0, "There is no such dead letter.\n")
+    assert (listed.returncode, listed.stdout) == (0, "There are no such dead letters.\n")
     assert (shown.returncode, shown.stderr) == (1, "There is no dead letter at 0@7.\n")
 
 
@@ -123,7 +123,7 @@ async def test_what_failed_by_a_defect_is_answered_after_its_redrive(
     await service.ready_worker()
 
     first = await invoicing("dead-letters", "redrive", "--reason", "processing_failed", "--json")
-    again = await invoicing("dead-letters", "redrive", "--json")
+    again = await invoicing("dead-letters", "redrive", "--all", "--json")
 
     assert (told(first), told(again)) == ([{"redriven": 3}], [{"redriven": 0}])
     answers = await service.answered(commands)
@@ -131,17 +131,48 @@ async def test_what_failed_by_a_defect_is_answered_after_its_redrive(
     assert told(await invoicing("verify", "--json"))[-1]["findings"] == 0
 
 
+async def test_a_dry_run_lists_what_would_be_sent_back_and_sends_nothing(
+    service: Service, invoicing: Run
+) -> None:
+    await failed_commands(service, 3)
+    positions = [
+        letter["position"] for letter in told(await invoicing("dead-letters", "list", "--json"))
+    ]
+    await invoicing("dead-letters", "redrive", positions[0])
+
+    as_page = await invoicing("dead-letters", "redrive", "--all", "--dry-run")
+    as_json = await invoicing("dead-letters", "redrive", "--all", "--dry-run", "--json")
+    sent = await invoicing("dead-letters", "redrive", "--all", "--json")
+
+    assert [letter["position"] for letter in told(as_json)] == positions[1:]
+    assert as_page.stdout.endswith("2 would be sent back. Nothing was sent.\n")
+    assert told(sent) == [{"redriven": 2}]
+
+
+async def test_a_list_of_dead_letters_is_whole_in_a_pipe(service: Service, invoicing: Run) -> None:
+    await service.ready_worker()
+    await service.producer.send_and_wait(service.topics.commands, b"[]", key=b"k")
+    await service.dead_letters.count(1)
+    headers = dict(service.dead_letters.records[0].headers)
+
+    listed = await invoicing("dead-letters", "list")
+
+    (row,) = (line for line in listed.stdout.splitlines() if "not_an_envelope" in line)
+    origin = b"%b-%b@%b" % tuple(headers[f"dl_{name}"] for name in ("topic", "partition", "offset"))
+    assert origin.decode() in row.split()
+
+
 async def test_only_what_was_chosen_is_sent_back(service: Service, invoicing: Run) -> None:
     commands = await failed_commands(service, 3)
     await service.ready_worker()
-    chosen = told(await invoicing("dead-letters", "list", "--json"))[1]["place"]
+    chosen = told(await invoicing("dead-letters", "list", "--json"))[1]["position"]
 
     one = await invoicing("dead-letters", "redrive", chosen, "--json")
     listed = told(await invoicing("dead-letters", "list", "--json"))
-    rest = await invoicing("dead-letters", "redrive", "--limit", "5", "--json")
+    rest = await invoicing("dead-letters", "redrive", "--all", "--limit", "5", "--json")
 
     assert told(one) == [{"redriven": 1}]
-    assert [letter["place"] for letter in listed if letter["sent_back"]] == [chosen]
+    assert [letter["position"] for letter in listed if letter["sent_back"]] == [chosen]
     assert told(rest) == [{"redriven": 2}]
     await service.answered(commands)
     assert len(service.answers.documents) == 3
@@ -155,7 +186,7 @@ async def test_what_fails_again_tells_where_it_failed_first(
     await service.dead_letters.count(1)
 
     for failures in (2, 3):
-        await invoicing("dead-letters", "redrive")
+        await invoicing("dead-letters", "redrive", "--all")
         await service.dead_letters.count(failures)
 
     first, _, last = [dict(record.headers) for record in service.dead_letters.records]
@@ -174,10 +205,11 @@ async def test_a_redrive_that_is_killed_loses_nothing_and_repeats_nothing(
     killed = await invoicing(
         "dead-letters",
         "redrive",
+        "--all",
         module="tests.support.service.faulty_worker",
         FAULT=f"{step}:0:SIGKILL",
     )
-    again = await invoicing("dead-letters", "redrive", "--json")
+    again = await invoicing("dead-letters", "redrive", "--all", "--json")
 
     assert killed.returncode == -signal.SIGKILL
     assert told(again) == [{"redriven": 3}]
@@ -189,9 +221,9 @@ async def test_a_redrive_that_is_killed_loses_nothing_and_repeats_nothing(
 async def test_without_transactions_a_redrive_says_that_it_may_repeat(
     service: Service, invoicing: Run
 ) -> None:
-    run = await invoicing("dead-letters", "redrive", INVOICING_KAFKA_TRANSACTIONS="off")
+    run = await invoicing("dead-letters", "redrive", "--all", INVOICING_KAFKA_TRANSACTIONS="off")
 
-    assert "may send some of them again" in " ".join(run.stderr.split())
+    assert "may send some letters again" in " ".join(run.stderr.split())
     assert run.stdout == "0 sent back.\n"
 
 

@@ -173,7 +173,7 @@ def test_an_operator_does_it_with_the_rights_that_are_written_down(
 def test_a_command_without_its_right_says_where_rights_are_told(secured: Secured) -> None:
     refusal = secured.party("operator", "api").refused("rebuild")
 
-    assert refusal.startswith("invoicing: Postgres refuses it")
+    assert refusal.startswith("invoicing: Postgres denies permission")
 
 
 async def test_an_operator_sends_dead_letters_back_with_the_rights_that_are_written_down(

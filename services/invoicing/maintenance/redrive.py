@@ -22,6 +22,7 @@ from invoicing.contracts.dead_letters import (
     redrive_headers,
 )
 from invoicing.contracts.envelope import CommandEnvelope, read_command
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.connect import new_consumer, new_transactional_producer
 from invoicing.runtime.kafka.groups import committed_offsets
 from invoicing.runtime.kafka.topics import existing_topics, partition_of
@@ -36,7 +37,7 @@ METADATA_CHARACTERS_MAX: Final = 4_000
 _SPAN: Final = re.compile(r"([0-9]+)-([0-9]+)", re.ASCII)
 
 
-class RedriveError(Exception):
+class RedriveError(OperatorError):
     """The redrive cannot go on. Its progress is kept; the message says what to do."""
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.connect import new_consumer
 from invoicing.runtime.kafka.groups import committed_offsets
 from invoicing.runtime.kafka.topics import check_topics, existing_topics
@@ -22,7 +23,7 @@ STALLED_SECONDS_MAX: Final = 90.0
 EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class UnfinishedTransactionError(Exception):
+class UnfinishedTransactionError(OperatorError):
     """A transaction stays open in a topic and hides every later record."""
 
 

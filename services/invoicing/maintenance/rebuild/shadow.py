@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 
 import invoicing
+from invoicing.runtime.errors import OperatorError
 
 SHADOW: Final = "invoicing_rebuild"
 POSITIONS_A_WINDOW: Final = 5_000
@@ -88,7 +89,7 @@ FROM {SHADOW}.windows, LATERAL (SELECT last_position - first_position + 1 AS siz
 """  # noqa: S608
 
 
-class RebuildError(Exception):
+class RebuildError(OperatorError):
     """The rebuild cannot go on. The current state is as it was; the message says what to do."""
 
 

@@ -1,10 +1,11 @@
 """Nobody else is at work."""
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.groups import group_members
 from invoicing.runtime.settings import Settings
 
 
-class RecoveryError(Exception):
+class RecoveryError(OperatorError):
     """The recovery cannot be done. Nothing was changed by it; the message says what to do."""
 
 

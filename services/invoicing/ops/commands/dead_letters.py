@@ -1,51 +1,39 @@
-"""`invoicing dead-letters`: what was set aside, and how it goes back."""
+"""`invoicing dead-letters`: list, show and redrive records that could not be handled."""
 
 import asyncio
-import base64
+import re
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import orjson
 import typer
-from rich import box
-from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
-from rich.text import Text
 
-from invoicing.contracts.dead_letters import DeadLetterReason
-from invoicing.maintenance.redrive import (
-    DeadLetterFilter,
-    DeadLetterRecord,
-    is_redriven,
-    read_letters,
-    redrive_state,
-)
-from invoicing.maintenance.redrive import redrive as send_back
-from invoicing.ops.support.console import err, out, print_line, print_note
-from invoicing.ops.support.failures import reaching_kafka
-from invoicing.ops.support.formatting import clock, plain
-from invoicing.ops.support.kafka_readers import reading
-from invoicing.ops.support.times import time_of
-from invoicing.runtime.settings import Settings, read_settings
+from invoicing.ops.support.options import AsJson, parse_time
 
-SHOWN_CHARACTERS_MAX: Final = 10_000
+if TYPE_CHECKING:
+    from invoicing.maintenance.redrive import DeadLetterFilter, DeadLetterRecord
+    from invoicing.runtime.settings import Settings
+
+    Handle = Callable[[DeadLetterRecord, bool], None]
+
+POSITION: Final = re.compile(r"[0-9]+@[0-9]+", re.ASCII)
 
 dead_letters = typer.Typer(
     name="dead-letters",
-    help="Records that nobody could be answered about: list them, look at them, send them back.",
+    help="List, show and redrive dead letters. These are records that could not be handled or"
+    " answered.",
     no_args_is_help=True,
 )
 
 Reasons = Annotated[
-    list[DeadLetterReason] | None,
-    typer.Option("--reason", help="Only these. May be given again."),
+    list[str] | None,
+    typer.Option("--reason", metavar="REASON", help="With this reason; may be repeated."),
 ]
 Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Set aside then or later: 2026-11-20T10:00:00Z.")
+    str | None,
+    typer.Option(metavar="TIME", help="Dead-lettered at or after: 2026-11-20T10:00:00Z."),
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Set aside before then.")]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Dead-lettered before this time.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N letters.")]
 
 
 @dead_letters.command("list")
@@ -56,190 +44,184 @@ def list_letters(
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters by their place in the dead-letter topic, PARTITION@OFFSET.
+    """List dead letters by position in the dead-letter topic, PARTITION@OFFSET.
 
-    With --json, one a line.
+    With --json, print one letter a line, with its headers and value.
     """
-    settings = read_settings()
-    selected = DeadLetterFilter(frozenset(reason or ()), time_of(since), time_of(until))
-    table = _table()
-    tell = _print_json if as_json else _row_of(table)
-    with reaching_kafka():
-        count = asyncio.run(_list(settings, selected, limit, tell))
-    if not as_json:
-        if count:
-            out.print(table)
-        else:
-            print_line("There is no such dead letter.")
+    _print_letters(_filter(reason, since, until), limit, as_json, pending_only=False)
 
 
 @dead_letters.command()
 def show(
-    place: Annotated[str, typer.Argument(metavar="PLACE", help="As `list` names it: 3@17.")],
+    position: Annotated[
+        str, typer.Argument(metavar="POSITION", help="PARTITION@OFFSET, as listed: 3@17.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter: its headers, and its value as far as it is text.
 
-    With --json the value is there in full, as text or in base64.
+    With --json, print the whole value, as text or in base64.
     """
-    settings = read_settings()
-    found: list[tuple[DeadLetterRecord, bool]] = []
-    selected = DeadLetterFilter(positions=frozenset({place}))
-    with reaching_kafka():
-        asyncio.run(_list(settings, selected, 1, lambda *letter: found.append(letter)))
+    from invoicing.ops.support.console import print_note
+    from invoicing.ops.support.letters import print_letter, print_letter_json
+
+    found = _read(_filter(positions=[position]), 1, print_letter_json if as_json else print_letter)
     if not found:
-        print_note(f"There is no dead letter at {plain(place)}.")
+        print_note(f"There is no dead letter at {position}.")
         raise typer.Exit(1)
-    ((letter, went_back),) = found
-    if as_json:
-        _print_json(letter, went_back)
-    else:
-        _print(letter, went_back)
 
 
 @dead_letters.command()
 def redrive(
-    places: Annotated[
-        list[str] | None, typer.Argument(metavar="[PLACE]...", help="These; else all that fit.")
+    positions: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[POSITION]...", help="Letters, by position as listed: 3@17."),
     ] = None,
     reason: Reasons = None,
     since: Since = None,
     until: Until = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every letter that was not sent back yet.")
+    ] = False,
     limit: Limit = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be sent back, and send nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters back to the commands topic, each once.
 
-    Mend first what made them fail. A command goes under its invoice's id; headers `dl_first_*`
-    tell where it failed first. What went back is remembered in Kafka, in the same transaction, so
-    an interrupted redrive can be run again: nothing is lost, and nothing sent twice.
+    Fix the cause first: otherwise they fail again. Select letters by position, by a filter, or with
+    --all. A command is sent under its invoice's id; headers `dl_first_*` keep its first failure.
+    Progress is recorded in Kafka in the same transaction, so an interrupted redrive can be run
+    again: nothing is lost, and nothing is sent twice.
     """
-    settings = read_settings()
-    selected = DeadLetterFilter(
-        frozenset(reason or ()), time_of(since), time_of(until), frozenset(places or ())
+    selects = bool(positions or reason or since or until)
+    if selects == everything:
+        raise typer.BadParameter(
+            "give either --all, or positions or a filter (--reason, --since, --until)"
+        )
+    selected = _filter(reason, since, until, positions)
+    if dry_run:
+        _print_letters(selected, limit, as_json, pending_only=True)
+    else:
+        _redrive(selected, limit, as_json)
+
+
+def _filter(
+    reasons: list[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    positions: list[str] | None = None,
+) -> "DeadLetterFilter":
+    """What the options select. Raises `typer.BadParameter`."""
+    from invoicing.contracts.dead_letters import DeadLetterReason
+    from invoicing.maintenance.redrive import DeadLetterFilter
+
+    known = [known.value for known in DeadLetterReason]
+    for reason in reasons or ():
+        if reason not in known:
+            raise typer.BadParameter(
+                f"{reason!r} is not a reason; the reasons are {', '.join(known)}"
+            )
+    for position in positions or ():
+        if not POSITION.fullmatch(position):
+            raise typer.BadParameter(f"{position!r} is not a position such as 3@17")
+    return DeadLetterFilter(
+        frozenset(reasons or ()),
+        since=None if since is None else parse_time(since),
+        until=None if until is None else parse_time(until),
+        positions=frozenset(positions or ()),
     )
+
+
+def _print_letters(
+    selected: "DeadLetterFilter", limit: int | None, as_json: bool, *, pending_only: bool
+) -> None:
+    from functools import partial
+
+    from invoicing.ops.support.console import print_line, print_table
+    from invoicing.ops.support.letters import add_letter, letters_table, print_letter_json
+
+    table = letters_table()
+    handle = print_letter_json if as_json else partial(add_letter, table)
+    count = _read(selected, limit, handle, pending_only=pending_only)
+    if as_json:
+        return
+    if count:
+        print_table(table)
+    else:
+        print_line("There are no such dead letters.")
+    if pending_only:
+        print_line(f"{count} would be sent back. Nothing was sent.")
+
+
+def _read(
+    selected: "DeadLetterFilter", limit: int | None, handle: "Handle", *, pending_only: bool = False
+) -> int:
+    """Hand over the selected letters, and whether each was sent back; returns how many."""
+    from invoicing.maintenance.redrive import is_redriven, read_letters, redrive_state
+    from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.ops.support.kafka_readers import reading
+    from invoicing.runtime.settings import read_settings
+
+    settings = read_settings()
+
+    async def read() -> int:
+        count = 0
+        state = await redrive_state(settings)
+        async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
+            async for letters in read_letters(consumer, settings.topic_dead_letter):
+                for letter in filter(selected.matches, letters):
+                    redriven = is_redriven(state, letter)
+                    if pending_only and redriven:
+                        continue
+                    if count == limit:
+                        return count
+                    handle(letter, redriven)
+                    count += 1
+        return count
+
+    with reaching_kafka():
+        return asyncio.run(read())
+
+
+def _redrive(selected: "DeadLetterFilter", limit: int | None, as_json: bool) -> None:
+    import orjson
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from invoicing.ops.support.console import err, print_line, print_note
+    from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.runtime.settings import read_settings
+
+    settings = read_settings()
     if not settings.is_transactional:
         print_note(
-            "INVOICING_KAFKA_TRANSACTIONS is off: a crash may send some of them again. That does"
-            " no harm, for a command is known by its id."
+            "INVOICING_KAFKA_TRANSACTIONS is off: a crash may send some letters again. That is"
+            " harmless, since a repeated command is recognised by its id."
         )
+    columns = (SpinnerColumn(), TextColumn("{task.completed} sent back"))
     with (
         reaching_kafka(),
-        Progress(
-            SpinnerColumn(), TextColumn("{task.completed} sent back"), console=err,
-            disable=not err.is_terminal,
-        ) as progress,
-    ):  # fmt: skip
+        Progress(*columns, console=err, disable=not err.is_terminal) as progress,
+    ):
         task = progress.add_task("redrive", total=None)
-        sent = asyncio.run(
-            _redrive(
-                settings, selected, limit, lambda count: progress.update(task, completed=count)
-            )
-        )
-    if as_json:
-        print_line(orjson.dumps({"redriven": sent}).decode())
-    else:
-        print_line(f"{sent} sent back.")
+
+        def update(sent: int) -> None:
+            progress.update(task, completed=sent)
+
+        sent = asyncio.run(_send_back(settings, selected, limit, update))
+    print_line(orjson.dumps({"redriven": sent}).decode() if as_json else f"{sent} sent back.")
 
 
-async def _list(
-    settings: Settings,
-    selected: DeadLetterFilter,
+async def _send_back(
+    settings: "Settings",
+    selected: "DeadLetterFilter",
     limit: int | None,
-    tell: Callable[[DeadLetterRecord, bool], None],
+    update: Callable[[int], None],
 ) -> int:
-    state = await redrive_state(settings)
-    count = 0
+    from invoicing.maintenance.redrive import redrive as send_back
+    from invoicing.ops.support.kafka_readers import reading
+
     async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
-        async for letters in read_letters(consumer, settings.topic_dead_letter):
-            for letter in filter(selected.matches, letters):
-                if count == limit:
-                    return count
-                tell(letter, is_redriven(state, letter))
-                count += 1
-    return count
-
-
-async def _redrive(
-    settings: Settings,
-    selected: DeadLetterFilter,
-    limit: int | None,
-    progress: Callable[[int], None],
-) -> int:
-    async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
-        return await send_back(settings, consumer, selected, limit, progress)
-
-
-def _table() -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("Place", no_wrap=True)
-    table.add_column("Set aside (UTC)", no_wrap=True)
-    table.add_column("Reason")
-    table.add_column("Came from")
-    table.add_column("Command")
-    table.add_column("Sent back")
-    return table
-
-
-def _row_of(table: Table) -> Callable[[DeadLetterRecord, bool], None]:
-    def add(letter: DeadLetterRecord, went_back: bool) -> None:
-        command, failure = letter.command, letter.failure
-        named = f"{command.type} of {command.subject}" if command else "-"
-        table.add_row(
-            letter.position,
-            clock(failure.failed_at) if failure.failed_at else "-",
-            Text(plain(failure.reason)),
-            Text(plain(failure.origin)),
-            Text(plain(named)),
-            "yes" if went_back else "",
-        )
-
-    return add
-
-
-def _print(letter: DeadLetterRecord, went_back: bool) -> None:
-    print_line(f"Dead letter {letter.position}{', sent back' if went_back else ''}")
-    print_line(f"key: {_shown(letter.key)}")
-    for name, value in letter.headers:
-        print_line(f"{plain(name)}: {_shown(value)}")
-    print_line("")
-    print_line(_shown(letter.value))
-
-
-def _shown(value: bytes | None) -> str:
-    """What can be looked at without steering the terminal."""
-    if value is None:
-        return "(none)"
-    cut = value[:SHOWN_CHARACTERS_MAX]
-    try:
-        text = plain(cut.decode())
-    except UnicodeDecodeError:
-        # As Python writes bytes: text where it is text, and \x.. where it is not.
-        text = repr(cut)[2:-1]
-    return text if len(value) <= len(cut) else f"{text} ... of {len(value)} bytes"
-
-
-def _print_json(letter: DeadLetterRecord, went_back: bool) -> None:
-    failure = letter.failure
-    told = {
-        "place": letter.position,
-        "reason": failure.reason,
-        "message": failure.message,
-        "origin": failure.origin,
-        "failed_at": failure.failed_at.isoformat() if failure.failed_at else None,
-        "sent_back": went_back,
-        "key": _written(letter.key),
-        "headers": [[name, _written(value)] for name, value in letter.headers],
-        "value": _written(letter.value),
-    }
-    print_line(orjson.dumps(told).decode())
-
-
-def _written(value: bytes | None) -> str | dict[str, str] | None:
-    """Bytes in JSON: a text where they are one, else in base64."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+        return await send_back(settings, consumer, selected, limit, update)

@@ -1,47 +1,44 @@
-"""`invoicing recover`: one side was restored or has lost its last; the other brings it forward."""
+"""`invoicing recover`: bring one side up to date from the other after a restore or a loss."""
 
 import asyncio
 from typing import Annotated
 
-import orjson
 import typer
 
-from invoicing.maintenance.recover.feed import recover_feed
-from invoicing.maintenance.recover.kafka import recover_kafka
-from invoicing.maintenance.recover.postgres import recover_postgres
-from invoicing.ops.commands.worker import sellers_of
-from invoicing.ops.support.console import print_line
-from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
-from invoicing.ops.support.progress import bars
-from invoicing.ops.support.times import time_of
-from invoicing.runtime.settings import read_settings
+from invoicing.ops.support.options import AsJson, parse_time
 
 recover = typer.Typer(
     name="recover",
-    help="After a restore or a loss: bring Postgres or Kafka forward by the other. Stop the"
-    " workers first.",
+    help="Recover Postgres or Kafka after a restore or a loss. Stop the workers first.",
     no_args_is_help=True,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 
 
 @recover.command()
 def postgres(as_json: AsJson = False) -> None:
-    """Store what was published and is not stored: Postgres was restored to an earlier point.
+    """Store what was published but is missing in Postgres, which was restored to an earlier point.
 
-    Events and answers are put back byte for byte, with the numbers that they gave; the state, the
-    number series and the lanes' marks follow from them. One transaction: all of it or nothing. The
+    Events and replies are restored byte for byte with their numbers; the current state, the number
+    series and the lanes' checkpoints follow from them. One transaction: all of it or nothing. The
     topics must reach back to the backup. The DSN's user must own the tables.
     """
+    import orjson
+
+    from invoicing.maintenance.recover.postgres import recover_postgres
+    from invoicing.ops.commands.worker import sellers_of
+    from invoicing.ops.support.console import print_line
+    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.progress import source_bars
+    from invoicing.runtime.settings import read_settings
+
     settings = read_settings()
     sellers = sellers_of(settings)
-    with bars() as progress, reaching_postgres(), reaching_kafka():
+    with source_bars() as progress, reaching_postgres(), reaching_kafka():
         recovered = asyncio.run(recover_postgres(settings, sellers, progress))
     print_line(
         orjson.dumps(recovered).decode()
         if as_json
-        else f"{recovered.events:,} events and {recovered.answers:,} answers were put back, of"
+        else f"Restored {recovered.events:,} events and {recovered.answers:,} replies of"
         f" {recovered.invoices:,} invoices."
     )
 
@@ -51,37 +48,56 @@ def kafka(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Publish only what was recorded then or later: 2026-11-20T10:00Z."
+            metavar="TIME", help="Publish only what was recorded at or after: 2026-11-20T10:00Z."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish what is stored and not published: Kafka was restored, made anew, or lost its last.
+    """Publish what is stored but missing in Kafka, which was restored, recreated or lost records.
 
-    Events and answers are published as they are stored, and each lane is set to the first record
-    that nobody has handled. Where the topics lost old records by age, those are left out. A run
-    that was cut short can be run again. The DSN's user must own the tables.
+    Events and replies are published as they are stored, and each lane resumes at its first
+    unhandled record. Records that a topic lost to retention are not published again. An interrupted
+    run can be run again. The DSN's user must own the tables.
     """
+    import orjson
+
+    from invoicing.maintenance.recover.kafka import recover_kafka
+    from invoicing.ops.support.console import print_line
+    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.progress import source_bars
+    from invoicing.runtime.settings import read_settings
+
+    earliest = None if since is None else parse_time(since)
     settings = read_settings()
-    with bars() as progress, reaching_postgres(), reaching_kafka():
-        recovered = asyncio.run(recover_kafka(settings, time_of(since), progress))
+    with source_bars() as progress, reaching_postgres(), reaching_kafka():
+        recovered = asyncio.run(recover_kafka(settings, earliest, progress))
     print_line(
         orjson.dumps(recovered, option=orjson.OPT_NON_STR_KEYS).decode()
         if as_json
-        else f"{recovered.events:,} events and {recovered.answers:,} answers were published;"
-        f" {len(recovered.next_offsets)} lanes were set to where they go on."
+        else f"Published {recovered.events:,} events and {recovered.answers:,} replies;"
+        f" set the offsets of {len(recovered.next_offsets)} lanes."
     )
 
 
 @recover.command()
 def feed(as_json: AsJson = False) -> None:
-    """Make the feed of all events tell what was restored from a dump into another cluster.
+    """Make events readable in the feed again after a dump was restored into another cluster.
 
-    Readers of the feed must begin anew afterwards: their cursors are the old cluster's. It writes
-    every event's row once more, and needs room for that.
+    Readers of the feed must start from the beginning afterwards, since their cursors belong to the
+    old cluster. Every row of `events` is rewritten, which needs as much room again.
     """
+    import orjson
+
+    from invoicing.maintenance.recover.feed import recover_feed
+    from invoicing.ops.support.console import print_line
+    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.runtime.settings import read_settings
+
     settings = read_settings()
     with reaching_postgres(), reaching_kafka():
         hidden = asyncio.run(recover_feed(settings))
-    told = f"{hidden:,} events were hidden from the feed; none is now."
-    print_line(orjson.dumps({"hidden": hidden}).decode() if as_json else told)
+    print_line(
+        orjson.dumps({"hidden": hidden}).decode()
+        if as_json
+        else f"{hidden:,} events were hidden from the feed; all are readable now."
+    )

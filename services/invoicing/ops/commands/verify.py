@@ -1,44 +1,42 @@
-"""`invoicing verify`: are all promises kept?"""
+"""`invoicing verify`: is every promise kept?"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import orjson
 import typer
-from rich import box
-from rich.table import Table
 
 from invoicing.maintenance.verify.findings import MEANINGS, Finding, FindingKind
-from invoicing.maintenance.verify.verify import Verified
-from invoicing.maintenance.verify.verify import verify as compare
-from invoicing.ops.support.console import out, print_line, print_note
-from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
-from invoicing.ops.support.formatting import plain
-from invoicing.ops.support.progress import bars
-from invoicing.runtime.garbage import gc_tuned
-from invoicing.runtime.settings import read_settings
 
-# With --json all are printed.
+if TYPE_CHECKING:
+    from invoicing.maintenance.verify.verify import Verified
+
+# --json prints all.
 SHOWN_MAX: Final = 20
 
 
 def verify(
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print each finding, then what was compared, a line each."),
+        bool, typer.Option("--json", help="Print a line for each finding, then a summary.")
     ] = False,
 ) -> None:
-    """Compare Postgres with the topics: is every promise kept?
+    """Check every promise: compare Postgres with the topics.
 
-    Every command has its one answer; versions are 1..n; each event was published once, in order, in
-    its invoice's partition, byte for byte; the state is what the events add up to; numbers have no
-    gap and no repeat; every record was answered, forwarded or set aside; neither side has forgotten
-    how far a lane has come. It only reads, and may run beside workers. It needs room for temporary
-    files, about 400 bytes an event. Topics that have lost old records are compared as far as they
-    reach. Exits with 1 when anything is found.
+    Every command has exactly one reply. An invoice's versions are 1 to n, and each event was
+    published once, in order, in its invoice's partition, byte for byte. The current state follows
+    from the events. Numbers have no gaps and no repeats. Every record was answered, forwarded or
+    dead-lettered. Neither side is behind the other. It only reads, and may run beside workers. It
+    needs about 400 bytes of temporary files for each event. Topics that lost old records to
+    retention are compared as far as they reach. Exits with 1 if anything is found.
     """
+    from invoicing.maintenance.verify.verify import verify as compare
+    from invoicing.ops.support.console import print_line
+    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.progress import source_bars
+    from invoicing.runtime.garbage import gc_tuned
+    from invoicing.runtime.settings import read_settings
+
     settings = read_settings()
     counts: Counter[FindingKind] = Counter()
 
@@ -47,55 +45,64 @@ def verify(
         if as_json:
             print_line(_json(finding))
         elif counts.total() <= SHOWN_MAX:
-            print_line(_sentence(finding))
+            print_line(_text(finding))
 
-    with gc_tuned(), bars() as progress, reaching_postgres(), reaching_kafka():
+    with gc_tuned(), source_bars() as progress, reaching_postgres(), reaching_kafka():
         verified = asyncio.run(compare(settings, report, progress))
-    _tell(verified, counts, as_json)
+    _print_summary(verified, counts, as_json)
     if counts:
         raise typer.Exit(1)
 
 
 def _json(finding: Finding) -> str:
-    return orjson.dumps({**_fields(finding), "meaning": MEANINGS[finding.kind]}).decode()
+    import orjson
 
-
-def _fields(finding: Finding) -> dict[str, object]:
-    return {
+    fields = {
         "finding": finding.kind,
         "invoice_id": finding.invoice_id,
         "expected": finding.expected,
         "found": finding.found,
+        "meaning": MEANINGS[finding.kind],
     }
+    return orjson.dumps(fields).decode()
 
 
-def _sentence(finding: Finding) -> str:
+def _text(finding: Finding) -> str:
+    from invoicing.ops.support.formatting import plain
+
     return plain(
         f"{finding.kind}: invoice {finding.invoice_id or '-'}"
         f"\n  expected: {finding.expected}\n  found: {finding.found}"
     )
 
 
-def _tell(verified: Verified, counts: Mapping[FindingKind, int], as_json: bool) -> None:
+def _print_summary(verified: "Verified", counts: Mapping[FindingKind, int], as_json: bool) -> None:
+    import orjson
+    from rich import box
+    from rich.table import Table
+
+    from invoicing.ops.support.console import out, print_line, print_note
+
     compared = _compared(verified)
+    total = sum(counts.values())
     if as_json:
-        print_line(orjson.dumps({"findings": sum(counts.values()), "compared": compared}).decode())
+        print_line(orjson.dumps({"findings": total, "compared": compared}).decode())
         return
-    if sum(counts.values()) > SHOWN_MAX:
-        print_note(f"... and {sum(counts.values()) - SHOWN_MAX} more; --json prints all.")
+    if total > SHOWN_MAX:
+        print_note(f"... and {total - SHOWN_MAX} more; --json prints all.")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Compared")
     table.add_column("", justify="right")
-    for what, number in compared.items():
-        table.add_row(what.replace("_", " "), f"{number:,}")
+    for name, count in compared.items():
+        table.add_row(name.replace("_", " ").replace("answers", "replies"), f"{count:,}")
     out.print(table)
     if not counts:
         print_line("Every promise is kept.")
-    for kind, number in counts.items():
-        print_line(f"{number} x {kind}: {MEANINGS[kind]}")
+    for kind, count in counts.items():
+        print_line(f"{count} x {kind}: {MEANINGS[kind]}")
 
 
-def _compared(verified: Verified) -> dict[str, int]:
+def _compared(verified: "Verified") -> dict[str, int]:
     retained, tables = verified.retained, verified.tables
     return {
         "invoices": tables.invoices,

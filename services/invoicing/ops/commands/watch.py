@@ -1,58 +1,94 @@
-"""`invoicing watch`: events as they come."""
+"""`invoicing watch`: events as they are published."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
-from invoicing.ops.support.console import print_line
-from invoicing.ops.support.failures import reaching_kafka
-from invoicing.ops.support.formatting import clock, short_type, standing
-from invoicing.ops.support.kafka_readers import reading
-from invoicing.runtime.settings import Settings, read_settings
+if TYPE_CHECKING:
+    from invoicing.runtime.settings import Settings
+
+    Matches = Callable[[dict[str, Any]], bool]
 
 
 def watch(
+    invoice: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this invoice's events; may be repeated."),
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", metavar="TYPE", help="Only this type: `opened`, `paid`; may be repeated."
+        ),
+    ] = None,
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="First all events that the topic holds.")
+        bool, typer.Option("--from-beginning", help="Begin with the oldest event in the topic.")
     ] = False,
     count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="End after that many events.")
+        int | None, typer.Option(min=1, metavar="N", help="Exit after N events.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the events themselves, one JSON document a line.")
+        bool, typer.Option("--json", help="Print the events as published, one JSON line each.")
     ] = False,
 ) -> None:
-    """Show events as they come, until Ctrl-C.
+    """Show events as they are published.
 
-    Only what is committed: each event once, in version order for each invoice.
+    Runs until Ctrl-C. Only committed events are shown: each one once, and in version order for each
+    invoice.
     """
+    from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.ops.support.formatting import event_line
+    from invoicing.runtime.settings import read_settings
+
+    types = _event_types(type_ or ())
+    invoices = frozenset(invoice or ())
+
+    def matches(event: dict[str, Any]) -> bool:
+        return (not invoices or event["subject"] in invoices) and (
+            not types or event["type"] in types
+        )
+
     settings = read_settings()
-    line = bytes.decode if as_json else event_line
     with reaching_kafka(), suppress(KeyboardInterrupt):
-        asyncio.run(_watch(settings, from_beginning, count, line))
+        asyncio.run(
+            _watch(settings, from_beginning, matches, count, None if as_json else event_line)
+        )
+
+
+def _event_types(names: "list[str] | tuple[()]") -> frozenset[str]:
+    """The full names of event types. Raises `typer.BadParameter` if there is no such type."""
+    from invoicing.contracts.events import EVENTS
+    from invoicing.ops.support.formatting import EVENT_PREFIX, short_type
+
+    types = frozenset(EVENT_PREFIX + short_type(name) for name in names)
+    if unknown := types - EVENTS.keys():
+        raise typer.BadParameter(
+            f"unknown type {', '.join(sorted(map(short_type, unknown)))}; the types are"
+            f" {', '.join(map(short_type, EVENTS))}"
+        )
+    return types
 
 
 async def _watch(
-    settings: Settings, from_beginning: bool, count: int | None, line: Callable[[bytes], str]
+    settings: "Settings",
+    from_beginning: bool,
+    matches: "Matches",
+    count: int | None,
+    line: Callable[[dict[str, Any]], str] | None,
 ) -> None:
-    seen = 0
+    import orjson
+
+    from invoicing.ops.support.console import print_line
+    from invoicing.ops.support.kafka_readers import reading
+
+    shown = 0
     async with reading(settings, settings.topic_events, from_beginning=from_beginning) as consumer:
-        while count is None or seen < count:
+        while count is None or shown < count:
             record = await consumer.getone()
-            print_line(line(record.value))
-            seen += 1
-
-
-def event_line(value: bytes) -> str:
-    """An event in one line: time, invoice, version, type, and how the invoice stands after it."""
-    event: dict[str, Any] = orjson.loads(value)
-    time = clock(datetime.fromisoformat(event["time"]))
-    return (
-        f"{time} {event['subject']:<10} {event['version']:>3}"
-        f" {short_type(event['type']):<16} {standing(event['data'])}"
-    )
+            event = orjson.loads(record.value)
+            if matches(event):
+                print_line(line(event) if line else record.value.decode())
+                shown += 1

@@ -1,33 +1,37 @@
-"""`invoicing worker`: commands in, events and answers out, until it is told to stop."""
+"""`invoicing worker`: commands in, events and replies out."""
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invoicing.domain.sellers import Sellers, read_sellers
-from invoicing.ops.support.failures import KNOWN_FAILURES
-from invoicing.runtime.service import run_service
-from invoicing.runtime.settings import Settings, WrongSettingError
+if TYPE_CHECKING:
+    from invoicing.domain.sellers import Sellers
+    from invoicing.runtime.settings import Settings
 
 
 def worker() -> None:
     """Handle commands until SIGTERM or Ctrl-C.
 
-    Reads the commands topic, keeps the invoices in Postgres, and publishes events and answers. Run
-    as many as you like: they share the partitions. Needs `invoicing migrate` and `invoicing topics`
-    to have been run. Serves /metrics, /health/live and /health/ready on INVOICING_METRICS_PORT.
-    Ends with 1 and a `worker_gave_up` line when Kafka or Postgres stays away too long.
+    A worker reads the commands topic, stores invoices in Postgres, and publishes events and
+    replies. Run as many as you like: they share the partitions. Run `invoicing migrate` and
+    `invoicing topics` first. It serves /metrics, /health/live and /health/ready on
+    INVOICING_METRICS_PORT. If Kafka or Postgres stays away too long, it logs `worker_gave_up` and
+    exits with 1.
     """
-    # Imported here, for it takes half a second that no other command need wait for.
+    from invoicing.ops.support.failures import KNOWN_FAILURES
+    from invoicing.runtime.service import run_service
     from invoicing.worker.app import run
 
-    def work(settings: Settings) -> Coroutine[Any, Any, None]:
+    def work(settings: "Settings") -> Coroutine[Any, Any, None]:
         return run(settings, sellers_of(settings))
 
     run_service("worker", work, KNOWN_FAILURES)
 
 
-def sellers_of(settings: Settings) -> Sellers:
+def sellers_of(settings: "Settings") -> "Sellers":
     """The sellers in force. Raises `WrongSettingError`."""
+    from invoicing.domain.sellers import Sellers, read_sellers
+    from invoicing.runtime.settings import WrongSettingError
+
     path = settings.sellers_file
     if path is None:
         return Sellers()

@@ -1,17 +1,21 @@
-"""A file of commands: JSON lines, each a CloudEvent, checked before any is sent."""
+"""A file of commands: JSON documents, each a CloudEvent, all checked before any is sent."""
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
-from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command
+from invoicing.contracts.envelope import DecodeFailure, read_command
 from invoicing.contracts.types.texts import rfc3339
 
+_NOT_BLANK: Final = re.compile(r"[^ \t\r\n]")
+
 SOURCE: Final = "/invoicing/cli"
-"""Who sends a command that does not say so."""
+"""The source of commands that name none."""
 
 
 @dataclass(frozen=True)
@@ -25,56 +29,75 @@ class ReadyCommand:
 
 
 @dataclass(frozen=True)
-class BadLine:
-    """A line that cannot be sent: `number` counts from 1."""
+class BadDocument:
+    """A document that cannot be sent: the line that it begins on, from 1, and what is wrong."""
 
-    number: int
+    line: int
     reason: str
 
 
-def read_lines(
-    lines: Iterable[bytes], now: datetime, new_id: Callable[[], str]
-) -> Iterator[ReadyCommand | BadLine]:
-    """Each line that is not blank, as a command to send or with what is wrong about it."""
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield _read_line(number, completed(line.strip(), now, new_id))
+def read_commands(
+    content: bytes, now: datetime, new_id: Callable[[], str]
+) -> Iterator[ReadyCommand | BadDocument]:
+    """Yield every document of a file, as a command to send or with what is wrong with it.
 
-
-def _read_line(number: int, value: bytes) -> ReadyCommand | BadLine:
-    command = read_command(value, ())
-    if isinstance(command, DecodeFailure):
-        return BadLine(number, command.message)
-    if command.errors:
-        return BadLine(number, _faults(command))
-    return ReadyCommand(command.source, command.id, command.subject, value)
-
-
-def _faults(command: CommandEnvelope) -> str:
-    return " ".join(f"{error.field} {error.reason}." for error in command.errors)
-
-
-def completed(line: bytes, now: datetime, new_id: Callable[[], str]) -> bytes:
-    """The line with the attributes that it leaves out; what it holds stays byte for byte.
-
-    A line that is not an object is left as it is, for the reader of commands to say so.
+    A document may be on one line, as in JSON lines, or pretty-printed over several.
     """
-    given = _attributes(line)
+    for line, document in _documents(content):
+        value = complete(document, now, new_id)
+        command = read_command(value, ())
+        if isinstance(command, DecodeFailure):
+            yield BadDocument(line, command.message)
+        elif command.errors:
+            reasons = (f"{error.field} {error.reason}." for error in command.errors)
+            yield BadDocument(line, " ".join(reasons))
+        else:
+            yield ReadyCommand(command.source, command.id, command.subject, value)
+
+
+def _documents(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Split a file into JSON documents, each with the line that it begins on.
+
+    Where no document can be parsed, the line stands for it, so that its error is reported; so does
+    the rest of the file if that line is only the beginning of a document.
+    """
+    # One character for each byte, so that offsets agree; only ASCII matters for splitting.
+    text = content.decode("latin-1")
+    decoder = json.JSONDecoder()
+    start = 0
+    while beginning := _NOT_BLANK.search(text, start):
+        start = beginning.start()
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = _line_end(text, start)
+            if text[start] in "{[" and text[start:end].rstrip()[-1] not in "}]":
+                end = len(text)
+        yield text.count("\n", 0, start) + 1, content[start:end].strip()
+        start = end
+
+
+def _line_end(text: str, position: int) -> int:
+    end = text.find("\n", position)
+    return len(text) if end < 0 else end
+
+
+def complete(document: bytes, now: datetime, new_id: Callable[[], str]) -> bytes:
+    """The document with the attributes that it leaves out; the rest stays byte for byte.
+
+    Anything but an object is returned as it is, to be rejected by `read_command`.
+    """
+    try:
+        given = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return document
     defaults = {
         "specversion": "1.0",
         "id": new_id(),
         "source": SOURCE,
         "time": rfc3339(now),
     }
+    if not given or not isinstance(given, dict):
+        return document
     missing = {name: value for name, value in defaults.items() if name not in given}
-    if not given or not missing:
-        return line
-    return orjson.dumps(missing)[:-1] + b"," + line[1:]
-
-
-def _attributes(line: bytes) -> dict[str, object]:
-    try:
-        parsed = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return orjson.dumps(missing)[:-1] + b"," + document[1:] if missing else document

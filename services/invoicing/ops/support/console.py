@@ -1,16 +1,27 @@
-"""Where the commands write: results on standard output, all else on standard error."""
+"""The terminal: results go to standard output, everything else to standard error."""
+
+from typing import Final
 
 from rich.console import Console
+from rich.table import Table
+
+# Wider than any row: a program that reads the table gets every word, one row a line.
+PIPE_COLUMNS: Final = 10_000
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 def print_line(text: str) -> None:
-    """One line on standard output, exactly as it is: no markup, no wrapping."""
+    """Print one line on standard output as it is: no markup, no wrapping."""
     out.print(text, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_note(text: str) -> None:
-    """One line on standard error, exactly as it is."""
+    """Print one line on standard error as it is."""
     err.print(text, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table: folded to the terminal's width, or unfolded where there is no terminal."""
+    out.print(table, width=None if out.is_terminal else PIPE_COLUMNS, crop=out.is_terminal)

@@ -1,4 +1,4 @@
-"""Failures that are no bugs: told in one sentence that says what to do."""
+"""Known failures, each reported as one sentence that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from invoicing.maintenance.rebuild.shadow import RebuildError
-from invoicing.maintenance.recover.preconditions import RecoveryError
-from invoicing.maintenance.redrive import RedriveError
-from invoicing.maintenance.topics import UnfinishedTransactionError
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.topics import TopicsError
 from invoicing.runtime.postgres import usable_dsn
 from invoicing.runtime.retry import GaveUpError, describe
@@ -26,44 +23,33 @@ from invoicing.runtime.settings import WrongSettingError
 from invoicing.store.errors import DatabaseBehindError, SchemaError
 from invoicing.store.history import ReplayError
 from invoicing.store.migrations import MigrationBlockedError
-from invoicing.tools.embedded import EmbeddedNotInstalledError
-from invoicing.tools.embedded.postgres import EmbeddedPostgresError
 
 
-class UnreachableError(Exception):
-    """Kafka or Postgres does not let us in. The message names the setting to look at."""
+class UnreachableError(OperatorError):
+    """Kafka or Postgres cannot be reached. The message names the setting to check."""
 
 
-class ForbiddenError(Exception):
-    """Kafka or Postgres refuses what was asked of it. The message says where rights are told."""
+class ForbiddenError(OperatorError):
+    """Kafka or Postgres denies permission. The message says where rights are documented."""
 
 
-class DemoError(Exception):
-    """The demo could not be played to its end. The message holds what the worker last said."""
+class DemoError(OperatorError):
+    """The demo could not finish. The message holds the last lines of the worker's log."""
 
 
-class BenchError(Exception):
-    """The benchmark cannot go on. The message says what a contender last said."""
+class BenchError(OperatorError):
+    """The benchmark cannot go on. The message holds the last lines of a contender's log."""
 
 
 KNOWN_FAILURES: Final = (
+    OperatorError,
     WrongSettingError,
     TopicsError,
     SchemaError,
     DatabaseBehindError,
     MigrationBlockedError,
     GaveUpError,
-    UnfinishedTransactionError,
     ReplayError,
-    RebuildError,
-    RedriveError,
-    RecoveryError,
-    UnreachableError,
-    ForbiddenError,
-    EmbeddedNotInstalledError,
-    EmbeddedPostgresError,
-    DemoError,
-    BenchError,
 )
 
 _FORBIDDEN_BY_KAFKA: Final = (
@@ -86,23 +72,23 @@ _POSTGRES_UNREACHABLE: Final = (
 
 @contextmanager
 def reaching_kafka() -> Iterator[None]:
-    """Raises `UnreachableError` or `ForbiddenError` where a client of Kafka fails in the block."""
+    """Turn errors of Kafka clients into `UnreachableError` or `ForbiddenError`."""
     try:
         yield
     except _FORBIDDEN_BY_KAFKA as error:
         raise _forbidden("Kafka", error) from error
     except (IllegalArgumentError, IllegalStateError):
-        raise  # we have called a client wrongly
+        raise  # a bug of ours: the client was called wrongly
     except KafkaError as error:
         raise UnreachableError(
             f"Kafka cannot be reached: {' '.join(str(error).split())}."
-            " INVOICING_KAFKA_BOOTSTRAP_SERVERS says where it is."
+            " Check INVOICING_KAFKA_BOOTSTRAP_SERVERS."
         ) from error
 
 
 @contextmanager
 def reaching_postgres() -> Iterator[None]:
-    """Raises `UnreachableError` or `ForbiddenError` where Postgres does not let us in the block."""
+    """Turn errors of connecting to Postgres into `UnreachableError` or `ForbiddenError`."""
     with usable_dsn():
         try:
             yield
@@ -110,12 +96,11 @@ def reaching_postgres() -> Iterator[None]:
             raise _forbidden("Postgres", error) from error
         except _POSTGRES_UNREACHABLE as error:
             raise UnreachableError(
-                f"Postgres cannot be reached: {describe(error)}."
-                " INVOICING_POSTGRES_DSN says where it is."
+                f"Postgres cannot be reached: {describe(error)}. Check INVOICING_POSTGRES_DSN."
             ) from error
 
 
 def _forbidden(who: str, error: Exception) -> ForbiddenError:
     return ForbiddenError(
-        f"{who} refuses it: {describe(error)}. docs/security.md says who may do what."
+        f"{who} denies permission: {describe(error)}. docs/security.md lists the rights needed."
     )

@@ -32,6 +32,14 @@ def is_amount(text: str) -> bool:
     return bool(text.strip("-0."))
 
 
+def event_line(event: Mapping[str, Any]) -> str:
+    """An event on one line: its time, invoice, version and type, and the invoice's balance."""
+    return (
+        f"{clock(datetime.fromisoformat(event['time']))} {event['subject']:<10}"
+        f" {event['version']:>3} {short_type(event['type']):<16} {standing(event['data'])}"
+    )
+
+
 def standing(data: Data) -> str:
     """How the invoice stands after an event: its number, state and amounts."""
     words = [

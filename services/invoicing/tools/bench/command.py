@@ -4,10 +4,8 @@ import asyncio
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
 
 import orjson
-import typer
 
 from invoicing.ops.support.console import out, print_line, print_note
 from invoicing.ops.support.failures import BenchError, reaching_kafka, reaching_postgres
@@ -19,25 +17,8 @@ from invoicing.tools.bench.scale import QUICK, STANDARD
 from invoicing.tools.bench.table import table_of
 
 
-def bench(
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROW", help="Ask this question alone. May be given again."),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Less of everything: for a look, not for a judgement.")
-    ] = False,
-    directory: Annotated[
-        Path, typer.Option("--output", metavar="DIRECTORY", help="Where the page and the JSON go.")
-    ] = Path("bench-results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-) -> None:
-    """Measure the service beside its opponents, in turns, and tell the ratios.
-
-    Needs a real Kafka and a Postgres whose user may create databases: it makes topics and databases
-    of its own there, and removes them. Other work on the machine weighs on both sides of a ratio,
-    but leaves it less certain. Needs the packages of `invoicing[bench]`.
-    """
+def bench(only: list[str] | None, quick: bool, directory: Path, as_json: bool) -> None:
+    """Run the benchmark, print its rows, and write them to the directory."""
     if find_spec("psutil") is None or find_spec("eventsourcing") is None:
         raise BenchError("Packages are missing. Install them with: pip install 'invoicing[bench]'")
     # Imported here, for no container has what it imports.

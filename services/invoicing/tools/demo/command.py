@@ -22,13 +22,7 @@ from invoicing.tools.demo.story import EARLIER_VERSION, LONGEST_INVOICE, SCENES
 
 
 def demo() -> None:
-    """Play a story of commands, answers and events on a service of its own.
-
-    Starts PostgreSQL from its Python wheel, a mock Kafka broker inside this process, and a real
-    worker; nothing else need be installed, and nothing is left behind. Set
-    INVOICING_KAFKA_BOOTSTRAP_SERVERS to play it on a real Kafka: then with transactions, on topics
-    of the demo's own. Exits with 1 when anything came otherwise than the story has it.
-    """
+    """Run the demonstration. Raises `typer.Exit` if an outcome differs from the story's."""
     began = perf_counter()
 
     def tell(words: str) -> None:

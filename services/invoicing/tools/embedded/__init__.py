@@ -3,8 +3,10 @@
 Both come from optional packages (`invoicing[embedded]`), which no container installs.
 """
 
+from invoicing.runtime.errors import OperatorError
 
-class EmbeddedNotInstalledError(RuntimeError):
+
+class EmbeddedNotInstalledError(OperatorError):
     """A package that brings an embedded service is missing; the message says what to install."""
 
     def __init__(self, package: str) -> None:

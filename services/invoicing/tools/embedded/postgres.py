@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self, TypedDict
 from urllib.parse import quote
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.tools.embedded import EmbeddedNotInstalledError
 
 SUPERUSER = "postgres"
@@ -38,7 +39,7 @@ class Account(TypedDict, total=False):
     extra_groups: list[int]
 
 
-class EmbeddedPostgresError(RuntimeError):
+class EmbeddedPostgresError(OperatorError):
     """The server did not start; the message ends with the last lines of its log."""
 
 

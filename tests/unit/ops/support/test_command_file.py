@@ -1,4 +1,4 @@
-"""Lines of commands: what is filled in, what is refused."""
+"""Files of commands: how they are split, what is filled in, what is rejected."""
 
 from datetime import UTC, datetime
 
@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.contracts.envelope import read_command
-from invoicing.ops.support.command_file import BadLine, ReadyCommand, completed, read_lines
+from invoicing.ops.support.command_file import (
+    BadDocument,
+    ReadyCommand,
+    complete,
+    read_commands,
+)
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SHORTEST = b'{"type": "OpenInvoice", "subject": "inv_1"}'
 
 
-def read(*lines: bytes) -> list[ReadyCommand | BadLine]:
-    return list(read_lines(lines, NOW, lambda: "made-up"))
+def read(*lines: bytes) -> list[ReadyCommand | BadDocument]:
+    return list(read_commands(b"\n".join(lines), NOW, lambda: "made-up"))
 
 
 def test_what_the_envelope_leaves_out_is_filled_in() -> None:
@@ -44,7 +49,7 @@ def test_a_whole_line_is_sent_byte_for_byte() -> None:
 def test_each_line_without_an_id_gets_one_of_its_own() -> None:
     ids = iter(["first", "second"])
 
-    commands = list(read_lines([SHORTEST, SHORTEST], NOW, lambda: next(ids)))
+    commands = list(read_commands(SHORTEST + b"\n" + SHORTEST, NOW, lambda: next(ids)))
 
     assert [command.id for command in commands if isinstance(command, ReadyCommand)] == [
         "first",
@@ -52,11 +57,11 @@ def test_each_line_without_an_id_gets_one_of_its_own() -> None:
     ]
 
 
-def test_blank_lines_are_passed_over_and_still_counted() -> None:
-    (bad_line,) = read(b"", b"  \r\n", b"{")
+def test_blank_lines_are_skipped_and_still_counted() -> None:
+    (bad,) = read(b"", b"  \r", b"{")
 
-    assert isinstance(bad_line, BadLine)
-    assert bad_line.number == 3
+    assert isinstance(bad, BadDocument)
+    assert bad.line == 3
 
 
 @pytest.mark.parametrize(
@@ -74,16 +79,16 @@ def test_blank_lines_are_passed_over_and_still_counted() -> None:
         (b'{"type": "OpenInvoice", "subject": "inv_1", "specversion": "0.3"}', "specversion must"),
     ],
 )
-def test_a_line_that_is_no_command_tells_what_to_mend(line: bytes, reason: str) -> None:
-    (bad_line,) = read(line)
+def test_a_line_that_is_no_command_says_what_to_fix(line: bytes, reason: str) -> None:
+    (bad,) = read(line)
 
-    assert isinstance(bad_line, BadLine)
-    assert reason in bad_line.reason
+    assert isinstance(bad, BadDocument)
+    assert reason in bad.reason
 
 
 @given(st.binary(max_size=200))
-def test_whatever_a_line_holds_it_is_a_command_or_a_bad_line(line: bytes) -> None:
-    assert all(isinstance(result, ReadyCommand | BadLine) for result in read(line))
+def test_whatever_a_line_holds_it_is_a_command_or_a_bad(line: bytes) -> None:
+    assert all(isinstance(result, ReadyCommand | BadDocument) for result in read(line))
 
 
 @given(
@@ -95,13 +100,13 @@ def test_whatever_a_line_holds_it_is_a_command_or_a_bad_line(line: bytes) -> Non
 def test_what_a_line_gives_is_never_changed(given_attributes: dict[str, str]) -> None:
     whole = {"type": "OpenInvoice", "subject": "inv_1", **given_attributes}
 
-    filled_in = orjson.loads(completed(orjson.dumps(whole), NOW, lambda: "made-up"))
+    filled_in = orjson.loads(complete(orjson.dumps(whole), NOW, lambda: "made-up"))
 
     assert filled_in.items() >= whole.items()
     assert filled_in.keys() >= {"specversion", "id", "source", "time"}
 
 
 def test_a_completed_line_reads_as_a_command() -> None:
-    command = read_command(completed(SHORTEST, NOW, lambda: "made-up"), ())
+    command = read_command(complete(SHORTEST, NOW, lambda: "made-up"), ())
 
     assert getattr(command, "time", None) == NOW
