@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from invoicing.contracts.invoice import Document, TaxRounding
 from invoicing.contracts.types.money import EXPONENTS, UNITS
-from invoicing.domain.pricing.rounding import Rules, exact_arithmetic
+from invoicing.domain.pricing.rounding import RoundingPolicy, exact_arithmetic
 from invoicing.domain.sellers import Seller, Sellers
 from tests.support.domain.desk import Desk
 from tests.support.domain.strategies import CURRENCIES, RATES, documents, money
@@ -169,7 +169,7 @@ weights_to_share_by = st.lists(st.integers(-9, 60) | st.integers(0, 10**18), min
 def test_shares_are_those_of_largest_remainders_and_of_equal_ones_the_first(
     currency: str, weights: list[int], factor: int, divisor: int
 ) -> None:
-    rules = Rules.of(currency, TaxRounding.GROUP, tax_inclusive=False)
+    rules = RoundingPolicy.of(currency, TaxRounding.GROUP, tax_inclusive=False)
     quotas = [Fraction(weight * factor, divisor) for weight in weights]
     units = round(sum(quotas))
     with exact_arithmetic():

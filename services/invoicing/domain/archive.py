@@ -12,7 +12,7 @@ from invoicing.domain.invoice import Invoice
 def archive(decision: Decision, _data: commands.ArchiveInvoice) -> None:
     """Put it out of sight."""
     if not decision.invoice.archived:
-        decision.tell(events.InvoiceArchived)
+        decision.emit(events.InvoiceArchived)
 
 
 def _archived(_invoice: Invoice, _event: events.EventData, _recorded_at: datetime) -> Changes:
@@ -22,7 +22,7 @@ def _archived(_invoice: Invoice, _event: events.EventData, _recorded_at: datetim
 def restore(decision: Decision, _data: commands.RestoreInvoice) -> None:
     """Take it out of the archive."""
     if decision.invoice.archived:
-        decision.tell(events.InvoiceRestored)
+        decision.emit(events.InvoiceRestored)
 
 
 def _restored(_invoice: Invoice, _event: events.EventData, _recorded_at: datetime) -> Changes:

@@ -10,11 +10,11 @@ from invoicing.contracts.invoice import CreditItem, PricedItem, State
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.decision import Decision, given
+from invoicing.domain.decision import Decision, drop_none
 from invoicing.domain.documents import is_on_calendar, out_of_calendar
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import series_for
-from invoicing.domain.payments import put_paid
+from invoicing.domain.payments import mark_paid_if_settled
 from invoicing.domain.pricing.rounding import rounded
 
 CREDIT_NOTES_MAX: Final = 1_000
@@ -48,9 +48,9 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
         )
     if credit.amount <= 0:
         return Rejection(RejectionCode.NOTHING_TO_CREDIT, "Nothing is left to credit of it.")
-    rejection = _tell_credited(decision, data.credit_note_id, credit, data.reason)
+    rejection = _emit_credited(decision, data.credit_note_id, credit, data.reason)
     if rejection is None:
-        put_paid(decision)
+        mark_paid_if_settled(decision)
     return rejection
 
 
@@ -59,13 +59,13 @@ def reverse(decision: Decision, data: commands.ReverseInvoice) -> Rejection | No
     invoice = decision.invoice
     taken = {note.credit_note_id for note in invoice.credit_notes}
     credit = _Credit(invoice.total)
-    rejection = _tell_credited(decision, decision.new_id(taken), credit, data.reason)
+    rejection = _emit_credited(decision, decision.new_id(taken), credit, data.reason)
     if rejection is None:
-        decision.tell(events.InvoiceReversed, state=State.REVERSED, reason=data.reason)
+        decision.emit(events.InvoiceReversed, state=State.REVERSED, reason=data.reason)
     return rejection
 
 
-def _tell_credited(
+def _emit_credited(
     decision: Decision, credit_note_id: str, credit: _Credit, reason: str | None
 ) -> Rejection | None:
     invoice = decision.invoice
@@ -81,10 +81,10 @@ def _tell_credited(
         document_date=decision.day,
         amount=credit.amount,
         tax_amount=_tax_in(invoice, credit),
-        **given(items=credit.items, shipping_amount=credit.shipping_amount, reason=reason),
+        **drop_none(items=credit.items, shipping_amount=credit.shipping_amount, reason=reason),
     )
     credited = invoice.amount_credited + credit.amount
-    decision.tell(events.InvoiceCredited, amount_credited=credited, credit_note=note)
+    decision.emit(events.InvoiceCredited, amount_credited=credited, credit_note=note)
     return None
 
 
@@ -179,7 +179,7 @@ def _credit_item(
             (FieldError(field=path, reason="must be no more than is left of the line"),),
         )
     return events.CreditedItem.construct_unchecked(
-        id=item.id, amount=amount, **given(quantity=wanted.quantity)
+        id=item.id, amount=amount, **drop_none(quantity=wanted.quantity)
     )
 
 

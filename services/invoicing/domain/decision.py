@@ -78,11 +78,11 @@ class Decision:
             name += "-"
         return name
 
-    def tell(self, event: type[EventData], **facts: Any) -> None:
+    def emit(self, event: type[EventData], **facts: Any) -> None:
         """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
-        told = tell(event, summary_of(self.invoice) | given(**facts))
-        self.events.append(told)
-        self.invoice = self.evolve(self.invoice, told, self.context.recorded_at)
+        emitted = build_event(event, summary_of(self.invoice) | drop_none(**facts))
+        self.events.append(emitted)
+        self.invoice = self.evolve(self.invoice, emitted, self.context.recorded_at)
 
     def take_number(self, series: NumberSeries) -> str:
         """Ask for the next number of the series; what is returned stands in its place."""
@@ -90,12 +90,12 @@ class Decision:
         return self.context.number
 
 
-def given(**fields: Any) -> dict[str, Any]:
+def drop_none(**fields: Any) -> dict[str, Any]:
     """Those that somebody gave; what nobody gave is left out of what we publish."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def tell(event: type[EventT], facts: dict[str, Any]) -> EventT:
+def build_event(event: type[EventT], facts: dict[str, Any]) -> EventT:
     """An event from its own facts and the summary's, but what is due, which follows from these."""
     due, overpaid = balance(
         total=facts["total"],

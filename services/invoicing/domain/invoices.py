@@ -8,7 +8,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.decision import Command, Context, Decision, tell
+from invoicing.domain.decision import Command, Context, Decision, build_event
 from invoicing.domain.documents import TEXTS, changed_document, new_document
 from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import series_for
@@ -26,7 +26,7 @@ def create(
     if isinstance(document, Rejection):
         return document
     nothing = document.total - document.total
-    return tell(
+    return build_event(
         events.InvoiceCreated,
         {
             "invoice_id": command.invoice_id,
@@ -69,7 +69,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
     if isinstance(document, Rejection):
         return document
     if document != invoice.document:
-        decision.tell(
+        decision.emit(
             events.InvoiceUpdated,
             customer_id=document.customer_id,
             total=document.total,
@@ -95,7 +95,7 @@ def _fixed_once_open(fields: list[str]) -> Rejection:
 
 def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
     """Remove a draft."""
-    decision.tell(events.InvoiceDeleted, state=State.DELETED)
+    decision.emit(events.InvoiceDeleted, state=State.DELETED)
 
 
 def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
@@ -108,14 +108,14 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
             return seller
         day = invoice.filed.excerpt.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
-    decision.tell(
+    decision.emit(
         events.InvoiceOpened,
         state=State.OPEN,
         invoice_number=number,
         invoice=invoice.filed,
     )
     if invoice.total == 0:
-        decision.tell(events.InvoicePaid, state=State.PAID)
+        decision.emit(events.InvoicePaid, state=State.PAID)
     return None
 
 
@@ -126,7 +126,7 @@ def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetim
 
 def unpost(decision: Decision, data: commands.UnpostInvoice) -> None:
     """Make it a draft again."""
-    decision.tell(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
+    decision.emit(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
 
 
 def _unposted(_invoice: Invoice, _event: events.EventData, _recorded_at: datetime) -> Changes:
@@ -135,12 +135,12 @@ def _unposted(_invoice: Invoice, _event: events.EventData, _recorded_at: datetim
 
 def void(decision: Decision, data: commands.VoidInvoice) -> None:
     """Declare it void."""
-    decision.tell(events.InvoiceVoided, state=State.VOID, reason=data.reason)
+    decision.emit(events.InvoiceVoided, state=State.VOID, reason=data.reason)
 
 
 def cancel(decision: Decision, data: commands.CancelInvoice) -> None:
     """Give up a draft."""
-    decision.tell(events.InvoiceCancelled, state=State.CANCELLED, reason=data.reason)
+    decision.emit(events.InvoiceCancelled, state=State.CANCELLED, reason=data.reason)
 
 
 def mark_overdue(decision: Decision, data: commands.MarkInvoiceOverdue) -> Rejection | None:
@@ -151,7 +151,7 @@ def mark_overdue(decision: Decision, data: commands.MarkInvoiceOverdue) -> Rejec
     due_date = invoice.document.due_date
     if data.as_of <= due_date:
         return Rejection(RejectionCode.NOT_PAST_DUE, f"The invoice is due on {due_date}.")
-    decision.tell(events.InvoiceOverdue, due_date=due_date, as_of=data.as_of)
+    decision.emit(events.InvoiceOverdue, due_date=due_date, as_of=data.as_of)
     return None
 
 

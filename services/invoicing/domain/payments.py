@@ -35,7 +35,7 @@ def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
     amount = payable(invoice) if data.amount is None else data.amount
     if amount > payable(invoice):
         return Rejection(RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is due.")
-    decision.tell(
+    decision.emit(
         events.PaymentRequested,
         payment_id=decision.new_id(invoice.payments),
         amount=amount,
@@ -77,7 +77,7 @@ def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None
         "source_id": data.source_id or (known.source_id if known else None),
     }
     if not data.settled:
-        decision.tell(events.PaymentRecorded, **facts)
+        decision.emit(events.PaymentRecorded, **facts)
         return None
     return _arrive(decision, events.PaymentRecorded, data.amount, facts)
 
@@ -129,23 +129,23 @@ def _arrive(
         return Rejection(RejectionCode.LIMIT_EXCEEDED, "Payments come to 10^15 or more.")
     beyond_due = max(amount - before.amount_due, amount * 0)
     taken_back = min(before.amount_written_off, beyond_due)
-    decision.tell(
+    decision.emit(
         event,
         amount_paid=before.amount_paid + amount,
         amount_written_off=before.amount_written_off - taken_back,
         **facts,
     )
-    put_paid(decision)
+    mark_paid_if_settled(decision)
     if decision.invoice.amount_overpaid > before.amount_overpaid:
-        decision.tell(events.InvoiceOverpaid)
+        decision.emit(events.InvoiceOverpaid)
     return None
 
 
-def put_paid(decision: Decision) -> None:
+def mark_paid_if_settled(decision: Decision) -> None:
     """An open invoice is paid when nothing is due; one given up, when nothing is written off."""
     invoice = decision.invoice
     if invoice.state in (State.OPEN, State.UNCOLLECTIBLE) and not payable(invoice):
-        decision.tell(events.InvoicePaid, state=State.PAID)
+        decision.emit(events.InvoicePaid, state=State.PAID)
 
 
 def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:
@@ -164,7 +164,7 @@ def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection |
     payment = _in_flight(decision, data.payment_id)
     if isinstance(payment, Rejection):
         return payment
-    decision.tell(
+    decision.emit(
         events.PaymentFailed,
         payment_id=payment.payment_id,
         amount=payment.amount,
@@ -218,7 +218,7 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
         )
     refunded = invoice.amount_refunded + data.amount
     after = balance_of(invoice, amount_refunded=refunded)
-    decision.tell(
+    decision.emit(
         events.PaymentRefunded,
         amount_refunded=refunded,
         payment_id=data.payment_id,
@@ -259,7 +259,7 @@ def _with_payment(
 def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
     """Give up what is due."""
     invoice = decision.invoice
-    decision.tell(
+    decision.emit(
         events.InvoiceWrittenOff,
         state=State.UNCOLLECTIBLE,
         amount_written_off=invoice.amount_written_off + invoice.amount_due,

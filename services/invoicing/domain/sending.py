@@ -29,7 +29,7 @@ def request(decision: Decision, data: commands.SendInvoice) -> Rejection | None:
         return None
     if len(invoice.sendings) >= SENDINGS_MAX:
         return _too_many_sendings()
-    decision.tell(
+    decision.emit(
         events.SendRequested,
         send_id=decision.new_id(invoice.sendings),
         to=recipient,
@@ -50,7 +50,7 @@ def record_sent(decision: Decision, data: commands.RecordInvoiceSent) -> Rejecti
         return None
     if known is None and len(decision.invoice.sendings) >= SENDINGS_MAX:
         return _too_many_sendings()
-    decision.tell(events.InvoiceSent, send_id=data.send_id, to=data.to)
+    decision.emit(events.InvoiceSent, send_id=data.send_id, to=data.to)
     return None
 
 
@@ -69,7 +69,7 @@ def record_failure(decision: Decision, data: commands.RecordInvoiceSendFailure) 
         return None
     if known is None and len(decision.invoice.sendings) >= SENDINGS_MAX:
         return _too_many_sendings()
-    decision.tell(events.SendFailed, send_id=data.send_id, code=data.code, message=data.message)
+    decision.emit(events.SendFailed, send_id=data.send_id, code=data.code, message=data.message)
     return None
 
 

@@ -7,7 +7,7 @@ from invoicing.contracts import commands, events
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
-from invoicing.domain.decision import Decision, given
+from invoicing.domain.decision import Decision, drop_none
 from invoicing.domain.invoice import AttachedSource, Invoice
 
 SOURCES_MAX: Final = 100
@@ -17,7 +17,7 @@ def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
     """Attach a source, or tell more about one that is attached."""
     invoice = decision.invoice
     source = events.Source.construct_unchecked(
-        source_id=data.source_id, type=data.type, **given(details=data.details)
+        source_id=data.source_id, type=data.type, **drop_none(details=data.details)
     )
     known = invoice.sources.get(data.source_id)
     if known is not None and (known.type, known.details) == (data.type, data.details):
@@ -26,7 +26,7 @@ def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
         return Rejection(
             RejectionCode.LIMIT_EXCEEDED, f"An invoice has had at most {SOURCES_MAX} sources."
         )
-    decision.tell(events.SourceAttached, source=source)
+    decision.emit(events.SourceAttached, source=source)
     return None
 
 
@@ -52,7 +52,7 @@ def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
         return None
     if data.source_id not in invoice.sources:
         return Rejection(RejectionCode.UNKNOWN_SOURCE, "This source was never attached.")
-    decision.tell(events.SourceDetached, source_id=data.source_id)
+    decision.emit(events.SourceDetached, source_id=data.source_id)
     return None
 
 

@@ -20,31 +20,31 @@ OVERDUE: Final = "overdue"
 MAY_BE_OVERDUE: Final = frozenset({PARTIALLY_PAID, UPCOMING})
 """The standings that are called overdue once the due date has passed."""
 
-STANDINGS_OF_OPEN: Final = frozenset({RECEIVED, *MAY_BE_OVERDUE})
-STANDINGS_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
+BASE_STATUSES_OF_OPEN: Final = frozenset({RECEIVED, *MAY_BE_OVERDUE})
+BASE_STATUSES_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
 
 
 def status(invoice: Invoice, today: date) -> str:
     """archived before all else; then overpaid and, of an open invoice, received (money is on its
     way), overdue, partially_paid or upcoming; else the state."""
-    calm = ARCHIVED if invoice.archived else standing(invoice)
+    base = ARCHIVED if invoice.archived else base_status(invoice)
     # Asked only where it counts, for the document is read when it is looked at.
-    return on_day(calm, invoice.document.due_date, today) if calm in MAY_BE_OVERDUE else calm
+    return status_on(base, invoice.document.due_date, today) if base in MAY_BE_OVERDUE else base
 
 
-def on_day(standing: str, due_date: date, today: date) -> str:
+def status_on(base: str, due_date: date, today: date) -> str:
     """The status that a standing comes to on a day."""
-    return OVERDUE if standing in MAY_BE_OVERDUE and today > due_date else standing
+    return OVERDUE if base in MAY_BE_OVERDUE and today > due_date else base
 
 
-def standing(invoice: Invoice) -> str:
+def base_status(invoice: Invoice) -> str:
     """The status of an invoice that is not archived, on any day up to its due date."""
     if invoice.state is State.PAID and invoice.amount_overpaid:
         return OVERPAID
-    return _open_standing(invoice) if invoice.state is State.OPEN else invoice.state.value
+    return _base_status_of_open(invoice) if invoice.state is State.OPEN else invoice.state.value
 
 
-def _open_standing(invoice: Invoice) -> str:
+def _base_status_of_open(invoice: Invoice) -> str:
     if any(payment.state is PaymentState.RECEIVED for payment in invoice.payments.values()):
         return RECEIVED
     return PARTIALLY_PAID if invoice.amount_due < invoice.total else UPCOMING

@@ -11,7 +11,7 @@ import asyncpg
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.list_index import listing
 from invoicing.domain.numbering import NumberRequest
-from invoicing.domain.status import standing
+from invoicing.domain.status import base_status
 from invoicing.store.placeholders import fill
 
 EVENT_COLUMNS = (
@@ -128,7 +128,7 @@ def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice
         id=invoice.invoice_id,
         version=invoice.version,
         state=invoice.state,
-        standing=standing(invoice),
+        standing=base_status(invoice),
         archived=invoice.archived,
         seller_id=invoice.seller_id,
         customer_id=invoice.customer_id,

@@ -23,10 +23,10 @@ from invoicing.api.reads.filters import (
 from invoicing.domain.list_index import label, metadata_label
 from invoicing.domain.status import (
     ARCHIVED,
+    BASE_STATUSES_OF_OPEN,
+    BASE_STATUSES_OF_PAID,
     MAY_BE_OVERDUE,
     OVERDUE,
-    STANDINGS_OF_OPEN,
-    STANDINGS_OF_PAID,
 )
 
 SELECT_PAGE: Final = f"""
@@ -51,7 +51,7 @@ SELECT count(*) FROM (SELECT FROM invoices WHERE {conditions} LIMIT {limit}) AS 
 
 HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
 
-_STANDINGS_OF: Final = {"open": STANDINGS_OF_OPEN, "paid": STANDINGS_OF_PAID}
+_BASE_STATUSES_OF: Final = {"open": BASE_STATUSES_OF_OPEN, "paid": BASE_STATUSES_OF_PAID}
 
 
 @dataclass
@@ -153,8 +153,8 @@ def _add_state(conditions: _Conditions, query: AnyListQuery) -> None:
     if query.state:
         # Redundant, but the index is on `standing`.
         conditions.add("state = ANY({})", list(query.state))
-        standings = {s for state in query.state for s in _STANDINGS_OF.get(state, {state})}
-        conditions.add("standing = ANY({})", sorted(standings))
+        base_statuses = {s for state in query.state for s in _BASE_STATUSES_OF.get(state, {state})}
+        conditions.add("standing = ANY({})", sorted(base_statuses))
     if query.status:
         any_of = [_status(conditions, status, query.today) for status in query.status]
         conditions.texts.append(any_of[0] if len(any_of) == 1 else f"({' OR '.join(any_of)})")

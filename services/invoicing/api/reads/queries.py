@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.views import View, view_of
-from invoicing.domain.status import ARCHIVED, on_day, status
+from invoicing.domain.status import ARCHIVED, status, status_on
 from invoicing.store.history import events_of, replay
 
 FIND_INVOICE: Final = """
@@ -90,7 +90,7 @@ def _status(row: Record, on: date) -> str:
         return ARCHIVED
     # Rows written by an older release have no `standing` and no dates.
     base: str = row["standing"] or row["state"]
-    return base if row["due_date"] is None else on_day(base, row["due_date"], on)
+    return base if row["due_date"] is None else status_on(base, row["due_date"], on)
 
 
 async def histories(

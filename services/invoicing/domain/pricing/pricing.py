@@ -18,8 +18,8 @@ from invoicing.contracts.invoice import (
     item_id,
 )
 from invoicing.contracts.types.money import MONEY_LIMIT
-from invoicing.domain.pricing.rounding import ZERO, Rules, exact_arithmetic
-from invoicing.domain.pricing.tax import Part, put_tax
+from invoicing.domain.pricing.rounding import ZERO, RoundingPolicy, exact_arithmetic
+from invoicing.domain.pricing.tax import TaxableAmount, apply_tax
 
 _HUNDRED = Decimal(100)
 
@@ -61,82 +61,86 @@ class _Line:
     item: Item
     amount: Decimal
     discount: Decimal
-    goods: Part
-    fees: list[Part]
+    goods: TaxableAmount
+    fees: list[TaxableAmount]
     duties: Decimal
     importer_tax: Decimal
 
 
 def price(given: InvoiceInput, currency: str, tax_rounding: TaxRounding) -> Priced | TooLarge:
     """Work out all amounts. Those that were given are at the currency's scale already."""
-    rules = Rules.of(currency, tax_rounding, tax_inclusive=given.tax_inclusive)
+    policy = RoundingPolicy.of(currency, tax_rounding, tax_inclusive=given.tax_inclusive)
     with exact_arithmetic():
-        lines = [_line(item, rules) for item in given.items]
+        lines = [_line(item, policy) for item in given.items]
         if given.discount is not None and lines:
-            _take_off_discount(lines, given.discount, rules)
-        shipping = _shipping(given, rules)
+            _take_off_discount(lines, given.discount, policy)
+        shipping = _shipping(given, policy)
         goods_and_fees = [part for line in lines for part in (line.goods, *line.fees)]
-        groups = put_tax([*goods_and_fees, *shipping], rules)
-        items = tuple(_priced_item(line, place, rules) for place, line in enumerate(lines))
-        totals = _totals(lines, items, shipping, groups, rules)
+        groups = apply_tax([*goods_and_fees, *shipping], policy)
+        items = tuple(_priced_item(line, place, policy) for place, line in enumerate(lines))
+        totals = _totals(lines, items, shipping, groups, policy)
         too_large = _too_large(items, shipping, groups, totals)
         if too_large is None:
-            _prove(items, shipping, totals, rules)
+            _prove(items, shipping, totals, policy)
     return too_large or Priced(items, _priced_shipping(given, shipping), groups, totals)
 
 
-def _line(item: Item, rules: Rules) -> _Line:
+def _line(item: Item, policy: RoundingPolicy) -> _Line:
     quantity = Decimal(item.quantity)
-    amount = _amount(quantity, item.unit_price, item.amount, rules)
-    discount = _own_discount(amount, item.discount, rules)
+    amount = _amount(quantity, item.unit_price, item.amount, policy)
+    discount = _own_discount(amount, item.discount, policy)
     return _Line(
         item=item,
         amount=amount,
         discount=discount,
-        goods=Part(amount - discount, item.tax, rules.zero),
-        fees=[_fee(fee, quantity, rules) for fee in item.fees],
-        duties=rules.zero if item.duties is None else item.duties.amount,
-        importer_tax=rules.zero if item.importer_tax is None else item.importer_tax.amount,
+        goods=TaxableAmount(amount - discount, item.tax, policy.zero),
+        fees=[_fee(fee, quantity, policy) for fee in item.fees],
+        duties=policy.zero if item.duties is None else item.duties.amount,
+        importer_tax=policy.zero if item.importer_tax is None else item.importer_tax.amount,
     )
 
 
-def _amount(quantity: Decimal, of_one: str | None, of_all: Decimal | None, rules: Rules) -> Decimal:
+def _amount(
+    quantity: Decimal, of_one: str | None, of_all: Decimal | None, policy: RoundingPolicy
+) -> Decimal:
     if of_one is not None:
-        return rules.rounded(quantity * Decimal(of_one))
-    return rules.zero if of_all is None else of_all
+        return policy.rounded(quantity * Decimal(of_one))
+    return policy.zero if of_all is None else of_all
 
 
-def _own_discount(amount: Decimal, discount: Discount | None, rules: Rules) -> Decimal:
+def _own_discount(amount: Decimal, discount: Discount | None, policy: RoundingPolicy) -> Decimal:
     """First the percentage, then the amount."""
-    off = rules.zero
+    off = policy.zero
     if discount is not None and discount.percent_off is not None:
-        off += rules.rounded(amount * Decimal(discount.percent_off) / _HUNDRED)
+        off += policy.rounded(amount * Decimal(discount.percent_off) / _HUNDRED)
     if discount is not None and discount.amount_off is not None:
         off += discount.amount_off
     return off
 
 
-def _fee(fee: Fee, quantity: Decimal, rules: Rules) -> Part:
-    return Part(_amount(quantity, fee.per_unit_amount, fee.amount, rules), fee.tax, rules.zero)
+def _fee(fee: Fee, quantity: Decimal, policy: RoundingPolicy) -> TaxableAmount:
+    return TaxableAmount(
+        _amount(quantity, fee.per_unit_amount, fee.amount, policy), fee.tax, policy.zero
+    )
 
 
-def _shipping(given: InvoiceInput, rules: Rules) -> tuple[Part, ...]:
+def _shipping(given: InvoiceInput, policy: RoundingPolicy) -> tuple[TaxableAmount, ...]:
     if given.shipping is None:
         return ()
-    return (Part(given.shipping.amount, given.shipping.tax, rules.zero),)
+    return (TaxableAmount(given.shipping.amount, given.shipping.tax, policy.zero),)
 
 
-def _take_off_discount(lines: Sequence[_Line], discount: Discount, rules: Rules) -> None:
+def _take_off_discount(lines: Sequence[_Line], discount: Discount, policy: RoundingPolicy) -> None:
     """Take the document's discount off its lines: first the percentage, then the amount."""
     if discount.percent_off is not None:
         percentage = Decimal(discount.percent_off)
         parts = [line.goods.base * percentage for line in lines]
-        total = rules.rounded(sum(parts, ZERO) / _HUNDRED)
-        _take_off(lines, rules.share(total, parts, _HUNDRED))
+        total = policy.rounded(sum(parts, ZERO) / _HUNDRED)
+        _take_off(lines, policy.share(total, parts, _HUNDRED))
     if discount.amount_off is not None:
         weights = _weights(lines)
         parts = [discount.amount_off * weight for weight in weights]
-        _take_off(lines, rules.share(discount.amount_off, parts, sum(weights, ZERO)))
+        _take_off(lines, policy.share(discount.amount_off, parts, sum(weights, ZERO)))
 
 
 def _weights(lines: Sequence[_Line]) -> list[Decimal]:
@@ -151,10 +155,10 @@ def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
         line.goods.base -= off
 
 
-def _priced_item(line: _Line, place: int, rules: Rules) -> PricedItem:
+def _priced_item(line: _Line, place: int, policy: RoundingPolicy) -> PricedItem:
     item = line.item
-    fees_amount = rules.sum([fee.base for fee in line.fees])
-    tax_amount = rules.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
+    fees_amount = policy.sum([fee.base for fee in line.fees])
+    tax_amount = policy.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
     untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
     return PricedItem.computed_from(
         item,
@@ -168,15 +172,17 @@ def _priced_item(line: _Line, place: int, rules: Rules) -> PricedItem:
         fees_amount=fees_amount,
         duties_amount=line.duties,
         importer_tax_amount=line.importer_tax,
-        total=untaxed if rules.tax_inclusive else untaxed + tax_amount,
+        total=untaxed if policy.tax_inclusive else untaxed + tax_amount,
     )
 
 
-def _priced_fee(fee: Fee, part: Part) -> PricedFee:
+def _priced_fee(fee: Fee, part: TaxableAmount) -> PricedFee:
     return PricedFee.computed_from(fee, amount=part.base, tax_amount=part.tax_amount)
 
 
-def _priced_shipping(given: InvoiceInput, shipping: Sequence[Part]) -> PricedShipping | None:
+def _priced_shipping(
+    given: InvoiceInput, shipping: Sequence[TaxableAmount]
+) -> PricedShipping | None:
     if given.shipping is None:
         return None
     (part,) = shipping
@@ -186,22 +192,22 @@ def _priced_shipping(given: InvoiceInput, shipping: Sequence[Part]) -> PricedShi
 def _totals(
     lines: Sequence[_Line],
     items: Sequence[PricedItem],
-    shipping: Sequence[Part],
+    shipping: Sequence[TaxableAmount],
     groups: Sequence[TaxGroup],
-    rules: Rules,
+    policy: RoundingPolicy,
 ) -> Totals:
-    subtotal = rules.sum([item.amount for item in items])
-    discount = rules.sum([item.discount_amount for item in items])
-    tax = rules.sum([group.tax for group in groups])
-    fees = rules.sum([item.fees_amount for item in items])
-    duties = rules.sum([item.duties_amount for item in items])
-    importer_tax = rules.sum([item.importer_tax_amount for item in items])
-    shipping_amount = rules.sum([part.base for part in shipping])
+    subtotal = policy.sum([item.amount for item in items])
+    discount = policy.sum([item.discount_amount for item in items])
+    tax = policy.sum([group.tax for group in groups])
+    fees = policy.sum([item.fees_amount for item in items])
+    duties = policy.sum([item.duties_amount for item in items])
+    importer_tax = policy.sum([item.importer_tax_amount for item in items])
+    shipping_amount = policy.sum([part.base for part in shipping])
     untaxed = subtotal - discount + fees + duties + importer_tax + shipping_amount
-    total = untaxed if rules.tax_inclusive else untaxed + tax
+    total = untaxed if policy.tax_inclusive else untaxed + tax
     return Totals(
         subtotal=subtotal,
-        subtotal_excluding_tax=subtotal - _tax_inside_subtotal(lines, rules),
+        subtotal_excluding_tax=subtotal - _tax_inside_subtotal(lines, policy),
         total_discount=discount,
         total_tax=tax,
         total_fees=fees,
@@ -213,17 +219,17 @@ def _totals(
     )
 
 
-def _tax_inside_subtotal(lines: Sequence[_Line], rules: Rules) -> Decimal:
+def _tax_inside_subtotal(lines: Sequence[_Line], policy: RoundingPolicy) -> Decimal:
     """The tax that tax-inclusive prices hold before any discount."""
-    if not rules.tax_inclusive:
-        return rules.zero
-    undiscounted = [Part(line.amount, line.item.tax, rules.zero) for line in lines]
-    return rules.sum(group.tax for group in put_tax(undiscounted, rules))
+    if not policy.tax_inclusive:
+        return policy.zero
+    undiscounted = [TaxableAmount(line.amount, line.item.tax, policy.zero) for line in lines]
+    return policy.sum(group.tax for group in apply_tax(undiscounted, policy))
 
 
 def _too_large(
     items: Sequence[PricedItem],
-    shipping: Sequence[Part],
+    shipping: Sequence[TaxableAmount],
     groups: Sequence[TaxGroup],
     totals: Totals,
 ) -> TooLarge | None:
@@ -249,11 +255,14 @@ def _largest(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def _prove(
-    items: Sequence[PricedItem], shipping: Sequence[Part], totals: Totals, rules: Rules
+    items: Sequence[PricedItem],
+    shipping: Sequence[TaxableAmount],
+    totals: Totals,
+    policy: RoundingPolicy,
 ) -> None:
     """The total is the sum of its parts, whichever way they are added up."""
-    shipped = rules.sum([part.base for part in shipping])
-    if not rules.tax_inclusive:
-        shipped += rules.sum([part.tax_amount for part in shipping])
-    if rules.sum([item.total for item in items]) + shipped != totals.total:
+    shipped = policy.sum([part.base for part in shipping])
+    if not policy.tax_inclusive:
+        shipped += policy.sum([part.tax_amount for part in shipping])
+    if policy.sum([item.total for item in items]) + shipped != totals.total:
         raise AssertionError(f"lines and shipping do not add up to the total: {totals}")

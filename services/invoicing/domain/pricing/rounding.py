@@ -38,8 +38,8 @@ def rounded(amount: Decimal, unit: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """By which rules a document is worked out. `unit` is the currency's smallest amount."""
+class RoundingPolicy:
+    """How a document's amounts are rounded. `unit` is the currency's smallest amount."""
 
     unit: Decimal
     zero: Decimal
@@ -47,7 +47,9 @@ class Rules:
     tax_inclusive: bool
 
     @classmethod
-    def of(cls, currency: str, tax_rounding: TaxRounding, *, tax_inclusive: bool) -> "Rules":
+    def of(
+        cls, currency: str, tax_rounding: TaxRounding, *, tax_inclusive: bool
+    ) -> "RoundingPolicy":
         unit = UNITS[currency]
         return cls(unit, unit * 0, tax_rounding, tax_inclusive)
 

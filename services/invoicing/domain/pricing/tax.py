@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from invoicing.contracts.invoice import Tax, TaxGroup, TaxRounding
-from invoicing.domain.pricing.rounding import Rules
+from invoicing.domain.pricing.rounding import RoundingPolicy
 
 _ONE = Decimal(1)
 
 
 @dataclass(slots=True)
-class Part:
+class TaxableAmount:
     """Something that tax is on: what is left of a line, a fee, shipping."""
 
     base: Decimal
@@ -19,20 +19,22 @@ class Part:
     tax_amount: Decimal
 
 
-def put_tax(parts: Iterable[Part], rules: Rules) -> tuple[TaxGroup, ...]:
+def apply_tax(parts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple[TaxGroup, ...]:
     """Set each part's tax; give the sums by category and rate, in the order they first come up.
 
     An amount that a tax engine gave is taken as it is, in the group of its category and rate.
     """
-    grouped: dict[tuple[str, Decimal | None], list[tuple[Part, Tax]]] = {}
+    grouped: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
     for part in parts:
         if part.tax is not None:
             rate = None if part.tax.rate is None else Decimal(part.tax.rate)
             grouped.setdefault((part.tax.category, rate), []).append((part, part.tax))
-    return tuple(_put_group(group, rate, rules) for (_, rate), group in grouped.items())
+    return tuple(_put_group(group, rate, policy) for (_, rate), group in grouped.items())
 
 
-def _put_group(group: Sequence[tuple[Part, Tax]], rate: Decimal | None, rules: Rules) -> TaxGroup:
+def _put_group(
+    group: Sequence[tuple[TaxableAmount, Tax]], rate: Decimal | None, policy: RoundingPolicy
+) -> TaxGroup:
     by_rate = []
     for part, tax in group:
         if tax.amount is not None:
@@ -40,32 +42,32 @@ def _put_group(group: Sequence[tuple[Part, Tax]], rate: Decimal | None, rules: R
         elif rate is not None:
             by_rate.append(part)
     if rate is not None and by_rate:
-        _put_rate(by_rate, rate, rules)
-    base = rules.sum([part.base for part, _ in group])
-    tax_amount = rules.sum([part.tax_amount for part, _ in group])
+        _put_rate(by_rate, rate, policy)
+    base = policy.sum([part.base for part, _ in group])
+    tax_amount = policy.sum([part.tax_amount for part, _ in group])
     first = group[0][1]
     return TaxGroup.construct_unchecked(
         category=first.category,
         rate=first.rate,
-        net=base - tax_amount if rules.tax_inclusive else base,
+        net=base - tax_amount if policy.tax_inclusive else base,
         tax=tax_amount,
     )
 
 
-def _put_rate(parts: Sequence[Part], rate: Decimal, rules: Rules) -> None:
-    if rules.tax_rounding is TaxRounding.LINE:
+def _put_rate(parts: Sequence[TaxableAmount], rate: Decimal, policy: RoundingPolicy) -> None:
+    if policy.tax_rounding is TaxRounding.LINE:
         for part in parts:
-            part.tax_amount = _tax(part.base, rate, rules)
+            part.tax_amount = _tax(part.base, rate, policy)
         return
-    tax = _tax(rules.sum([part.base for part in parts]), rate, rules)
-    whole = 1 + rate if rules.tax_inclusive else _ONE
-    shares = rules.share(tax, [part.base * rate for part in parts], whole)
+    tax = _tax(policy.sum([part.base for part in parts]), rate, policy)
+    whole = 1 + rate if policy.tax_inclusive else _ONE
+    shares = policy.share(tax, [part.base * rate for part in parts], whole)
     for part, share in zip(parts, shares, strict=True):
         part.tax_amount = share
 
 
-def _tax(base: Decimal, rate: Decimal, rules: Rules) -> Decimal:
-    if rules.tax_inclusive:
+def _tax(base: Decimal, rate: Decimal, policy: RoundingPolicy) -> Decimal:
+    if policy.tax_inclusive:
         # The net is rounded and the tax is what is left, so that both add up to the price again.
-        return base - rules.rounded(base / (1 + rate))
-    return rules.rounded(base * rate)
+        return base - policy.rounded(base / (1 + rate))
+    return policy.rounded(base * rate)
