@@ -1,4 +1,4 @@
-"""What an invoice comes to: its lines, its discounts and its totals."""
+"""The amounts of an invoice: lines, discounts, tax and totals."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from invoicing.contracts.invoice import (
     Discount,
-    Fee,
     InvoiceInput,
     Item,
     PricedFee,
@@ -49,14 +48,14 @@ class Priced(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """An amount came to `MONEY_LIMIT` or more; `field` is where."""
+    """An amount is `MONEY_LIMIT` or more; `field` is its path."""
 
     field: str
 
 
 @dataclass(slots=True)
 class _Line:
-    """A line while it is worked out."""
+    """A line in progress: discounts and tax are applied to `goods` and `fees` in place."""
 
     item: Item
     amount: Decimal
@@ -68,104 +67,101 @@ class _Line:
 
 
 def price(given: InvoiceInput, currency: str, tax_rounding: TaxRounding) -> Priced | TooLarge:
-    """Work out all amounts. Those that were given are at the currency's scale already."""
+    """Compute all amounts. The given ones must have the currency's scale already."""
     policy = RoundingPolicy.of(currency, tax_rounding, tax_inclusive=given.tax_inclusive)
     with exact_arithmetic():
         lines = [_line(item, policy) for item in given.items]
         if given.discount is not None and lines:
             _take_off_discount(lines, given.discount, policy)
-        shipping = _shipping(given, policy)
-        goods_and_fees = [part for line in lines for part in (line.goods, *line.fees)]
-        groups = apply_tax([*goods_and_fees, *shipping], policy)
-        items = tuple(_priced_item(line, place, policy) for place, line in enumerate(lines))
+        shipping = None
+        if given.shipping is not None:
+            shipping = TaxableAmount(given.shipping.amount, given.shipping.tax, policy.zero)
+        taxable = [amount for line in lines for amount in (line.goods, *line.fees)]
+        groups = apply_tax(taxable if shipping is None else [*taxable, shipping], policy)
+        items = tuple(_priced_item(line, index, policy) for index, line in enumerate(lines))
         totals = _totals(lines, items, shipping, groups, policy)
         too_large = _too_large(items, shipping, groups, totals)
-        if too_large is None:
-            _prove(items, shipping, totals, policy)
-    return too_large or Priced(items, _priced_shipping(given, shipping), groups, totals)
+        if too_large is not None:
+            return too_large
+        _check_sums(items, shipping, totals, policy)
+    priced_shipping = None
+    if given.shipping is not None and shipping is not None:
+        priced_shipping = PricedShipping.computed_from(
+            given.shipping, tax_amount=shipping.tax_amount
+        )
+    return Priced(items, priced_shipping, groups, totals)
 
 
 def _line(item: Item, policy: RoundingPolicy) -> _Line:
+    """Price a line: quantity times unit price, less its percentage, less its amount off."""
     quantity = Decimal(item.quantity)
     amount = _amount(quantity, item.unit_price, item.amount, policy)
-    discount = _own_discount(amount, item.discount, policy)
+    discount = policy.zero
+    if item.discount is not None and item.discount.percent_off is not None:
+        discount += policy.rounded(amount * Decimal(item.discount.percent_off) / _HUNDRED)
+    if item.discount is not None and item.discount.amount_off is not None:
+        discount += item.discount.amount_off
+    fees = [
+        TaxableAmount(
+            _amount(quantity, fee.per_unit_amount, fee.amount, policy), fee.tax, policy.zero
+        )
+        for fee in item.fees
+    ]
     return _Line(
         item=item,
         amount=amount,
         discount=discount,
         goods=TaxableAmount(amount - discount, item.tax, policy.zero),
-        fees=[_fee(fee, quantity, policy) for fee in item.fees],
+        fees=fees,
         duties=policy.zero if item.duties is None else item.duties.amount,
         importer_tax=policy.zero if item.importer_tax is None else item.importer_tax.amount,
     )
 
 
 def _amount(
-    quantity: Decimal, of_one: str | None, of_all: Decimal | None, policy: RoundingPolicy
+    quantity: Decimal, per_unit: str | None, amount: Decimal | None, policy: RoundingPolicy
 ) -> Decimal:
-    if of_one is not None:
-        return policy.rounded(quantity * Decimal(of_one))
-    return policy.zero if of_all is None else of_all
-
-
-def _own_discount(amount: Decimal, discount: Discount | None, policy: RoundingPolicy) -> Decimal:
-    """First the percentage, then the amount."""
-    off = policy.zero
-    if discount is not None and discount.percent_off is not None:
-        off += policy.rounded(amount * Decimal(discount.percent_off) / _HUNDRED)
-    if discount is not None and discount.amount_off is not None:
-        off += discount.amount_off
-    return off
-
-
-def _fee(fee: Fee, quantity: Decimal, policy: RoundingPolicy) -> TaxableAmount:
-    return TaxableAmount(
-        _amount(quantity, fee.per_unit_amount, fee.amount, policy), fee.tax, policy.zero
-    )
-
-
-def _shipping(given: InvoiceInput, policy: RoundingPolicy) -> tuple[TaxableAmount, ...]:
-    if given.shipping is None:
-        return ()
-    return (TaxableAmount(given.shipping.amount, given.shipping.tax, policy.zero),)
+    if per_unit is not None:
+        return policy.rounded(quantity * Decimal(per_unit))
+    return policy.zero if amount is None else amount
 
 
 def _take_off_discount(lines: Sequence[_Line], discount: Discount, policy: RoundingPolicy) -> None:
-    """Take the document's discount off its lines: first the percentage, then the amount."""
+    """Share the document's discount over its lines: first the percentage, then the amount."""
     if discount.percent_off is not None:
         percentage = Decimal(discount.percent_off)
         parts = [line.goods.base * percentage for line in lines]
         total = policy.rounded(sum(parts, ZERO) / _HUNDRED)
         _take_off(lines, policy.share(total, parts, _HUNDRED))
     if discount.amount_off is not None:
-        weights = _weights(lines)
+        # Lines below 0 have no weight: a sum near 0 would make the shares arbitrarily large.
+        weights = [max(line.goods.base, ZERO) for line in lines]
+        if not any(weights):
+            weights = [Decimal(1)] * len(lines)
         parts = [discount.amount_off * weight for weight in weights]
         _take_off(lines, policy.share(discount.amount_off, parts, sum(weights, ZERO)))
 
 
-def _weights(lines: Sequence[_Line]) -> list[Decimal]:
-    # If lines below 0 weighed too, a sum near 0 would blow the shares up beyond any sense.
-    above_zero = [max(line.goods.base, ZERO) for line in lines]
-    return above_zero if any(above_zero) else [Decimal(1)] * len(lines)
-
-
 def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
-    for line, off in zip(lines, shares, strict=True):
-        line.discount += off
-        line.goods.base -= off
+    for line, share in zip(lines, shares, strict=True):
+        line.discount += share
+        line.goods.base -= share
 
 
-def _priced_item(line: _Line, place: int, policy: RoundingPolicy) -> PricedItem:
+def _priced_item(line: _Line, index: int, policy: RoundingPolicy) -> PricedItem:
     item = line.item
     fees_amount = policy.sum([fee.base for fee in line.fees])
     tax_amount = policy.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
     untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
     return PricedItem.computed_from(
         item,
-        id=item_id(item, place),
+        id=item_id(item, index),
         quantity=item.quantity,
         amount=line.amount,
-        fees=tuple(map(_priced_fee, item.fees, line.fees)),
+        fees=tuple(
+            PricedFee.computed_from(fee, amount=priced.base, tax_amount=priced.tax_amount)
+            for fee, priced in zip(item.fees, line.fees, strict=True)
+        ),
         discount_amount=line.discount,
         net=line.goods.base,
         tax_amount=tax_amount,
@@ -176,23 +172,10 @@ def _priced_item(line: _Line, place: int, policy: RoundingPolicy) -> PricedItem:
     )
 
 
-def _priced_fee(fee: Fee, part: TaxableAmount) -> PricedFee:
-    return PricedFee.computed_from(fee, amount=part.base, tax_amount=part.tax_amount)
-
-
-def _priced_shipping(
-    given: InvoiceInput, shipping: Sequence[TaxableAmount]
-) -> PricedShipping | None:
-    if given.shipping is None:
-        return None
-    (part,) = shipping
-    return PricedShipping.computed_from(given.shipping, tax_amount=part.tax_amount)
-
-
 def _totals(
     lines: Sequence[_Line],
     items: Sequence[PricedItem],
-    shipping: Sequence[TaxableAmount],
+    shipping: TaxableAmount | None,
     groups: Sequence[TaxGroup],
     policy: RoundingPolicy,
 ) -> Totals:
@@ -202,7 +185,7 @@ def _totals(
     fees = policy.sum([item.fees_amount for item in items])
     duties = policy.sum([item.duties_amount for item in items])
     importer_tax = policy.sum([item.importer_tax_amount for item in items])
-    shipping_amount = policy.sum([part.base for part in shipping])
+    shipping_amount = policy.zero if shipping is None else shipping.base
     untaxed = subtotal - discount + fees + duties + importer_tax + shipping_amount
     total = untaxed if policy.tax_inclusive else untaxed + tax
     return Totals(
@@ -220,7 +203,7 @@ def _totals(
 
 
 def _tax_inside_subtotal(lines: Sequence[_Line], policy: RoundingPolicy) -> Decimal:
-    """The tax that tax-inclusive prices hold before any discount."""
+    """The tax that tax-inclusive prices contain before any discount."""
     if not policy.tax_inclusive:
         return policy.zero
     undiscounted = [TaxableAmount(line.amount, line.item.tax, policy.zero) for line in lines]
@@ -229,24 +212,23 @@ def _tax_inside_subtotal(lines: Sequence[_Line], policy: RoundingPolicy) -> Deci
 
 def _too_large(
     items: Sequence[PricedItem],
-    shipping: Sequence[TaxableAmount],
+    shipping: TaxableAmount | None,
     groups: Sequence[TaxGroup],
     totals: Totals,
 ) -> TooLarge | None:
-    """Each amount by itself: what is far too large may sum up to little with its opposite."""
-    for place, item in enumerate(items):
+    """Check each amount by itself: two that are too large may add up to a small one."""
+    for index, item in enumerate(items):
         amounts = (item.amount, item.discount_amount, item.net, item.fees_amount, item.tax_amount)
         of_fees = [amount for fee in item.fees for amount in (fee.amount, fee.tax_amount)]
         if _largest((*amounts, *of_fees, item.total)) >= MONEY_LIMIT:
-            return TooLarge(f"items.{place}")
+            return TooLarge(f"items.{index}")
     if _largest(totals) >= MONEY_LIMIT:
         return TooLarge(next(n for n, a in totals._asdict().items() if abs(a) >= MONEY_LIMIT))
-    for part in shipping:
-        if abs(part.tax_amount) >= MONEY_LIMIT:
-            return TooLarge("shipping")
-    for place, group in enumerate(groups):
+    if shipping is not None and abs(shipping.tax_amount) >= MONEY_LIMIT:
+        return TooLarge("shipping")
+    for index, group in enumerate(groups):
         if _largest((group.net, group.tax)) >= MONEY_LIMIT:
-            return TooLarge(f"tax_groups.{place}")
+            return TooLarge(f"tax_groups.{index}")
     return None
 
 
@@ -254,15 +236,18 @@ def _largest(amounts: Iterable[Decimal]) -> Decimal:
     return max(map(abs, amounts))
 
 
-def _prove(
+def _check_sums(
     items: Sequence[PricedItem],
-    shipping: Sequence[TaxableAmount],
+    shipping: TaxableAmount | None,
     totals: Totals,
     policy: RoundingPolicy,
 ) -> None:
-    """The total is the sum of its parts, whichever way they are added up."""
-    shipped = policy.sum([part.base for part in shipping])
-    if not policy.tax_inclusive:
-        shipped += policy.sum([part.tax_amount for part in shipping])
-    if policy.sum([item.total for item in items]) + shipped != totals.total:
-        raise AssertionError(f"lines and shipping do not add up to the total: {totals}")
+    """Add up by line what `_totals` added up by kind and by tax group: both must agree."""
+    shipping_tax = policy.zero if shipping is None else shipping.tax_amount
+    shipped = (
+        totals.total_shipping if policy.tax_inclusive else totals.total_shipping + shipping_tax
+    )
+    tax = policy.sum([item.tax_amount for item in items]) + shipping_tax
+    total = policy.sum([item.total for item in items]) + shipped
+    assert tax == totals.total_tax, f"taxes of lines and shipping do not add up: {totals}"
+    assert total == totals.total, f"lines and shipping do not add up to the total: {totals}"

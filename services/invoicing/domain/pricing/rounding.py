@@ -1,7 +1,7 @@
-"""Rounding and sharing money. Half-up; what is shared out is shared out to the last cent.
+"""Round and allocate money: half-up, and every allocation adds up to the last cent.
 
-Everything is worked out under a precision that holds any product the limits allow: 15 digits before
-the point and 12 behind it, times the same, times a rate.
+The precision holds every product that the limits allow: two numbers of 15 integer digits and 12
+decimals each, times a rate.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ def exact_arithmetic() -> AbstractContextManager[Context]:
 
 
 def rounded(amount: Decimal, unit: Decimal) -> Decimal:
-    """To a currency's smallest unit; never a negative zero."""
+    """Round to a currency's smallest unit; the result is never a negative zero."""
     return amount.quantize(unit) + ZERO
 
 
@@ -54,43 +54,37 @@ class RoundingPolicy:
         return cls(unit, unit * 0, tax_rounding, tax_inclusive)
 
     def rounded(self, amount: Decimal) -> Decimal:
-        """To the currency's smallest unit."""
+        """Round to the currency's smallest unit."""
         return rounded(amount, self.unit)
 
     def sum(self, amounts: Iterable[Decimal]) -> Decimal:
-        """The sum, at the currency's scale even where there is nothing to sum."""
+        """Add up; the sum of no amounts has the currency's scale too."""
         return sum(amounts, self.zero)
 
     def share(self, total: Decimal, parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
-        """Split a total by quotas, each a part divided by the whole, that sum up to it but for
-        rounding.
+        """Split a total in the proportion of `parts`; part / whole is each one's exact quota.
 
-        By largest remainder (Hamilton's method): each gets his quota rounded down, and the units
-        that are left go to the largest remainders; of equal ones, to the first.
+        The quotas add up to the total, or to less than half a unit from it. By the largest
+        remainder method (Hamilton): each share is its quota rounded down, and the remaining units
+        go to the largest remainders; among equal ones, to the first.
         """
         if len(parts) == 1:
             return [total]
-        # Quotas may have no end. Were they divided out, equal remainders of quotas of different
-        # size would differ in their last digits; what is left of the parts is exact.
-        units, remainders = _floor_divided(parts, whole * self.unit)
-        shares = [count * self.unit + ZERO for count in units]
+        # Compare remainders of the exact parts: quotas may have endless digits, and equal
+        # remainders of quotas of different size would then differ in the last one.
+        divisor = whole * self.unit
+        shares, remainders = [], []
+        for part in parts:
+            units, remainder = divmod(part, divisor)
+            if remainder < 0:  # divmod of Decimals rounds toward 0.
+                units, remainder = units - 1, remainder + divisor
+            shares.append(units * self.unit + ZERO)
+            remainders.append(remainder)
         left = int((total - self.sum(shares)) / self.unit)
+        assert 0 <= left <= len(parts), "quotas do not add up to the total"
         if left:
             largest_first = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)
             for i in largest_first[:left]:
                 shares[i] += self.unit
+        assert self.sum(shares) == total, "shares do not add up to the total"
         return shares
-
-
-def _floor_divided(
-    dividends: Iterable[Decimal], divisor: Decimal
-) -> tuple[list[Decimal], list[Decimal]]:
-    """How often the divisor goes into each, rounded down; and the remainders, from 0 up."""
-    quotients, remainders = [], []
-    for dividend in dividends:
-        quotient, remainder = divmod(dividend, divisor)
-        if remainder < 0:  # For Decimals, divmod rounds toward 0.
-            quotient, remainder = quotient - 1, remainder + divisor
-        quotients.append(quotient)
-        remainders.append(remainder)
-    return quotients, remainders

@@ -1,4 +1,4 @@
-"""Tax: rounded once for each category and rate, or for each line where the seller has it so."""
+"""Tax: rounded once for each category and rate, or for each line if the seller has it so."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,39 +12,39 @@ _ONE = Decimal(1)
 
 @dataclass(slots=True)
 class TaxableAmount:
-    """Something that tax is on: what is left of a line, a fee, shipping."""
+    """The base of a tax: a line after discounts, a fee or shipping. `apply_tax` sets its tax."""
 
     base: Decimal
     tax: Tax | None
     tax_amount: Decimal
 
 
-def apply_tax(parts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple[TaxGroup, ...]:
-    """Set each part's tax; give the sums by category and rate, in the order they first come up.
+def apply_tax(amounts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple[TaxGroup, ...]:
+    """Set the tax of each amount; return the sums by category and rate, in order of appearance.
 
-    An amount that a tax engine gave is taken as it is, in the group of its category and rate.
+    A tax amount that the command gave is used as it is, and belongs to its category and rate.
     """
-    grouped: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
-    for part in parts:
-        if part.tax is not None:
-            rate = None if part.tax.rate is None else Decimal(part.tax.rate)
-            grouped.setdefault((part.tax.category, rate), []).append((part, part.tax))
-    return tuple(_put_group(group, rate, policy) for (_, rate), group in grouped.items())
+    groups: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
+    for amount in amounts:
+        if amount.tax is not None:
+            rate = None if amount.tax.rate is None else Decimal(amount.tax.rate)
+            groups.setdefault((amount.tax.category, rate), []).append((amount, amount.tax))
+    return tuple(_apply_to_group(group, rate, policy) for (_, rate), group in groups.items())
 
 
-def _put_group(
+def _apply_to_group(
     group: Sequence[tuple[TaxableAmount, Tax]], rate: Decimal | None, policy: RoundingPolicy
 ) -> TaxGroup:
     by_rate = []
-    for part, tax in group:
+    for amount, tax in group:
         if tax.amount is not None:
-            part.tax_amount = tax.amount
+            amount.tax_amount = tax.amount
         elif rate is not None:
-            by_rate.append(part)
+            by_rate.append(amount)
     if rate is not None and by_rate:
-        _put_rate(by_rate, rate, policy)
-    base = policy.sum([part.base for part, _ in group])
-    tax_amount = policy.sum([part.tax_amount for part, _ in group])
+        _apply_rate(by_rate, rate, policy)
+    base = policy.sum([amount.base for amount, _ in group])
+    tax_amount = policy.sum([amount.tax_amount for amount, _ in group])
     first = group[0][1]
     return TaxGroup.construct_unchecked(
         category=first.category,
@@ -54,20 +54,20 @@ def _put_group(
     )
 
 
-def _put_rate(parts: Sequence[TaxableAmount], rate: Decimal, policy: RoundingPolicy) -> None:
+def _apply_rate(amounts: Sequence[TaxableAmount], rate: Decimal, policy: RoundingPolicy) -> None:
     if policy.tax_rounding is TaxRounding.LINE:
-        for part in parts:
-            part.tax_amount = _tax(part.base, rate, policy)
+        for amount in amounts:
+            amount.tax_amount = _tax_of(amount.base, rate, policy)
         return
-    tax = _tax(policy.sum([part.base for part in parts]), rate, policy)
+    tax = _tax_of(policy.sum([amount.base for amount in amounts]), rate, policy)
     whole = 1 + rate if policy.tax_inclusive else _ONE
-    shares = policy.share(tax, [part.base * rate for part in parts], whole)
-    for part, share in zip(parts, shares, strict=True):
-        part.tax_amount = share
+    shares = policy.share(tax, [amount.base * rate for amount in amounts], whole)
+    for amount, share in zip(amounts, shares, strict=True):
+        amount.tax_amount = share
 
 
-def _tax(base: Decimal, rate: Decimal, policy: RoundingPolicy) -> Decimal:
+def _tax_of(base: Decimal, rate: Decimal, policy: RoundingPolicy) -> Decimal:
     if policy.tax_inclusive:
-        # The net is rounded and the tax is what is left, so that both add up to the price again.
+        # Round the net and subtract it, so that net and tax add up to the price again.
         return base - policy.rounded(base / (1 + rate))
     return policy.rounded(base * rate)
