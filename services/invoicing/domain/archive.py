@@ -1,4 +1,7 @@
-"""The archive: a flag beside the state. No amount changes."""
+"""The archive: a flag beside the state. No amount changes.
+
+A command that changes nothing is accepted and emits no event.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -10,7 +13,7 @@ from invoicing.domain.invoice import Invoice
 
 
 def archive(decision: Decision, _data: commands.ArchiveInvoice) -> None:
-    """Put it out of sight."""
+    """Move the invoice into the archive."""
     if not decision.invoice.archived:
         decision.emit(events.InvoiceArchived)
 
@@ -20,7 +23,7 @@ def _archived(_invoice: Invoice, _event: events.EventData, _recorded_at: datetim
 
 
 def restore(decision: Decision, _data: commands.RestoreInvoice) -> None:
-    """Take it out of the archive."""
+    """Take the invoice out of the archive."""
     if decision.invoice.archived:
         decision.emit(events.InvoiceRestored)
 

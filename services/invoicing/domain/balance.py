@@ -1,4 +1,4 @@
-"""What is still to be paid. One formula, used by every command."""
+"""What is still to be paid: one formula, used by every command."""
 
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ _AMOUNTS: Final = (
 
 
 class Balance(NamedTuple):
-    """What is due, or what came too much: one of the two is 0."""
+    """The amount due and the amount overpaid; at least one is zero."""
 
     amount_due: Decimal
     amount_overpaid: Decimal
@@ -31,17 +31,22 @@ def balance(
 ) -> Balance:
     """total - credited - (paid - refunded) - written off: due above 0, overpaid below."""
     remaining = total - amount_credited - (amount_paid - amount_refunded) - amount_written_off
-    nothing = remaining - remaining
-    return Balance(max(remaining, nothing), max(-remaining, nothing))
+    zero = remaining - remaining
+    return Balance(zero, -remaining) if remaining < zero else Balance(remaining, zero)
 
 
 def balance_of(invoice: Summary, **changes: Decimal) -> Balance:
-    """The balance of an invoice, were these amounts of its summary changed."""
+    """The invoice's balance if these amounts of its summary were changed."""
     return balance(**{name: getattr(invoice, name) for name in _AMOUNTS} | changes)
 
 
+def signed_balance(invoice: Summary) -> Decimal:
+    """What is due above zero, what is overpaid below."""
+    return invoice.amount_due - invoice.amount_overpaid
+
+
 def payable(invoice: Summary) -> Decimal:
-    """What a charge may ask for: what is due, and once given up, also what was written off."""
+    """What a charge may request: what is due; of an uncollectible invoice also the write-off."""
     if invoice.state is State.UNCOLLECTIBLE:
         return invoice.amount_due + invoice.amount_written_off
     return invoice.amount_due

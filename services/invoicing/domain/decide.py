@@ -1,7 +1,6 @@
-"""Whether a command is accepted, and what it leads to. Pure: the same again gives the same."""
+"""Decide whether a command is accepted, and emit its events. Pure: equal input, equal output."""
 
-from invoicing.contracts import commands
-from invoicing.contracts.commands import CreateInvoice
+from invoicing.contracts.commands import CreateInvoice, OpenInvoice, RecordPayment
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
@@ -15,16 +14,17 @@ from invoicing.domain.transitions import TRANSITIONS, why_not_allowed
 
 
 def decide(invoice: Invoice | None, command: Command, context: Context) -> Accepted | Rejection:
-    """Decide a command on an invoice as it is; None is one that does not exist.
+    """Decide a command on the current invoice; None if there is none yet.
 
-    Where several refusals apply, the first of these is given: no such invoice or one already, an
-    amount that its currency cannot take, version, state, then what the command asks of the invoice.
+    Where several rejections apply, the first in this order is returned: the invoice does not exist
+    or exists already; an amount has more decimals than its currency; the expected version differs;
+    the state does not allow the command; the command's own rules.
     """
     with exact_arithmetic():
         if isinstance(command.data, CreateInvoice):
             return _create(invoice, command, command.data, context)
         if invoice is None or invoice.state is State.DELETED:
-            return Rejection(RejectionCode.INVOICE_NOT_FOUND, "There is no such invoice.")
+            return Rejection(RejectionCode.INVOICE_NOT_FOUND, "There is no invoice with this id.")
         return _change(invoice, command, context)
 
 
@@ -33,52 +33,52 @@ def _create(
 ) -> Accepted | Rejection:
     if invoice is not None:
         return Rejection(
-            RejectionCode.INVOICE_ALREADY_EXISTS, "There is an invoice of this id already."
+            RejectionCode.INVOICE_ALREADY_EXISTS, "An invoice with this id already exists."
         )
     if command.expected_version not in (None, 0):
         return _version_conflict(0)
     created = invoices.create(command, at_scale(data, data.currency), context)
     if isinstance(created, Rejection):
         return created
-    invoice = evolve(None, created, context.recorded_at)
-    decision = Decision(invoice, command, context, evolve, [created])
-    rejection = None if data.state == "draft" else _open_at_once(decision)
-    return rejection or _accepted(decision)
-
-
-def _open_at_once(decision: Decision) -> Rejection | None:
-    rejection = why_not_allowed(decision.invoice, commands.OpenInvoice)
-    return rejection or invoices.open_(decision, commands.OpenInvoice())
+    draft = evolve(None, created, context.recorded_at)
+    decision = Decision(draft, command, context, evolve, [created], document_changed=True)
+    if data.state != "draft":
+        rejection = why_not_allowed(draft, OpenInvoice)
+        rejection = rejection or invoices.open_(decision, OpenInvoice())
+        if rejection is not None:
+            return rejection
+    return _accepted(decision, version_before=0)
 
 
 def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Rejection:
-    rejection = _refusal_before(invoice, command)
-    if rejection is not None:
-        return rejection
-    decision = Decision(invoice, command, context, evolve)
-    data = at_scale(command.data, _currency(command, invoice))
-    rejection = TRANSITIONS[type(data)].handler(decision, data)
-    return rejection or _accepted(decision)
-
-
-def _refusal_before(invoice: Invoice, command: Command) -> Rejection | None:
-    errors = tuple(excess_decimals(command.data, _currency(command, invoice)))
+    data = command.data
+    currency = data.currency if isinstance(data, RecordPayment) else invoice.currency
+    errors = tuple(excess_decimals(data, currency))
     if errors:
         return invalid(errors)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
-    return why_not_allowed(invoice, type(command.data))
-
-
-def _currency(command: Command, invoice: Invoice) -> str:
-    """That of the command's amounts: its own where it names one, else the invoice's."""
-    data = command.data
-    return data.currency if isinstance(data, commands.RecordPayment) else invoice.currency
+    rejection = why_not_allowed(invoice, type(data))
+    if rejection is not None:
+        return rejection
+    decision = Decision(invoice, command, context, evolve)
+    rejection = TRANSITIONS[type(data)].handler(decision, at_scale(data, currency))
+    return rejection or _accepted(decision, version_before=invoice.version)
 
 
 def _version_conflict(version: int) -> Rejection:
     return Rejection(RejectionCode.VERSION_CONFLICT, f"The invoice is at version {version}.")
 
 
-def _accepted(decision: Decision) -> Accepted:
-    return Accepted(tuple(decision.events), decision.invoice, tuple(decision.numbers))
+def _accepted(decision: Decision, *, version_before: int) -> Accepted:
+    """Close the decision. No sequence of commands may lead to an invoice that fails here."""
+    invoice = decision.invoice
+    assert invoice.version == version_before + len(decision.events), "one version for each event"
+    assert not (invoice.amount_due and invoice.amount_overpaid), "due and overpaid at once"
+    assert invoice.amount_refunded <= invoice.amount_paid, "more refunded than paid"
+    assert invoice.amount_written_off >= 0, "less than nothing written off"
+    credited = invoice.amount_credited
+    assert not credited or credited <= invoice.total, "more credited than invoiced"
+    return Accepted(
+        tuple(decision.events), invoice, tuple(decision.numbers), decision.document_changed
+    )

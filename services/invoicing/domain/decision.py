@@ -1,12 +1,12 @@
-"""What a decision is made from and what it comes to; and how its events are told one by one."""
+"""What a command is decided with, and the events that the decision emits."""
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from invoicing.contracts.commands import CommandData
-from invoicing.contracts.events import EventData
+from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.balance import balance
 from invoicing.domain.invoice import Invoice, summary_of
@@ -15,10 +15,14 @@ from invoicing.domain.sellers import Seller, Sellers
 
 EventT = TypeVar("EventT", bound=EventData)
 
+_DOCUMENT_EVENTS: Final = frozenset(
+    event for event in EVENTS.values() if issubclass(event, DocumentEvent)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command to decide. `time` is its own, else its record's, in UTC."""
+    """A command to decide. `time` is the producer's, else its record's, with its offset."""
 
     invoice_id: str
     type: str
@@ -29,7 +33,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What deciding needs to be told. `number` stands where a number goes that is not known yet."""
+    """What a decision depends on beside the invoice and the command.
+
+    `number` is a placeholder for a number that is not known yet, unique to this decision.
+    """
 
     recorded_at: datetime
     sellers: Sellers
@@ -38,18 +45,23 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a command led to: its events, the invoice after them, the numbers that they wait for."""
+    """An accepted command: its events, the invoice after them and the numbers that they need.
+
+    A command that changes nothing has no events. `document_changed` is true if an event carries
+    the document, so that a store knows when to write what it indexes of it.
+    """
 
     events: tuple[EventData, ...]
-    invoice: Invoice | None
+    invoice: Invoice
     numbers: tuple[NumberRequest, ...] = ()
+    document_changed: bool = False
 
 
 @dataclass(slots=True)
 class Decision:
-    """A decision in the making: each event is folded in, so that the next sees what it left.
+    """A decision in progress. Each event is folded in at once, so the next one builds on it.
 
-    `evolve` is handed in, for it knows the topics, and every topic knows this module.
+    `evolve` is passed in: it imports every topic, and every topic imports this module.
     """
 
     invoice: Invoice
@@ -58,45 +70,53 @@ class Decision:
     evolve: Callable[[Invoice | None, EventData, datetime], Invoice]
     events: list[EventData] = field(default_factory=list)
     numbers: list[NumberRequest] = field(default_factory=list)
+    document_changed: bool = False
 
     @property
     def day(self) -> date:
-        """The day of the command, in UTC."""
+        """The UTC day of the command."""
         return self.command.time.astimezone(UTC).date()
 
     @property
     def seller(self) -> Seller | Rejection:
-        """The settings of the invoice's seller, who may have been taken off the list since."""
+        """The settings of the invoice's seller, who may have been removed since it was created."""
         return self.context.sellers.find(self.invoice.seller_id) or Rejection(
-            RejectionCode.UNKNOWN_SELLER, "The invoice's seller is no more."
+            RejectionCode.UNKNOWN_SELLER, "The invoice's seller is no longer configured."
         )
 
     def new_id(self, taken: Container[str]) -> str:
-        """A name for what the next event begins, made from the invoice and its version."""
+        """An id for what the next event creates, made from the invoice's id and version.
+
+        It is the same whenever the command is decided again on the same state.
+        """
         name = f"{self.invoice.invoice_id}-{self.invoice.version + 1}"
         while name in taken:
             name += "-"
         return name
 
     def emit(self, event: type[EventData], **facts: Any) -> None:
-        """Add an event: its own facts, and what it changes of the summary, by the fields' names."""
-        emitted = build_event(event, summary_of(self.invoice) | drop_none(**facts))
+        """Add an event and fold it in. Facts may be fields of the summary; None leaves one out."""
+        fields = summary_of(self.invoice)
+        fields |= {name: value for name, value in facts.items() if value is not None}
+        emitted = build_event(event, fields)
         self.events.append(emitted)
+        self.document_changed |= event in _DOCUMENT_EVENTS
         self.invoice = self.evolve(self.invoice, emitted, self.context.recorded_at)
 
     def take_number(self, series: NumberSeries) -> str:
-        """Ask for the next number of the series; what is returned stands in its place."""
+        """Request the next number of the series and return its placeholder."""
+        assert not self.numbers, "two numbers would get the same placeholder"
         self.numbers.append(NumberRequest(series, self.context.number))
         return self.context.number
 
 
 def drop_none(**fields: Any) -> dict[str, Any]:
-    """Those that somebody gave; what nobody gave is left out of what we publish."""
+    """The fields that are given. Published events and documents do not contain the others."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def build_event(event: type[EventT], facts: dict[str, Any]) -> EventT:
-    """An event from its own facts and the summary's, but what is due, which follows from these."""
+    """Build an event from its own facts and the summary's, and compute its balance."""
     due, overpaid = balance(
         total=facts["total"],
         amount_credited=facts["amount_credited"],

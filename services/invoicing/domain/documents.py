@@ -1,4 +1,4 @@
-"""The document of an invoice: what was given, its dates, and the amounts that follow."""
+"""The document of an invoice: the given fields, its dates and the amounts computed from them."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -10,11 +10,11 @@ from invoicing.contracts.types.texts import EARLIEST_DATE, LATEST_DATE, TERMS_DA
 from invoicing.domain.pricing.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
 
-TEXTS: Final = frozenset({"metadata", "description", "memo", "email"})
-"""What nothing follows from: it can be changed even once the invoice is open."""
+UPDATABLE_ONCE_OPEN: Final = frozenset({"metadata", "description", "memo", "email"})
+"""Texts that no other field follows from."""
 
-# Told even where a command is silent, so that a reader of the document need not know the defaults.
-_ALWAYS_TOLD: Final = (
+# Written even if the command omits them, so that a reader need not know the defaults.
+_ALWAYS_WRITTEN: Final = (
     "tax_inclusive",
     "collection_period_days",
     "billing_optimization",
@@ -23,11 +23,12 @@ _ALWAYS_TOLD: Final = (
     "live_mode",
 )
 _INPUT_FIELDS: Final = frozenset(InvoiceInput.model_fields)
+_LATEST_DOCUMENT_DATE: Final = LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
 
 
 def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Document | Rejection:
-    """The document of a new invoice; `time` is the command's."""
-    fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_TOLD}
+    """Make the document of a new invoice; `time` is the command's."""
+    fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_WRITTEN}
     fields |= {name: getattr(data, name) for name in data.model_fields_set & _INPUT_FIELDS}
     fields |= {name: getattr(data, name) for name in ("customer_id", "currency", "seller_id")}
     fields["seller"] = seller.party
@@ -35,56 +36,42 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
         fields["document_date"] = time.astimezone(UTC).date()
     if data.due_date is None and data.payment_terms_days is None:
         fields["payment_terms_days"] = seller.payment_terms_days
-    return _work_out(data, fields, seller.tax_rounding)
+    return _priced_document(data, fields, seller.tax_rounding)
 
 
 def changed_document(
     document: Document, data: UpdateInvoice, seller: Seller | Rejection
 ) -> Document | Rejection:
-    """The document with the given fields set, and all that follows from them worked out again.
+    """Set the given fields and compute the dates and amounts again.
 
-    The seller is asked for his terms only; why there is none is refused where they are wanted.
+    Only the seller's payment terms are needed, and only if no other date is given: an unknown
+    seller is rejected in that case alone.
     """
     given = {name: getattr(data, name) for name in data.model_fields_set}
-    if given.keys() <= TEXTS:
+    if given.keys() <= UPDATABLE_ONCE_OPEN:
         return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
     fields["document_date"] = fields["document_date"] or document.document_date
     if given.get("due_date") is not None:
         fields["payment_terms_days"] = None
-    elif fields.get("payment_terms_days") is None and _follows_terms(document, given):
+    elif fields.get("payment_terms_days") is None and (
+        # No due date remains: it, or the terms that it followed from, were set to null.
+        "due_date" in given or document.payment_terms_days is not None
+    ):
         if isinstance(seller, Rejection):
             return seller
         fields["payment_terms_days"] = seller.payment_terms_days
-    particulars = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
-    return _work_out(InvoiceInput.construct_unchecked(**particulars), fields, document.tax_rounding)
+    input_fields = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
+    given_input = InvoiceInput.construct_unchecked(**input_fields)
+    return _priced_document(given_input, fields, document.tax_rounding)
 
 
-def _follows_terms(document: Document, changes: dict[str, Any]) -> bool:
-    """Whether no day is given: it is taken back, or there was none."""
-    return "due_date" in changes or document.payment_terms_days is not None
-
-
-def is_on_calendar(day: date) -> bool:
-    """Whether a document may have this date: every date that follows from it is in range too."""
-    return EARLIEST_DATE <= day <= LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
-
-
-def out_of_calendar(field: str) -> Rejection:
-    """The refusal of a document's date, given or taken from the command's time."""
-    reason = f"must be from {EARLIEST_DATE}, and {TERMS_DAYS_MAX} days before {LATEST_DATE}"
-    return Rejection(
-        RejectionCode.LIMIT_EXCEEDED,
-        "The document's date is out of range.",
-        (FieldError(field=field, reason=reason),),
-    )
-
-
-def _work_out(
+def _priced_document(
     given: InvoiceInput, fields: dict[str, Any], tax_rounding: TaxRounding
 ) -> Document | Rejection:
-    if not is_on_calendar(fields["document_date"]):
-        return out_of_calendar("document_date")
+    """Complete `fields` with the due date and all amounts."""
+    if not is_in_range(fields["document_date"]):
+        return date_out_of_range("document_date")
     if fields.get("payment_terms_days") is not None:
         terms = timedelta(days=fields["payment_terms_days"])
         fields["due_date"] = fields["document_date"] + terms
@@ -92,15 +79,33 @@ def _work_out(
     if isinstance(priced, TooLarge):
         return Rejection(
             RejectionCode.LIMIT_EXCEEDED,
-            "An amount that follows from the command's data is over the limit.",
-            (FieldError(field=priced.field, reason="comes to 10^15 or more"),),
+            "An amount computed from the command's data exceeds the limit.",
+            (FieldError(field=priced.field, reason="must be below 10^15"),),
         )
-    worked_out = {
+    computed = {
         **priced.totals._asdict(),
         "tax_rounding": tax_rounding,
         "items": priced.items,
         "tax_groups": priced.tax_groups,
     }
     if priced.shipping is not None:
-        worked_out["shipping"] = priced.shipping
-    return Document.construct_unchecked(**fields | worked_out)
+        computed["shipping"] = priced.shipping
+    return Document.construct_unchecked(**fields | computed)
+
+
+def is_in_range(day: date) -> bool:
+    """Whether a document may have this date. Any due date that follows from it is in range too."""
+    return EARLIEST_DATE <= day <= _LATEST_DOCUMENT_DATE
+
+
+def date_out_of_range(field: str) -> Rejection:
+    """The rejection of a document date, given or taken from the command's time."""
+    return Rejection(
+        RejectionCode.LIMIT_EXCEEDED,
+        "The document's date is out of range.",
+        (
+            FieldError(
+                field=field, reason=f"must be from {EARLIEST_DATE} to {_LATEST_DOCUMENT_DATE}"
+            ),
+        ),
+    )

@@ -30,9 +30,7 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
         if not isinstance(event, InvoiceCreated):
             raise TypeError(f"the first event of an invoice cannot be {event.type}")
         return invoices.created(event, recorded_at)
-    changes = APPLY[type(event)](invoice, event, recorded_at)
+    changes = summary_of(event) | APPLY[type(event)](invoice, event, recorded_at)
     if event.state is not invoice.state:
         changes["entered"] = {**invoice.entered, event.state: recorded_at}
-    return invoice.copy_with(
-        **summary_of(event), **changes, version=invoice.version + 1, updated_at=recorded_at
-    )
+    return invoice.copy_with(**changes, version=invoice.version + 1, updated_at=recorded_at)

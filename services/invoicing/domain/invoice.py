@@ -1,6 +1,6 @@
-"""The invoice as the write side knows it: what its events add up to, stored as current state.
+"""The current state of an invoice: what its events add up to, stored as a snapshot.
 
-Every time in it is in UTC, as the events that it came with.
+All times are in UTC.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ from invoicing.contracts.types.texts import Day, LongText, Text
 
 
 class PaymentState(StrEnum):
-    """How far a payment has come."""
+    """The state of a payment: requested and received ones are in flight."""
 
     REQUESTED = "requested"
     RECEIVED = "received"
@@ -29,7 +29,7 @@ class PaymentState(StrEnum):
 
 
 class Refund(ContractModel):
-    """Money of a payment that was given back."""
+    """A refund of a part of a payment."""
 
     refund_id: Text
     amount: Money
@@ -38,7 +38,7 @@ class Refund(ContractModel):
 
 
 class Payment(ContractModel):
-    """A payment, wanted or arrived."""
+    """A payment that was requested or has arrived."""
 
     payment_id: Text
     amount: Money
@@ -54,18 +54,18 @@ class Payment(ContractModel):
 
     @property
     def in_flight(self) -> bool:
-        """Whether it may still arrive or fail."""
+        """Whether the payment may still settle or fail."""
         return self.state in (PaymentState.REQUESTED, PaymentState.RECEIVED)
 
     @property
     def refundable(self) -> Decimal:
-        """What has settled of it and was not given back."""
+        """The settled amount that was not refunded."""
         settled = self.amount if self.state is PaymentState.SETTLED else self.amount * 0
         return settled - sum((refund.amount for refund in self.refunds), Decimal(0))
 
 
 class SendState(StrEnum):
-    """How far a sending has come."""
+    """The state of a sending."""
 
     REQUESTED = "requested"
     SENT = "sent"
@@ -73,7 +73,7 @@ class SendState(StrEnum):
 
 
 class Sending(ContractModel):
-    """One sending of the invoice by e-mail."""
+    """A sending of the invoice by e-mail."""
 
     state: SendState
     to: Text | None = None
@@ -83,21 +83,21 @@ class Sending(ContractModel):
 
 
 class AttachedSource(Source):
-    """A means of payment, and since when the invoice has it."""
+    """A payment source and the time at which it was attached."""
 
     attached_at: datetime | None = None
 
 
-# Stands once at most after the state: in JSON a text's quotes are escaped, and within a document
-# the names that people choose (metadata) are never given an object.
+# Separates the state from the document. No text contains it, since JSON escapes quotes, and no
+# document does, since the names that clients choose (metadata) have no objects as values.
 _DOCUMENT = ',"document":{'
 
 
 class Invoice(Summary):
-    """An invoice after some number of events. `version` counts them."""
+    """An invoice after `version` events."""
 
     version: int
-    filed: LazyDocument = Field(exclude=True)
+    lazy_document: LazyDocument = Field(exclude=True)
     archived: bool = False
     overdue_as_of: Day | None = None
     attempt_count: int = 0
@@ -114,31 +114,33 @@ class Invoice(Summary):
 
     @property
     def document(self) -> Document:
-        """The whole invoice as it was given and worked out."""
-        return self.filed.document
+        """The document, parsed on first access."""
+        return self.lazy_document.document
 
     @property
     def has_payment_in_flight(self) -> bool:
-        """Whether a payment may still arrive or fail."""
+        """Whether any payment may still settle or fail."""
         return any(payment.in_flight for payment in self.payments.values())
 
     def model_dump_json(self, **options: Any) -> str:
-        """As JSON, the document at its end."""
-        return f'{super().model_dump_json(**options)[:-1]},"document":{self.filed.json_text}}}'
+        """Serialise, with the document at the end."""
+        state = super().model_dump_json(**options)
+        return f'{state[:-1]},"document":{self.lazy_document.json_text}}}'
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Read what `model_dump_json` wrote; the document is read when it is looked at."""
+        """Parse what `model_dump_json` wrote; the document is parsed on first access."""
         text = json_data if isinstance(json_data, str) else json_data.decode()
         state, _, document = text.rpartition(_DOCUMENT)
-        filed = LazyDocument("{" + document[:-1])
-        return cls.model_validate({**from_json(state + "}"), "filed": filed}, **options)
+        fields = from_json(state + "}")
+        fields["lazy_document"] = LazyDocument("{" + document[:-1])
+        return cls.model_validate(fields, **options)
 
 
 _SUMMARY = tuple(Summary.model_fields)
 
 
-def summary_of(told: Summary) -> dict[str, Any]:
-    """The summary that an event holds, or an invoice, by the names of its fields."""
-    fields = told.__dict__
+def summary_of(source: Summary) -> dict[str, Any]:
+    """The summary of an event or an invoice, by the names of its fields."""
+    fields = source.__dict__
     return {name: fields[name] for name in _SUMMARY}

@@ -1,4 +1,4 @@
-"""An invoice from its draft to its end: create, update, open, unpost, void, cancel, overdue."""
+"""The life of an invoice: create, update, delete, open, unpost, void, cancel, mark overdue."""
 
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,7 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.decision import Command, Context, Decision, build_event
-from invoicing.domain.documents import TEXTS, changed_document, new_document
+from invoicing.domain.documents import UPDATABLE_ONCE_OPEN, changed_document, new_document
 from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import series_for
 from invoicing.domain.sources import with_default_source
@@ -18,39 +18,37 @@ from invoicing.domain.sources import with_default_source
 def create(
     command: Command, data: commands.CreateInvoice, context: Context
 ) -> events.InvoiceCreated | Rejection:
-    """Make a draft."""
+    """Create a draft. The caller opens it if it is not to remain one."""
     seller = context.sellers.find(data.seller_id)
     if seller is None:
-        return Rejection(RejectionCode.UNKNOWN_SELLER, "There is no such seller.")
+        return Rejection(RejectionCode.UNKNOWN_SELLER, "No seller with this id is configured.")
     document = new_document(data, seller, command.time)
     if isinstance(document, Rejection):
         return document
-    nothing = document.total - document.total
-    return build_event(
-        events.InvoiceCreated,
-        {
-            "invoice_id": command.invoice_id,
-            "invoice_number": None,
-            "seller_id": data.seller_id,
-            "customer_id": data.customer_id,
-            "currency": data.currency,
-            "state": State.DRAFT,
-            "total": document.total,
-            "amount_paid": nothing,
-            "amount_refunded": nothing,
-            "amount_credited": nothing,
-            "amount_written_off": nothing,
-            "invoice": LazyDocument(document),
-        },
-    )
+    zero = document.total - document.total
+    facts = {
+        "invoice_id": command.invoice_id,
+        "invoice_number": None,
+        "seller_id": data.seller_id,
+        "customer_id": data.customer_id,
+        "currency": data.currency,
+        "state": State.DRAFT,
+        "total": document.total,
+        "amount_paid": zero,
+        "amount_refunded": zero,
+        "amount_credited": zero,
+        "amount_written_off": zero,
+        "invoice": LazyDocument(document),
+    }
+    return build_event(events.InvoiceCreated, facts)
 
 
 def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
-    """Return the new draft; a source that it names is attached."""
+    """Return the invoice that its first event makes; its default source is attached."""
     return Invoice.construct_unchecked(
         **summary_of(event),
         version=1,
-        filed=event.invoice,
+        lazy_document=event.invoice,
         sources=with_default_source({}, event.invoice, recorded_at),
         entered={event.state: recorded_at},
         created_at=recorded_at,
@@ -59,12 +57,17 @@ def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
 
 
 def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None:
-    """Set the given fields. What changes nothing is accepted and tells of nothing."""
+    """Set the given fields. An update that changes nothing is accepted and emits no event."""
     invoice = decision.invoice
-    if invoice.state is State.OPEN:
-        fixed = sorted(data.model_fields_set - TEXTS)
-        if fixed:
-            return _fixed_once_open(fixed)
+    fixed = sorted(data.model_fields_set - UPDATABLE_ONCE_OPEN)
+    if fixed and invoice.state is State.OPEN:
+        return Rejection(
+            RejectionCode.ILLEGAL_TRANSITION,
+            "These fields can be changed only while the invoice is a draft.",
+            tuple(
+                FieldError(field=name, reason="can be changed in a draft only") for name in fixed
+            ),
+        )
     document = changed_document(invoice.document, data, decision.seller)
     if isinstance(document, Rejection):
         return document
@@ -79,40 +82,33 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
 
 
 def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
-    sources = dict(invoice.sources)
-    if event.invoice.excerpt.source_id != invoice.filed.excerpt.source_id:
+    sources = invoice.sources
+    # A default source that was detached stays detached until another one is named.
+    if event.invoice.excerpt.source_id != invoice.lazy_document.excerpt.source_id:
         sources = with_default_source(sources, event.invoice, recorded_at)
-    return {"filed": event.invoice, "sources": sources}
-
-
-def _fixed_once_open(fields: list[str]) -> Rejection:
-    return Rejection(
-        RejectionCode.ILLEGAL_TRANSITION,
-        "Once an invoice is open, these fields are as they are.",
-        tuple(FieldError(field=name, reason="can be set in a draft only") for name in fields),
-    )
+    return {"lazy_document": event.invoice, "sources": sources}
 
 
 def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
-    """Remove a draft."""
+    """Delete a draft."""
     decision.emit(events.InvoiceDeleted, state=State.DELETED)
 
 
 def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
-    """Give it a number, unless it has kept one; where it costs nothing, it is paid at once."""
+    """Open a draft under a new number or the one that it has. A total of 0 is paid at once."""
     invoice = decision.invoice
     number = invoice.invoice_number
     if number is None:
         seller = decision.seller
         if isinstance(seller, Rejection):
             return seller
-        day = invoice.filed.excerpt.document_date
+        day = invoice.lazy_document.excerpt.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
     decision.emit(
         events.InvoiceOpened,
         state=State.OPEN,
         invoice_number=number,
-        invoice=invoice.filed,
+        invoice=invoice.lazy_document,
     )
     if invoice.total == 0:
         decision.emit(events.InvoicePaid, state=State.PAID)
@@ -120,12 +116,12 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
 
 
 def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
-    # Opening changes nothing of it: what was read of it already is kept.
-    return {} if event.invoice == invoice.filed else {"filed": event.invoice}
+    # Opening does not change the document: keep the instance that may be parsed already.
+    return {} if event.invoice == invoice.lazy_document else {"lazy_document": event.invoice}
 
 
 def unpost(decision: Decision, data: commands.UnpostInvoice) -> None:
-    """Make it a draft again."""
+    """Make an open invoice a draft again."""
     decision.emit(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
 
 
@@ -134,17 +130,17 @@ def _unposted(_invoice: Invoice, _event: events.EventData, _recorded_at: datetim
 
 
 def void(decision: Decision, data: commands.VoidInvoice) -> None:
-    """Declare it void."""
+    """Void an issued invoice."""
     decision.emit(events.InvoiceVoided, state=State.VOID, reason=data.reason)
 
 
 def cancel(decision: Decision, data: commands.CancelInvoice) -> None:
-    """Give up a draft."""
+    """Cancel a draft."""
     decision.emit(events.InvoiceCancelled, state=State.CANCELLED, reason=data.reason)
 
 
 def mark_overdue(decision: Decision, data: commands.MarkInvoiceOverdue) -> Rejection | None:
-    """Take note, once, that the due date has passed."""
+    """Record, once, that the due date has passed."""
     invoice = decision.invoice
     if invoice.overdue_as_of is not None:
         return None

@@ -1,4 +1,4 @@
-"""What of an invoice's document lists are filtered and sorted by."""
+"""The fields of a document that lists filter and sort by."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from invoicing.contracts.lazy_document import DocumentIndexFields
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list can ask of a document. `labels` are `name=value`, each once."""
+    """The indexed fields. `labels` are distinct `name=value` texts."""
 
     document_date: date
     due_date: date
@@ -19,7 +19,7 @@ class Listing:
 
 
 def listing(document: Document | DocumentIndexFields) -> Listing:
-    """What lists can ask of this document."""
+    """Index a document."""
     return Listing(
         document_date=document.document_date,
         due_date=document.due_date,
@@ -29,12 +29,15 @@ def listing(document: Document | DocumentIndexFields) -> Listing:
 
 
 def label(name: str, value: str) -> str:
-    """How a label is written. A value may hold `=`; the names that we give labels do not."""
+    """Format a label. Values may contain `=`; the names of our labels do not."""
     return f"{name}={value}"
 
 
 def metadata_label(key: str, value: str) -> str:
-    """The label of one metadata text; a key that holds `=` cannot be taken for a longer value."""
+    """Format the label of a metadata entry.
+
+    The key's length makes it unambiguous: a key may contain `=` too.
+    """
     return label(f"metadata.{len(key)}.{key}", value)
 
 

@@ -1,7 +1,7 @@
-"""Invoice and credit-note numbers: which series one is taken from, and how it is written.
+"""Numbers of invoices and credit notes: their series and their format.
 
-The next number of a series is known only while its row in Postgres is locked. So a decision asks
-for one and puts a placeholder where it will stand.
+The next number of a series is known only while its row in Postgres is locked, so a decision
+requests one and writes a placeholder in its place.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NumberKind = Literal["invoice", "credit_note"]
 
 @dataclass(frozen=True, slots=True)
 class NumberSeries:
-    """What counts 1, 2, 3, ... by itself. `period` is the year, empty where it never restarts."""
+    """A sequence 1, 2, 3, ... of its own. `period` is the year, empty if it never restarts."""
 
     seller_id: str
     kind: NumberKind
@@ -24,27 +24,33 @@ class NumberSeries:
 
 @dataclass(frozen=True, slots=True)
 class NumberRequest:
-    """The next number of a series is wanted, where the placeholder stands."""
+    """A request to replace a placeholder by the next number of a series."""
 
     series: NumberSeries
     placeholder: str
 
 
 def series_for(seller: Seller, kind: NumberKind, day: date) -> NumberSeries:
-    """The series that a document of this day takes its number from."""
+    """Return the series of a document of this day."""
     period = f"{day.year:04}" if _format(seller, kind).yearly else ""
     return NumberSeries(seller.id, kind, period)
 
 
 def format_number(series: NumberSeries, sequence: int, sellers: Sellers) -> str:
-    """A number as it is printed: 1 to 64 of `A-Z a-z 0-9 _ - / .`, so it is safe inside JSON."""
-    written = _format_of(series, sellers)
-    return f"{_heading(series, written)}{sequence:0{written.padding}}"
+    """Format a number: 1 to 64 of `A-Z a-z 0-9 _ - / .`, so that JSON needs no escapes.
+
+    LookupError if the seller is not configured.
+    """
+    number_format = _format_of(series, sellers)
+    return f"{_prefix(series, number_format)}{sequence:0{number_format.padding}}"
 
 
 def sequence_of(series: NumberSeries, number: str, sellers: Sellers) -> int | None:
-    """A number's place in its series; None where it is not written as its seller's are now."""
-    digits = number.removeprefix(_heading(series, _format_of(series, sellers)))
+    """Parse a number; None if it does not have the seller's present format.
+
+    LookupError if the seller is not configured.
+    """
+    digits = number.removeprefix(_prefix(series, _format_of(series, sellers)))
     if not (digits.isascii() and digits.isdigit()):
         return None
     return int(digits) if format_number(series, int(digits), sellers) == number else None
@@ -53,14 +59,13 @@ def sequence_of(series: NumberSeries, number: str, sellers: Sellers) -> int | No
 def _format_of(series: NumberSeries, sellers: Sellers) -> NumberFormat:
     seller = sellers.find(series.seller_id)
     if seller is None:
-        raise LookupError(f"Seller {series.seller_id!r} was taken off the list of sellers.")
+        raise LookupError(f"Seller {series.seller_id!r} is no longer configured.")
     return _format(seller, series.kind)
 
 
-def _heading(series: NumberSeries, written: NumberFormat) -> str:
-    """What stands before the digits."""
+def _prefix(series: NumberSeries, number_format: NumberFormat) -> str:
     year = f"{series.period}-" if series.period else ""
-    return f"{written.prefix}{year}"
+    return f"{number_format.prefix}{year}"
 
 
 def _format(seller: Seller, kind: NumberKind) -> NumberFormat:

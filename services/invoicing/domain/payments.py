@@ -1,4 +1,4 @@
-"""Money that is asked for, comes, fails to come, goes back, or is given up."""
+"""Payments, refunds and write-offs."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import balance_of, payable
+from invoicing.domain.balance import balance_of, payable, signed_balance
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, Payment, PaymentState, Refund
 
@@ -18,12 +18,12 @@ REFUNDS_MAX: Final = 1_000
 """Of one payment."""
 
 _TOO_MANY_PAYMENTS = Rejection(
-    RejectionCode.LIMIT_EXCEEDED, f"An invoice has at most {PAYMENTS_MAX} payments."
+    RejectionCode.LIMIT_EXCEEDED, f"An invoice can have at most {PAYMENTS_MAX} payments."
 )
 
 
 def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
-    """Ask for a charge."""
+    """Request a charge of an attached source, by default the one attached last."""
     invoice = decision.invoice
     if len(invoice.payments) >= PAYMENTS_MAX:
         return _TOO_MANY_PAYMENTS
@@ -34,7 +34,9 @@ def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
         )
     amount = payable(invoice) if data.amount is None else data.amount
     if amount > payable(invoice):
-        return Rejection(RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is due.")
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount exceeds what can be charged."
+        )
     decision.emit(
         events.PaymentRequested,
         payment_id=decision.new_id(invoice.payments),
@@ -57,17 +59,22 @@ def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: da
 
 
 def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None:
-    """Take note of a payment; one that is in flight under this id has arrived by it."""
+    """Record a payment: a new one, or the arrival of one that is in flight under this id."""
     invoice = decision.invoice
     if data.currency != invoice.currency:
-        return Rejection(RejectionCode.CURRENCY_MISMATCH, f"The invoice is in {invoice.currency}.")
-    known = invoice.payments.get(data.payment_id)
-    if known is not None and not _awaited(known, settled=data.settled):
         return Rejection(
-            RejectionCode.DUPLICATE_PAYMENT, "There is a payment of this id on the invoice."
+            RejectionCode.CURRENCY_MISMATCH, f"The invoice's currency is {invoice.currency}."
         )
-    if known is None and len(invoice.payments) >= PAYMENTS_MAX:
-        return _TOO_MANY_PAYMENTS
+    known = invoice.payments.get(data.payment_id)
+    if known is None:
+        if len(invoice.payments) >= PAYMENTS_MAX:
+            return _TOO_MANY_PAYMENTS
+    elif known.state is not PaymentState.REQUESTED and not (
+        known.state is PaymentState.RECEIVED and data.settled
+    ):
+        return Rejection(
+            RejectionCode.DUPLICATE_PAYMENT, "The invoice already has a payment with this id."
+        )
     facts = {
         "payment_id": data.payment_id,
         "amount": data.amount,
@@ -76,19 +83,14 @@ def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None
         "method": data.method,
         "source_id": data.source_id or (known.source_id if known else None),
     }
-    if not data.settled:
-        decision.emit(events.PaymentRecorded, **facts)
-        return None
-    return _arrive(decision, events.PaymentRecorded, data.amount, facts)
-
-
-def _awaited(payment: Payment, *, settled: bool) -> bool:
-    if payment.state is PaymentState.RECEIVED:
-        return settled
-    return payment.state is PaymentState.REQUESTED
+    if data.settled:
+        return _settle(decision, events.PaymentRecorded, data.amount, facts)
+    decision.emit(events.PaymentRecorded, **facts)
+    return None
 
 
 def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: datetime) -> Changes:
+    requested = invoice.payments.get(event.payment_id)
     payment = Payment.construct_unchecked(
         payment_id=event.payment_id,
         amount=event.amount,
@@ -96,56 +98,19 @@ def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: date
         received_at=event.received_at or recorded_at,
         method=event.method,
         source_id=event.source_id,
-        created_at=_begun(invoice, event.payment_id) or recorded_at,
+        created_at=(requested and requested.created_at) or recorded_at,
         updated_at=recorded_at,
     )
     return {"payments": {**invoice.payments, event.payment_id: payment}, "next_attempt_at": None}
 
 
-def _begun(invoice: Invoice, payment_id: str) -> datetime | None:
-    """Since when there is a payment of this id, where it was asked for before it came."""
-    payment = invoice.payments.get(payment_id)
-    return payment.created_at if payment else None
-
-
 def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None:
-    """A payment in flight is final."""
+    """Make a payment in flight final."""
     payment = _in_flight(decision, data.payment_id)
     if isinstance(payment, Rejection):
         return payment
     facts = {"payment_id": payment.payment_id, "amount": payment.amount}
-    return _arrive(decision, events.PaymentSettled, payment.amount, facts)
-
-
-def _arrive(
-    decision: Decision,
-    event: type[events.PaymentRecorded | events.PaymentSettled],
-    amount: Decimal,
-    facts: dict[str, object],
-) -> Rejection | None:
-    """Count money as paid: first on what is due, then on what was written off; the rest is over."""
-    before = decision.invoice
-    if before.amount_paid + amount >= MONEY_LIMIT:
-        return Rejection(RejectionCode.LIMIT_EXCEEDED, "Payments come to 10^15 or more.")
-    beyond_due = max(amount - before.amount_due, amount * 0)
-    taken_back = min(before.amount_written_off, beyond_due)
-    decision.emit(
-        event,
-        amount_paid=before.amount_paid + amount,
-        amount_written_off=before.amount_written_off - taken_back,
-        **facts,
-    )
-    mark_paid_if_settled(decision)
-    if decision.invoice.amount_overpaid > before.amount_overpaid:
-        decision.emit(events.InvoiceOverpaid)
-    return None
-
-
-def mark_paid_if_settled(decision: Decision) -> None:
-    """An open invoice is paid when nothing is due; one given up, when nothing is written off."""
-    invoice = decision.invoice
-    if invoice.state in (State.OPEN, State.UNCOLLECTIBLE) and not payable(invoice):
-        decision.emit(events.InvoicePaid, state=State.PAID)
+    return _settle(decision, events.PaymentSettled, payment.amount, facts)
 
 
 def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:
@@ -159,8 +124,44 @@ def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: dateti
     )
 
 
+def _settle(
+    decision: Decision,
+    event: type[events.PaymentRecorded | events.PaymentSettled],
+    amount: Decimal,
+    facts: dict[str, object],
+) -> Rejection | None:
+    """Count an amount as paid: first against what is due, then against what was written off.
+
+    The rest is overpaid.
+    """
+    before = decision.invoice
+    if before.amount_paid + amount >= MONEY_LIMIT:
+        return Rejection(RejectionCode.LIMIT_EXCEEDED, "Payments would total 10^15 or more.")
+    beyond_due = max(amount - before.amount_due, amount * 0)
+    recovered = min(before.amount_written_off, beyond_due)
+    decision.emit(
+        event,
+        amount_paid=before.amount_paid + amount,
+        amount_written_off=before.amount_written_off - recovered,
+        **facts,
+    )
+    after = decision.invoice
+    assert signed_balance(before) - signed_balance(after) == amount - recovered, "money was lost"
+    mark_paid_if_settled(decision)
+    if after.amount_overpaid > before.amount_overpaid:
+        decision.emit(events.InvoiceOverpaid)
+    return None
+
+
+def mark_paid_if_settled(decision: Decision) -> None:
+    """Emit `invoice.paid` if nothing is due and, of a given-up invoice, nothing is written off."""
+    invoice = decision.invoice
+    if invoice.state in (State.OPEN, State.UNCOLLECTIBLE) and not payable(invoice):
+        decision.emit(events.InvoicePaid, state=State.PAID)
+
+
 def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection | None:
-    """A payment in flight will not arrive."""
+    """Record that a payment in flight has failed."""
     payment = _in_flight(decision, data.payment_id)
     if isinstance(payment, Rejection):
         return payment
@@ -174,13 +175,6 @@ def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection |
         next_attempt_at=data.next_attempt_at,
     )
     return None
-
-
-def _in_flight(decision: Decision, payment_id: str) -> Payment | Rejection:
-    payment = decision.invoice.payments.get(payment_id)
-    if payment is None or not payment.in_flight:
-        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment of this id is in flight.")
-    return payment
 
 
 def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime) -> Changes:
@@ -198,23 +192,35 @@ def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime
     }
 
 
+def _in_flight(decision: Decision, payment_id: str) -> Payment | Rejection:
+    payment = decision.invoice.payments.get(payment_id)
+    if payment is None or not payment.in_flight:
+        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment with this id is in flight.")
+    return payment
+
+
 def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
-    """Give back money of one payment; what is due again makes the invoice open again."""
+    """Refund a part of one payment. If something is due again, the invoice is open again."""
     invoice = decision.invoice
     payment = invoice.payments.get(data.payment_id)
     if payment is None or payment.state is not PaymentState.SETTLED:
-        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment of this id has settled.")
-    if _has_refund(invoice, data.refund_id):
+        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment with this id has settled.")
+    if any(
+        earlier.refund_id == data.refund_id
+        for other in invoice.payments.values()
+        for earlier in other.refunds
+    ):
         return Rejection(
-            RejectionCode.DUPLICATE_REFUND, "There is a refund of this id on the invoice."
+            RejectionCode.DUPLICATE_REFUND, "The invoice already has a refund with this id."
         )
     if len(payment.refunds) >= REFUNDS_MAX:
         return Rejection(
-            RejectionCode.LIMIT_EXCEEDED, f"A payment has at most {REFUNDS_MAX} refunds."
+            RejectionCode.LIMIT_EXCEEDED, f"A payment can have at most {REFUNDS_MAX} refunds."
         )
     if data.amount > payment.refundable:
         return Rejection(
-            RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The amount is more than is left of the payment."
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
+            "The amount exceeds what remains of the payment.",
         )
     refunded = invoice.amount_refunded + data.amount
     after = balance_of(invoice, amount_refunded=refunded)
@@ -227,15 +233,8 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
         reason=data.reason,
         state=State.OPEN if after.amount_due else invoice.state,
     )
+    assert decision.invoice.payments[data.payment_id].refundable >= 0, "more refunded than paid"
     return None
-
-
-def _has_refund(invoice: Invoice, refund_id: str) -> bool:
-    return any(
-        refund.refund_id == refund_id
-        for payment in invoice.payments.values()
-        for refund in payment.refunds
-    )
 
 
 def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
@@ -257,7 +256,7 @@ def _with_payment(
 
 
 def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
-    """Give up what is due."""
+    """Write off what is due."""
     invoice = decision.invoice
     decision.emit(
         events.InvoiceWrittenOff,
@@ -266,6 +265,7 @@ def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
         amount=invoice.amount_due,
         reason=data.reason,
     )
+    assert not decision.invoice.amount_due, "something is due after it was written off"
 
 
 APPLY: Final[ApplyTable] = {

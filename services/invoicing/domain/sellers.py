@@ -1,4 +1,4 @@
-"""Who sends invoices, and by which settings: read once from a TOML file, and handed in as data."""
+"""Sellers and their settings, read from a TOML file at start-up and passed in as data."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ from invoicing.contracts.types.texts import Days, Text
 
 
 class NumberFormat(BaseModel):
-    """How a number is written: prefix, year where it restarts yearly, then padded digits.
+    """Prefix, year if the series restarts yearly, and padded digits.
 
-    A series that restarts must show its year, or its numbers would repeat.
+    A series that restarts shows its year, since its numbers would repeat otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/.-]{0,32}$")] = Field(
-        description="What stands before the digits."
+        description="Text before the digits."
     )
-    padding: int = Field(6, ge=1, le=12, description="Digits at least, filled with zeros.")
-    yearly: bool = Field(False, description="Whether to begin at 1 each year, and show the year.")
+    padding: int = Field(6, ge=1, le=12, description="Minimum number of digits, padded with zeros.")
+    yearly: bool = Field(False, description="Whether to restart at 1 each year and show the year.")
 
 
 class Seller(BaseModel):
-    """One seller's settings. What matters to an invoice is frozen into its events."""
+    """The settings of a seller. An invoice's events keep those that it was made with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,13 +37,13 @@ class Seller(BaseModel):
     address: Address | None = Field(None, description="The address on the invoice.")
     tax_ids: tuple[TaxIdentifier, ...] = Field((), description="The seller's tax numbers.")
     tax_rounding: TaxRounding = Field(TaxRounding.GROUP, description="Where tax is rounded.")
-    payment_terms_days: Days = Field(0, description="Days to pay where the command says nothing.")
+    payment_terms_days: Days = Field(0, description="Payment terms if the command has none.")
     invoice_numbers: NumberFormat = NumberFormat(prefix="INV-")
     credit_note_numbers: NumberFormat = NumberFormat(prefix="CN-")
 
     @cached_property
     def party(self) -> SellerParty:
-        """What an invoice shows of the seller."""
+        """The seller as an invoice shows it."""
         return SellerParty(
             **self.model_dump(include={"id", "name", "address", "tax_ids"}, exclude_unset=True)
         )
@@ -51,12 +51,12 @@ class Seller(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sellers:
-    """All sellers. Without a list, everyone is a seller with the default settings."""
+    """All sellers. Without a list, every id is a seller with default settings."""
 
     listed: Mapping[str, Seller] | None = None
 
     def find(self, seller_id: str) -> Seller | None:
-        """A seller's settings; None where there is a list without this one."""
+        """Return a seller's settings; None if there is a list that does not contain it."""
         if self.listed is None:
             return _unlisted(seller_id)
         return self.listed.get(seller_id)
@@ -71,9 +71,9 @@ _LIST = TypeAdapter(dict[str, dict[str, object]])
 
 
 def read_sellers(toml: str) -> Sellers:
-    """Sellers from the text of a file with a table `[sellers.ID]` for each.
+    """Parse a file with a table `[sellers.ID]` for each seller.
 
-    Raises ValueError, with what is wrong, for text that is not such a file.
+    ValueError, with the reason, if the text is not such a file.
     """
     tables = tomllib.loads(toml)
     if set(tables) != {"sellers"}:

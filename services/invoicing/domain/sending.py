@@ -1,4 +1,7 @@
-"""Sending an invoice by e-mail: what is asked for, and what came of it. No amount changes."""
+"""Sending an invoice by e-mail: request, success, failure. No amount changes.
+
+A command that changes nothing is accepted and emits no event.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -13,19 +16,19 @@ SENDINGS_MAX: Final = 1_000
 
 
 def request(decision: Decision, data: commands.SendInvoice) -> Rejection | None:
-    """Ask for it to be sent; the same that is on its way already is not sent twice."""
+    """Request a sending, unless an equal one is pending."""
     invoice = decision.invoice
     recipient = data.to or invoice.document.email
     if recipient is None:
         return Rejection(
             RejectionCode.NO_RECIPIENT, "Neither the command nor the invoice has an e-mail address."
         )
-    on_its_way = any(
-        sending.state is SendState.REQUESTED
-        and (sending.to, sending.message) == (recipient, data.message)
+    pending = [
+        (sending.to, sending.message)
         for sending in invoice.sendings.values()
-    )
-    if on_its_way:
+        if sending.state is SendState.REQUESTED
+    ]
+    if (recipient, data.message) in pending:
         return None
     if len(invoice.sendings) >= SENDINGS_MAX:
         return _too_many_sendings()
@@ -44,7 +47,7 @@ def _requested(invoice: Invoice, event: events.SendRequested, _recorded_at: date
 
 
 def record_sent(decision: Decision, data: commands.RecordInvoiceSent) -> Rejection | None:
-    """Take note that it was sent."""
+    """Record a successful sending, whether it was requested here or not."""
     known = decision.invoice.sendings.get(data.send_id)
     if known is not None and (known.state, known.to) == (SendState.SENT, data.to):
         return None
@@ -63,7 +66,7 @@ def _sent(invoice: Invoice, event: events.InvoiceSent, recorded_at: datetime) ->
 
 
 def record_failure(decision: Decision, data: commands.RecordInvoiceSendFailure) -> Rejection | None:
-    """Take note that it could not be sent, or that it came back."""
+    """Record a sending that failed or bounced, whether it was requested here or not."""
     known = decision.invoice.sendings.get(data.send_id)
     if known is not None and (known.state, known.code) == (SendState.FAILED, data.code):
         return None
@@ -81,7 +84,7 @@ def _failed(invoice: Invoice, event: events.SendFailed, _recorded_at: datetime) 
 
 def _too_many_sendings() -> Rejection:
     return Rejection(
-        RejectionCode.LIMIT_EXCEEDED, f"An invoice is sent at most {SENDINGS_MAX} times."
+        RejectionCode.LIMIT_EXCEEDED, f"An invoice can be sent at most {SENDINGS_MAX} times."
     )
 
 

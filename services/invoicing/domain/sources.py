@@ -1,5 +1,9 @@
-"""Means of payment that are attached to an invoice. No amount changes."""
+"""Payment sources of an invoice: attach and detach. No amount changes.
 
+A command that changes nothing is accepted and emits no event.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -11,38 +15,37 @@ from invoicing.domain.decision import Decision, drop_none
 from invoicing.domain.invoice import AttachedSource, Invoice
 
 SOURCES_MAX: Final = 100
+"""Attached and detached together: both are kept."""
 
 
 def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
-    """Attach a source, or tell more about one that is attached."""
+    """Attach a source, or replace the type and details of an attached one."""
     invoice = decision.invoice
-    source = events.Source.construct_unchecked(
-        source_id=data.source_id, type=data.type, **drop_none(details=data.details)
-    )
     known = invoice.sources.get(data.source_id)
     if known is not None and (known.type, known.details) == (data.type, data.details):
         return None
     if known is None and len(invoice.sources) + len(invoice.detached_source_ids) >= SOURCES_MAX:
         return Rejection(
-            RejectionCode.LIMIT_EXCEEDED, f"An invoice has had at most {SOURCES_MAX} sources."
+            RejectionCode.LIMIT_EXCEEDED,
+            f"An invoice can have at most {SOURCES_MAX} sources, detached ones included.",
         )
+    source = events.Source.construct_unchecked(
+        source_id=data.source_id, type=data.type, **drop_none(details=data.details)
+    )
     decision.emit(events.SourceAttached, source=source)
     return None
 
 
 def _attached(invoice: Invoice, event: events.SourceAttached, recorded_at: datetime) -> Changes:
     source_id = event.source.source_id
-    others = {id_: source for id_, source in invoice.sources.items() if id_ != source_id}
     known = invoice.sources.get(source_id)
     source = AttachedSource.computed_from(
         event.source, attached_at=known.attached_at if known else recorded_at
     )
-    return {
-        "sources": {**others, source_id: source},
-        "detached_source_ids": tuple(
-            id_ for id_ in invoice.detached_source_ids if id_ != source_id
-        ),
-    }
+    # At the end, even one that was attached before: a charge takes the last source by default.
+    others = {id_: other for id_, other in invoice.sources.items() if id_ != source_id}
+    detached = tuple(id_ for id_ in invoice.detached_source_ids if id_ != source_id)
+    return {"sources": {**others, source_id: source}, "detached_source_ids": detached}
 
 
 def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
@@ -51,27 +54,26 @@ def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
     if data.source_id in invoice.detached_source_ids:
         return None
     if data.source_id not in invoice.sources:
-        return Rejection(RejectionCode.UNKNOWN_SOURCE, "This source was never attached.")
+        return Rejection(
+            RejectionCode.UNKNOWN_SOURCE, "This source was never attached to the invoice."
+        )
     decision.emit(events.SourceDetached, source_id=data.source_id)
     return None
 
 
 def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: datetime) -> Changes:
-    return {
-        "sources": {
-            id_: source for id_, source in invoice.sources.items() if id_ != event.source_id
-        },
-        "detached_source_ids": (*invoice.detached_source_ids, event.source_id),
-    }
+    others = {id_: other for id_, other in invoice.sources.items() if id_ != event.source_id}
+    detached = (*invoice.detached_source_ids, event.source_id)
+    return {"sources": others, "detached_source_ids": detached}
 
 
 def with_default_source(
-    sources: dict[str, AttachedSource], filed: LazyDocument, recorded_at: datetime
+    sources: Mapping[str, AttachedSource], document: LazyDocument, recorded_at: datetime
 ) -> dict[str, AttachedSource]:
-    """A source that the invoice names is attached, if nobody has told more about it yet."""
-    source_id = filed.excerpt.source_id
+    """Attach the document's default source unless it is attached already."""
+    source_id = document.excerpt.source_id
     if source_id is None or source_id in sources:
-        return sources
+        return dict(sources)
     return {**sources, source_id: AttachedSource(source_id=source_id, attached_at=recorded_at)}
 
 

@@ -54,11 +54,11 @@ def _same(*states: State) -> dict[State, tuple[State, ...]]:
     return {state: (state,) for state in states}
 
 
-def _had_a_number(invoice: Invoice) -> Rejection | None:
+def _has_had_a_number(invoice: Invoice) -> Rejection | None:
     if invoice.invoice_number is None:
         return None
     return Rejection(
-        RejectionCode.ILLEGAL_TRANSITION, "An invoice that ever had a number cannot be deleted."
+        RejectionCode.ILLEGAL_TRANSITION, "An invoice that has had a number cannot be deleted."
     )
 
 
@@ -68,34 +68,34 @@ def _has_no_items(invoice: Invoice) -> Rejection | None:
     return Rejection(RejectionCode.NO_ITEMS, "An invoice without items cannot be opened.")
 
 
-def _is_below_zero(invoice: Invoice) -> Rejection | None:
+def _has_negative_total(invoice: Invoice) -> Rejection | None:
     if invoice.total >= 0:
         return None
     return Rejection(
-        RejectionCode.NEGATIVE_TOTAL, "An invoice with a total below 0 cannot be opened."
+        RejectionCode.NEGATIVE_TOTAL, "An invoice with a negative total cannot be opened."
     )
 
 
-def _was_applied_to(invoice: Invoice) -> Rejection | None:
+def _has_payments_or_credits(invoice: Invoice) -> Rejection | None:
     if not (invoice.amount_paid or invoice.amount_refunded or invoice.amount_credited):
         return None
     return Rejection(
         RejectionCode.HAS_PAYMENTS,
-        "Something was paid, refunded or credited on the invoice already.",
+        "The invoice already has payments, refunds or credit notes.",
     )
 
 
-def _is_paid_in_part(invoice: Invoice) -> Rejection | None:
+def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
     if invoice.amount_paid <= invoice.amount_refunded:
         return None
-    return Rejection(RejectionCode.HAS_PAYMENTS, "Payments must be refunded before.")
+    return Rejection(RejectionCode.HAS_PAYMENTS, "Refund the payments first.")
 
 
-def _awaits_payment(invoice: Invoice) -> Rejection | None:
+def _has_payment_in_flight(invoice: Invoice) -> Rejection | None:
     if not invoice.has_payment_in_flight:
         return None
     return Rejection(
-        RejectionCode.PAYMENT_IN_PROGRESS, "A payment is in flight; it must settle or fail before."
+        RejectionCode.PAYMENT_IN_PROGRESS, "A payment is in flight; wait until it settles or fails."
     )
 
 
@@ -126,27 +126,27 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.DeleteInvoice,
                 invoices.delete,
                 {DRAFT: (DELETED,)},
-                unless=(_had_a_number,),
+                unless=(_has_had_a_number,),
             ),
             Transition(
                 commands.OpenInvoice,
                 invoices.open_,
                 {DRAFT: (OPEN, PAID)},
-                unless=(_has_no_items, _is_below_zero),
+                unless=(_has_no_items, _has_negative_total),
                 path="open",
             ),
             Transition(
                 commands.UnpostInvoice,
                 invoices.unpost,
                 {OPEN: (DRAFT,)},
-                unless=(_was_applied_to, _awaits_payment),
+                unless=(_has_payments_or_credits, _has_payment_in_flight),
                 path="unpost",
             ),
             Transition(
                 commands.VoidInvoice,
                 invoices.void,
                 _to(VOID, of=(OPEN, UNCOLLECTIBLE)),
-                unless=(_is_paid_in_part, _awaits_payment),
+                unless=(_has_unrefunded_payments, _has_payment_in_flight),
                 path="void",
             ),
             Transition(
@@ -156,21 +156,21 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.ReverseInvoice,
                 credit_notes.reverse,
                 {OPEN: (REVERSED,)},
-                unless=(_was_applied_to,),
+                unless=(_has_payments_or_credits,),
                 path="reverse",
             ),
             Transition(
                 commands.WriteOffInvoice,
                 payments.write_off,
                 {OPEN: (UNCOLLECTIBLE,)},
-                unless=(_awaits_payment,),
+                unless=(_has_payment_in_flight,),
                 path="write-off",
             ),
             Transition(
                 commands.PayInvoice,
                 payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
-                unless=(_has_nothing_to_pay, _has_no_source, _awaits_payment),
+                unless=(_has_nothing_to_pay, _has_no_source, _has_payment_in_flight),
                 path="pay",
             ),
             Transition(commands.RecordPayment, payments.record, _PAYMENT_MOVES, path="payments"),
@@ -208,13 +208,13 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.AttachSource,
                 sources.attach,
                 _same(DRAFT, OPEN),
-                unless=(_awaits_payment,),
+                unless=(_has_payment_in_flight,),
             ),
             Transition(
                 commands.DetachSource,
                 sources.detach,
                 _same(DRAFT, OPEN),
-                unless=(_awaits_payment,),
+                unless=(_has_payment_in_flight,),
                 only_if=lambda invoice: bool(invoice.sources or invoice.detached_source_ids),
             ),
             Transition(commands.ArchiveInvoice, archive.archive, _same(*ALIVE), path="archive"),
@@ -231,8 +231,8 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
         )
     }
 )
-_MADE = {commands.CreateInvoice, *TRANSITIONS}
-assert set(commands.COMMANDS.values()) == _MADE, "every command needs a transition"
+_DECIDED = {commands.CreateInvoice, *TRANSITIONS}
+assert set(commands.COMMANDS.values()) == _DECIDED, "every command needs a transition"
 
 
 def why_not_allowed(invoice: Invoice, command: type[CommandData]) -> Rejection | None:
@@ -241,9 +241,13 @@ def why_not_allowed(invoice: Invoice, command: type[CommandData]) -> Rejection |
     if invoice.state not in transition.moves:
         return Rejection(
             RejectionCode.ILLEGAL_TRANSITION,
-            f"{command.__name__} is not possible for an invoice that is {invoice.state.value}.",
+            f"{command.__name__} is not allowed while the invoice is {invoice.state.value}.",
         )
-    return next((rejection for guard in transition.unless if (rejection := guard(invoice))), None)
+    for guard in transition.unless:
+        rejection = guard(invoice)
+        if rejection is not None:
+            return rejection
+    return None
 
 
 def available_commands(invoice: Invoice | None) -> tuple[str, ...]:

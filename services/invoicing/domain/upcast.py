@@ -1,7 +1,7 @@
-"""Stored events are never rewritten: one of an older schema is brought up to date when it is read.
+"""Upcasting: stored events are never rewritten; older schemas are converted when they are read.
 
-To change an event's data so that older readers of it would be wrong: raise its `schema_version`,
-and say here how the version before becomes the new one. New optional fields need nothing.
+For a change that is not backward compatible, raise the event's `schema_version` and add the step
+from the previous version here. New optional fields need no step.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,16 +12,16 @@ Data = dict[str, Any]
 Step = Callable[[Data], Data]
 
 STEPS: Final[Mapping[str, Mapping[int, Step]]] = MappingProxyType({})
-"""By event type: from each version that ever was, how its data becomes the next version's."""
+"""By event type and version: the conversion of its data to the next version."""
 
 
-def is_as_ever(event_type: str) -> bool:
-    """Whether events of this type have had one schema only, so that none need be brought up."""
+def has_one_schema(event_type: str) -> bool:
+    """Whether events of this type have only ever had one schema."""
     return event_type not in STEPS
 
 
 def upcast(event_type: str, schema_version: int, data: Data) -> Data:
-    """An event's data as its newest version has it, from the version that it was stored in."""
+    """Convert an event's data from its stored version to the newest."""
     steps = STEPS.get(event_type, {})
     while schema_version in steps:
         data = steps[schema_version](data)

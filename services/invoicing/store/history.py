@@ -13,7 +13,7 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ModelT
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.upcast import is_as_ever, upcast
+from invoicing.domain.upcast import has_one_schema, upcast
 from invoicing.store.rows import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
@@ -127,7 +127,7 @@ def data_of(event_type: str, event_document: str) -> EventData:
     """
     model = EVENTS[event_type]
     _, _, data = event_document.removesuffix("}").partition(_DATA)
-    if data and is_as_ever(event_type):
+    if data and has_one_schema(event_type):
         return _told_whole(model, data) if issubclass(model, DocumentEvent) else _read(model, data)
     document = orjson.loads(event_document)
     _, _, schema_version = document["dataschema"].rpartition(":")

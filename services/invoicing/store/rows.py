@@ -123,7 +123,7 @@ INVOICE_COLUMNS: Final[Mapping[str, str]] = _columns_of(StoredInvoice)
 
 def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice:
     """The row of an invoice. Reading the document is skipped unless the document has changed."""
-    index = listing(invoice.filed.excerpt) if document_changed else None
+    index = listing(invoice.lazy_document.excerpt) if document_changed else None
     return StoredInvoice(
         id=invoice.invoice_id,
         version=invoice.version,

@@ -13,7 +13,6 @@ from invoicing.contracts.envelope import (
     reply_document,
     reply_id,
 )
-from invoicing.contracts.events import DocumentEvent
 from invoicing.contracts.replies import RejectedReply, Rejection, RejectionCode, Reply
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
@@ -163,11 +162,9 @@ class Decisions:
                 f"The invoice would be larger than an event may be: {EVENT_BYTES_MAX} bytes.",
             )
         if events:
-            assert accepted.invoice is not None
             assert accepted.invoice.version == events[-1].version
-            document_changed = any(isinstance(event, DocumentEvent) for event in accepted.events)
             already = self._changed.get(command.subject, False)
-            self._changed[command.subject] = already or document_changed
+            self._changed[command.subject] = already or accepted.document_changed
             self._invoices[command.subject] = accepted.invoice
             self._write_batch.events.extend(events)
             self._write_batch.numbers.extend(accepted.numbers)

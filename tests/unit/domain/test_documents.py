@@ -151,7 +151,7 @@ def test_a_command_of_an_impossible_time_is_refused(year: int) -> None:
 def test_a_document_from_before_it_named_its_seller_by_id_is_as_it_was() -> None:
     desk = draft()
     ((created, recorded_at),) = desk.history
-    filed = LazyDocument(desk.current.filed.json_text.replace('"seller_id":"default",', ""))
+    filed = LazyDocument(desk.current.lazy_document.json_text.replace('"seller_id":"default",', ""))
     desk.history = [(created.copy_with(invoice=filed), recorded_at)]
     desk.invoice = replay(desk.history)
     decided = desk.send("UpdateInvoice", items=[{"amount": "100"}])
