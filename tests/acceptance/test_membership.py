@@ -47,3 +47,21 @@ async def test_partitions_that_were_added_while_the_leader_was_away_have_an_owne
         service.topics.commands, command.value, key=command.subject.encode(), partition=added
     )
     await service.answered([command], seconds=60)
+
+
+async def test_a_worker_starts_while_events_have_more_partitions_than_commands(
+    service: Service,
+) -> None:
+    """Partitions are added to events first, so a worker may start in between."""
+    added = service.topics.partitions
+    await service.set_partitions(added + 1, service.topics.events)
+
+    await service.ready_worker()
+    await service.ask(create_invoice(invoice_id()))
+
+    await service.set_partitions(added + 1, service.topics.commands)
+    command = create_invoice(invoice_id())
+    await service.producer.send_and_wait(
+        service.topics.commands, command.value, key=command.subject.encode(), partition=added
+    )
+    await service.answered([command], seconds=60)

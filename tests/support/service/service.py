@@ -171,19 +171,21 @@ class Service:
         assert process.returncode is not None
         return process.returncode, output.decode()
 
-    async def set_partitions(self, number: int) -> None:
-        """Let commands and events have so many, more than before; our producer knows it then."""
+    async def set_partitions(self, number: int, *topics: str) -> None:
+        """Add partitions to events and commands, or to these topics; our producer knows them then."""
+        topics = topics or (self.topics.events, self.topics.commands)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            for topic in (self.topics.events, self.topics.commands):
+            for topic in topics:
                 await admin.create_partitions({topic: NewPartitions(number)})
         finally:
             await admin.close()
 
         async def are_known() -> bool:
             await self.producer.client.force_metadata_update()
-            return len(await self.producer.partitions_for(self.topics.commands)) >= number
+            known = [len(await self.producer.partitions_for(topic)) for topic in topics]
+            return min(known) >= number
 
         await eventually(are_known, seconds=SEND_SECONDS_MAX)
 

@@ -40,8 +40,8 @@ def migrate(as_json: AsJson = False) -> None:
 def topics(as_json: AsJson = False) -> None:
     """Create missing topics, and check existing ones.
 
-    Names, partitions and replication come from INVOICING_TOPIC_*. The topics of commands and events
-    must have the same number of partitions. A warning is printed if the dead-letter topic allows
+    Names, partitions and replication come from INVOICING_TOPIC_*. The events topic needs at
+    least as many partitions as the commands topic. A warning is printed if the dead-letter topic allows
     smaller records than the commands topic. Existing topics are never changed.
     """
     import orjson

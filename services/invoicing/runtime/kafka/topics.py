@@ -100,16 +100,19 @@ async def delete_topics(settings: Settings, names: Collection[str]) -> None:
 
 
 def check_topics(settings: Settings, partitions: dict[str, int]) -> None:
-    """Raises `TopicsError` if a topic is missing or the partitions of two are not the same."""
+    """Raises `TopicsError` if a topic is missing, or events have fewer partitions than commands.
+
+    They may have more: partitions are added to events first, while workers run and start.
+    """
     if missing := [name for name in topic_names(settings) if name not in partitions]:
         raise TopicsError(
             f"Topics are missing: {', '.join(missing)}. `invoicing topics` creates them."
         )
     commands, events = partitions[settings.topic_commands], partitions[settings.topic_events]
-    if commands != events:
+    if events < commands:
         raise TopicsError(
             f"{settings.topic_commands} has {commands} partitions and {settings.topic_events} has"
-            f" {events}. They must have the same number, so that each invoice's events stay in one"
+            f" {events}. It needs at least as many, so that each invoice's events stay in one"
             " partition."
         )
 
