@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.store.errors import DatabaseBehindError
 
 log = structlog.get_logger()
 
 
-class KafkaBehindError(Exception):
+class KafkaBehindError(OperatorError):
     """Kafka has lost data. To go on would publish events twice, or skip commands."""
 
 
@@ -40,16 +41,23 @@ def resume_at(lane: str, offsets: Offsets) -> int:
             f"{lane} was handled up to {handled}, but its log ends at {offsets.end}: the topic was"
             " made anew or has lost records. `invoicing recover kafka` brings Kafka forward."
         )
-    if offsets.committed is None and offsets.stored:
-        raise KafkaBehindError(
-            f"{lane} was handled up to {offsets.stored}, but the group's offset is gone, or the"
-            " group has another name than before. `invoicing recover kafka` sets it."
-        )
+    check_group(lane, offsets.committed, offsets.stored)
     check_database(lane, offsets.committed or 0, offsets.stored)
     if offsets.committed is not None and offsets.committed < offsets.begin:
         # Transaction markers take offsets, too, so there may have been no record among them.
         log.warning("records_expired", lane=lane, committed=offsets.committed, begin=offsets.begin)
     return max(offsets.committed or 0, offsets.begin)
+
+
+def check_group(lane: str, committed: int | None, stored: int) -> None:
+    """Raises `KafkaBehindError` if the group has no offset in a lane that was handled before."""
+    if committed is None and stored:
+        raise KafkaBehindError(
+            f"{lane} was handled up to {stored}, but the group has no offset there. Check"
+            " INVOICING_CONSUMER_GROUP first: the offset belongs to the name that the group had"
+            " then. If the name is right, the group's offset is gone, and"
+            " `invoicing recover kafka` sets it."
+        )
 
 
 def check_database(lane: str, committed: int, stored: int) -> None:
@@ -62,12 +70,23 @@ def check_database(lane: str, committed: int, stored: int) -> None:
         )
 
 
-def check_databases_lanes(
-    topic: str, committed: Mapping[int, int], stored: Mapping[int, int]
+def check_all_lanes(
+    topic: str,
+    stored_before: Mapping[int, int],
+    committed: Mapping[int, int],
+    stored_after: Mapping[int, int],
 ) -> None:
-    """Raises `DatabaseBehindError` if the database is behind in any lane, whichever worker runs it.
+    """Check every lane's offsets by partition, whichever worker runs it.
 
-    The other lanes must stop, too: they would take numbers that the lost invoices already have.
+    The stored offsets are read before and after the committed ones, since other workers may be at
+    work: a lane commits its first offset before it stores a batch, and stores each later offset
+    before it commits it.
+
+    Raises `KafkaBehindError` if the group lacks an offset, and `DatabaseBehindError` if the
+    database is behind. The other lanes must not start then: they would take numbers that the lost
+    invoices already have.
     """
+    for partition, offset in stored_before.items():
+        check_group(f"{topic}-{partition}", committed.get(partition), offset)
     for partition, offset in committed.items():
-        check_database(f"{topic}-{partition}", offset, stored.get(partition, 0))
+        check_database(f"{topic}-{partition}", offset, stored_after.get(partition, 0))

@@ -22,7 +22,7 @@ from invoicing.runtime.retry import Patience
 from invoicing.runtime.settings import Settings
 from invoicing.store.errors import check_schema, is_transient
 from invoicing.store.protocol import EventStore
-from invoicing.worker.offsets import check_databases_lanes
+from invoicing.worker.offsets import check_all_lanes
 
 Result = TypeVar("Result")
 
@@ -32,8 +32,8 @@ log = structlog.get_logger()
 async def prepare(settings: Settings, pool: asyncpg.Pool, store: EventStore) -> None:
     """Check the schema, the topics and every lane's offsets; pin the partition count.
 
-    Raises `SchemaError`, `TopicsError` and `DatabaseBehindError`, and `GaveUpError` if Postgres or
-    Kafka stays away for longer than the retry limit.
+    Raises `SchemaError`, `TopicsError`, `KafkaBehindError` and `DatabaseBehindError`, and
+    `GaveUpError` if Postgres or Kafka stays away for longer than the retry limit.
     """
     topic = settings.topic_commands
 
@@ -64,9 +64,11 @@ async def _check_batch_limits(settings: Settings) -> None:
 async def _check_lanes(settings: Settings, store: EventStore, partitions: int) -> None:
     topic = settings.topic_commands
     lanes = [TopicPartition(topic, number) for number in range(partitions)]
-    # In this order: a batch that another worker commits meanwhile, it has stored before.
+    stored_before = await store.next_offsets(topic)
     committed = await committed_offsets(settings, settings.consumer_group, lanes)
-    stored = await store.next_offsets(topic)
-    check_databases_lanes(
-        topic, {lane.partition: offset.offset for lane, offset in committed.items()}, stored
+    check_all_lanes(
+        topic,
+        {lane.partition: stored_before.get(lane.partition, 0) for lane in lanes},
+        {lane.partition: offset.offset for lane, offset in committed.items()},
+        await store.next_offsets(topic),
     )

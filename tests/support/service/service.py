@@ -172,7 +172,7 @@ class Service:
         return process.returncode, output.decode()
 
     async def set_partitions(self, number: int, *topics: str) -> None:
-        """Add partitions to events and commands, or to these topics; our producer knows them then."""
+        """Add partitions to events and commands, or to these topics; wait for our producer."""
         topics = topics or (self.topics.events, self.topics.commands)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()

@@ -3,7 +3,7 @@
 import pytest
 
 from invoicing.store.errors import DatabaseBehindError
-from invoicing.worker.offsets import KafkaBehindError, Offsets, check_databases_lanes, resume_at
+from invoicing.worker.offsets import KafkaBehindError, Offsets, check_all_lanes, resume_at
 
 LANE = "commands-3"
 
@@ -46,7 +46,15 @@ def test_a_database_that_lost_something_stops_the_lane() -> None:
 
 
 def test_a_database_that_lost_something_of_one_lane_stops_all() -> None:
-    check_databases_lanes("commands", {0: 7, 1: 3}, {0: 7, 1: 4, 2: 9})
+    check_all_lanes("commands", {}, {0: 7, 1: 3}, {0: 7, 1: 4, 2: 9})
 
     with pytest.raises(DatabaseBehindError, match="commands-1"):
-        check_databases_lanes("commands", {0: 7, 1: 3}, {0: 7})
+        check_all_lanes("commands", {0: 7}, {0: 7, 1: 3}, {0: 7})
+
+
+def test_a_group_without_an_offset_in_one_lane_stops_all() -> None:
+    # The second lane was opened first by another worker, after the committed offsets were read.
+    check_all_lanes("commands", {0: 7, 1: 0}, {0: 7}, {0: 7, 1: 4})
+
+    with pytest.raises(KafkaBehindError, match=r"commands-1.*INVOICING_CONSUMER_GROUP first"):
+        check_all_lanes("commands", {0: 7, 1: 4}, {0: 7}, {0: 7, 1: 4})

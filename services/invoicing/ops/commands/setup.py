@@ -41,8 +41,8 @@ def topics(as_json: AsJson = False) -> None:
     """Create missing topics, and check existing ones.
 
     Names, partitions and replication come from INVOICING_TOPIC_*. The events topic needs at
-    least as many partitions as the commands topic. A warning is printed if the dead-letter topic allows
-    smaller records than the commands topic. Existing topics are never changed.
+    least as many partitions as the commands topic. A warning is printed if the dead-letter topic
+    allows smaller records than the commands topic. Existing topics are never changed.
     """
     import orjson
     from rich.table import Table
