@@ -168,7 +168,7 @@ async def test_folding_many_leaves_no_cursor_open(
 ) -> None:
     monkeypatch.setattr(history, "INVOICES_A_QUERY", 2)
     async with _connected(books) as connection, connection.transaction():
-        folding = history.folded(connection, [row["id"] for row in kept])
+        folding = history.replay_many(connection, [row["id"] for row in kept])
 
         invoices = [invoice async for invoice in folding]
 

@@ -17,7 +17,7 @@ from invoicing.maintenance.rebuild.shadow import (
     settled_position,
 )
 from invoicing.runtime.garbage import gc_tuned
-from invoicing.store.history import folded
+from invoicing.store.history import replay_many
 from invoicing.store.postgres import copy_invoices, save_invoices
 from invoicing.store.rows import StoredInvoice, stored_invoice
 
@@ -97,7 +97,7 @@ async def _states(
     connection: asyncpg.Connection, invoice_ids: list[str]
 ) -> AsyncIterator[list[StoredInvoice]]:
     states: list[StoredInvoice] = []
-    async for invoice in folded(connection, invoice_ids):
+    async for invoice in replay_many(connection, invoice_ids):
         states.append(stored_invoice(invoice, document_changed=True))
         if len(states) == STATES_AT_ONCE:
             yield states

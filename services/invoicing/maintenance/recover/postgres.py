@@ -34,7 +34,7 @@ from invoicing.maintenance.verify.findings import Progress
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.errors import check_schema
-from invoicing.store.history import folded
+from invoicing.store.history import replay_many
 from invoicing.store.postgres import save_invoices
 from invoicing.store.rows import StoredInvoice, stored_invoice
 
@@ -296,7 +296,7 @@ async def _renew_states(
 ) -> None:
     following: dict[NumberSeries, int] = {}
     states: list[StoredInvoice] = []
-    async for invoice in folded(connection, invoice_ids):
+    async for invoice in replay_many(connection, invoice_ids):
         for series, sequence in _numbers(invoice, sellers):
             following[series] = max(following.get(series, 1), sequence + 1)
         states.append(stored_invoice(invoice, document_changed=True))

@@ -1,6 +1,7 @@
-"""One invoice in Postgres: its events count 1, 2, 3, ... and add up to its current state."""
+"""Check one invoice in Postgres: its versions have no gap, and its events give its state."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,29 +11,28 @@ from pydantic import ValidationError
 
 from invoicing.contracts.envelope import event_id
 from invoicing.contracts.invoice import Document
-from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.maintenance.verify.findings import Finding, FindingKind
-from invoicing.store.history import data_of
+from invoicing.store.history import next_state
 from invoicing.store.rows import StoredEvent, stored_invoice
 
-# What reading a broken document can raise, and what folding it in can.
+# Errors from parsing a damaged document or applying it.
 _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError)
-# The id is what rows are found by; the snapshot is compared field by field.
+# Rows are matched by id; the snapshot is compared field by field.
 NOT_COMPARED: Final = frozenset({"id", "snapshot"})
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """An invoice's row: its snapshot as JSON, and the other columns by name, labels sorted."""
+    """An invoice's row: the snapshot as JSON, and the other columns by name, with sorted labels."""
 
     snapshot: str
     columns: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """What an invoice's events add up to; None where they cannot be replayed."""
+class CheckedHistory:
+    """An invoice as its events leave it, None if they cannot be replayed, and the findings."""
 
     invoice: Invoice | None
     findings: Sequence[Finding]
@@ -40,72 +40,43 @@ class Replayed:
 
 def check_history(
     invoice_id: str, events: Sequence[StoredEvent], current: CurrentState | None
-) -> Replayed:
-    """An invoice's stored events, all of them in the order of their versions, and its state."""
-    findings = [*_check_versions(invoice_id, events)]
-    for event in events:
-        findings += _check_label(event)
-    invoice = None
-    try:
-        for event in events:
-            before, invoice = invoice, _after(invoice, event)
-            findings += _check_number(before, invoice)
-    except _UNREADABLE as error:
-        return Replayed(None, [*findings, _unreadable(event, error)])
-    if invoice is not None:
-        findings += _check_state(invoice, current)
-    return Replayed(invoice, findings)
-
-
-def _after(invoice: Invoice | None, event: StoredEvent) -> Invoice:
-    after = evolve(invoice, data_of(event.type, event.document), event.recorded_at)
-    # Read, though nobody asks for it: one that cannot be read must be found.
-    assert after.document
-    return after
-
-
-def _check_versions(invoice_id: str, events: Sequence[StoredEvent]) -> Iterator[Finding]:
+) -> CheckedHistory:
+    """Check an invoice's stored events, all of them in the order of their versions, and its row."""
+    findings: list[Finding] = []
     versions = [event.version for event in events]
     if versions != list(range(1, len(versions) + 1)):
-        expected = f"versions 1 to {len(versions)}"
         found = f"versions {_spans(versions)}"
-        yield Finding(FindingKind.VERSION_GAP, invoice_id, expected, found)
+        expected = f"versions 1 to {len(versions)}"
+        findings.append(Finding(FindingKind.VERSION_GAP, invoice_id, expected, found))
+    for event in events:
+        findings += _check_document(event)
+    invoice: Invoice | None = None
+    for event in events:
+        number = invoice.invoice_number if invoice else None
+        try:
+            invoice = next_state(invoice, event)
+            # Parsed on first access: parse every document, so that an unreadable one is found.
+            _ = invoice.document
+        except _UNREADABLE as error:
+            return CheckedHistory(None, [*findings, _unreadable(event, error)])
+        if number is not None and number != invoice.invoice_number:
+            findings.append(
+                Finding(
+                    FindingKind.NUMBER_CHANGED,
+                    invoice.invoice_id,
+                    f"{number}, as assigned",
+                    f"{invoice.invoice_number} at version {invoice.version}",
+                )
+            )
+    if invoice is not None:
+        findings += _check_state(invoice, current)
+    return CheckedHistory(invoice, findings)
 
 
-def _check_number(before: Invoice | None, after: Invoice) -> Iterator[Finding]:
-    number = before.invoice_number if before else None
-    if number is not None and number != after.invoice_number:
-        yield Finding(
-            FindingKind.NUMBER_CHANGED,
-            after.invoice_id,
-            f"{number}, as given",
-            f"{after.invoice_number} at version {after.version}",
-        )
-
-
-def _check_label(event: StoredEvent) -> Iterator[Finding]:
-    try:
-        document = orjson.loads(event.document)
-        told = {name: document.get(name) for name in _labels(event)}
-        told["time"] = datetime.fromisoformat(document["time"])
-    except _UNREADABLE as error:
-        yield _unreadable(event, error)
-        return
-    expected = _labels(event)
-    if told != expected:
-        wrong = [name for name in expected if told[name] != expected[name]]
-        yield Finding(
-            FindingKind.EVENT_MISLABELLED,
-            event.invoice_id,
-            f"version {event.version}: " + _pairs(expected, wrong),
-            _pairs(told, wrong),
-        )
-
-
-def _labels(event: StoredEvent) -> dict[str, object]:
-    """What the document must say, by the row that holds it."""
+def _check_document(event: StoredEvent) -> Iterator[Finding]:
+    """The fields of an event's document against the columns of its row."""
     source, id_ = event.command_key
-    return {
+    expected: dict[str, object] = {
         "id": event_id(event.invoice_id, event.version),
         "type": event.type,
         "subject": event.invoice_id,
@@ -114,6 +85,20 @@ def _labels(event: StoredEvent) -> dict[str, object]:
         "causationsource": source,
         "time": event.recorded_at,
     }
+    try:
+        document = orjson.loads(event.document)
+        found = {name: document.get(name) for name in expected}
+        found["time"] = datetime.fromisoformat(document["time"])
+    except _UNREADABLE as error:
+        yield _unreadable(event, error)
+        return
+    if wrong := [name for name in expected if found[name] != expected[name]]:
+        yield Finding(
+            FindingKind.EVENT_MISLABELLED,
+            event.invoice_id,
+            f"version {event.version}: " + _pairs(expected, wrong),
+            _pairs(found, wrong),
+        )
 
 
 def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Finding]:
@@ -122,12 +107,17 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
         found = "no row in invoices"
         yield Finding(FindingKind.STATE_MISSING, replayed.invoice_id, expected, found)
         return
-    expected_fields = _columns(replayed)
-    found_fields = _as_columns(current.columns)
-    if current.snapshot != replayed.model_dump_json():
-        # An older release may have written the same in other words.
+    row = stored_invoice(replayed, document_changed=True)
+    columns = {**row._asdict(), "labels": sorted(row.labels or ())}
+    expected_fields = {
+        f"column {name}": value for name, value in columns.items() if name not in NOT_COMPARED
+    }
+    found_fields = {f"column {name}": value for name, value in current.columns.items()}
+    if current.snapshot != row.snapshot:
+        # An older release may have written the same state as different JSON.
         expected_fields |= _fields(replayed)
-        found_fields |= _stored_fields(current)
+        with suppress(*_UNREADABLE):
+            found_fields |= _fields(Invoice.model_validate_json(current.snapshot))
     wrong = [name for name, value in expected_fields.items() if found_fields.get(name) != value]
     if wrong:
         yield Finding(
@@ -139,45 +129,28 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
 
 
 def _fields(invoice: Invoice) -> dict[str, object]:
-    """An invoice's state by field."""
-    told = {**invoice.__dict__, "document": invoice.document}
-    del told["filed"]
-    return told
-
-
-def _columns(invoice: Invoice) -> dict[str, object]:
-    """What the columns beside the snapshot must say."""
-    row = stored_invoice(invoice, document_changed=True)
-    columns = {name: value for name, value in row._asdict().items() if name not in NOT_COMPARED}
-    return _as_columns({**columns, "labels": sorted(row.labels or ())})
-
-
-def _stored_fields(current: CurrentState) -> dict[str, object]:
-    try:
-        return _fields(Invoice.model_validate_json(current.snapshot))
-    except _UNREADABLE:
-        return {}
-
-
-def _as_columns(values: Mapping[str, object]) -> dict[str, object]:
-    return {f"column {name}": value for name, value in values.items()}
+    """An invoice's fields, with the document parsed."""
+    fields = {**invoice.__dict__, "document": invoice.document}
+    del fields["filed"]
+    return fields
 
 
 def _unreadable(event: StoredEvent, error: Exception) -> Finding:
-    # A validation error's own text repeats the values, which may be a customer's.
+    # The text of a validation error quotes values, which may be a customer's data.
     detail = type(error).__name__ if isinstance(error, ValidationError) else repr(error)[:200]
     return Finding(
         FindingKind.EVENT_UNREADABLE, event.invoice_id, f"version {event.version}", detail
     )
 
 
-def _pairs(fields: dict[str, object], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {_shown(fields.get(name))}" for name in names)
-
-
-def _shown(value: object) -> str:
-    text = value.model_dump_json() if isinstance(value, Document) else str(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+def _pairs(fields: Mapping[str, object], names: Sequence[str]) -> str:
+    """Names and values for a finding, each value cut at 200 characters."""
+    pairs = []
+    for name in names:
+        value = fields.get(name)
+        text = value.model_dump_json() if isinstance(value, Document) else str(value)
+        pairs.append(f"{name} {text if len(text) <= 200 else f'{text[:200]}...'}")
+    return ", ".join(pairs)
 
 
 def _spans(versions: Sequence[int]) -> str:

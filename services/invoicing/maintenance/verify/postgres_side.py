@@ -66,8 +66,8 @@ async def _check_feed(connection: asyncpg.Connection, report: Report) -> None:
 
 
 def _take_invoice(rows: InvoiceRows, spill: Spill, report: Report) -> None:
-    replayed = check_history(rows.id, rows.events, rows.current)
-    for finding in replayed.findings:
+    checked = check_history(rows.id, rows.events, rows.current)
+    for finding in checked.findings:
         report(finding)
     spill.add(
         "stored_events",
@@ -79,8 +79,8 @@ def _take_invoice(rows: InvoiceRows, spill: Spill, report: Report) -> None:
             for event in rows.events
         ),
     )  # fmt: skip
-    if replayed.invoice is not None:
-        spill.add("numbers", _numbers(replayed.invoice))
+    if checked.invoice is not None:
+        spill.add("numbers", _numbers(checked.invoice))
 
 
 def _numbers(invoice: Invoice) -> Iterator[Row]:
