@@ -29,7 +29,7 @@ def reason(**fields: Any) -> str:
         ({"items": [ITEM | {"tax": {"rate": "20%"}}]}, "such as 0.2"),
         ({"discount": {"percent_off": "101"}}, "from 0 to 100"),
         ({"discount": {"amount_off": "1.001"}}, "at most 2 decimals"),
-        ({"currency": "usd"}, "one of the values that the schema lists"),
+        ({"currency": "usd"}, "an ISO 4217 code in capital letters"),
         ({"state": "paid"}, "'open' or 'draft'"),
         ({"customer_id": ""}, "must not be empty"),
         ({"customer_id": None}, "must be a string"),
