@@ -76,7 +76,7 @@ def _accepted(decision: Decision, *, version_before: int) -> Accepted:
     assert invoice.version == version_before + len(decision.events), "one version for each event"
     assert not (invoice.amount_due and invoice.amount_overpaid), "due and overpaid at once"
     assert invoice.amount_refunded <= invoice.amount_paid, "more refunded than paid"
-    assert invoice.amount_written_off >= 0, "less than nothing written off"
+    assert invoice.amount_written_off >= 0, "negative write-off"
     credited = invoice.amount_credited
     assert not credited or credited <= invoice.total, "more credited than invoiced"
     return Accepted(

@@ -97,6 +97,18 @@ class Desk:
         assert again.model_dump_json() == snapshot
 
 
+def open_desk(amount: str = "100.00", currency: str = "USD") -> Desk:
+    """A desk with an open invoice of one line."""
+    desk = Desk()
+    desk.accept("CreateInvoice", customer_id="cus_1", currency=currency, items=[{"amount": amount}])
+    return desk
+
+
+def pay(desk: Desk, payment_id: str, amount: str, **more: object) -> None:
+    """Record a payment in dollars."""
+    desk.accept("RecordPayment", payment_id=payment_id, amount=amount, currency="USD", **more)
+
+
 def stored(event: EventData) -> EventData:
     """The event as a reader has it who knows less and more than the writer."""
     document = json.loads(event.model_dump_json())

@@ -1,4 +1,4 @@
-"""Dates, terms, sellers, numbers and limits of a document."""
+"""Dates, terms, fields and limits of a document."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -10,32 +10,9 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
-from invoicing.domain.numbering import NumberSeries, format_number
-from invoicing.domain.sellers import Sellers, read_sellers
+from invoicing.domain.sellers import Sellers
 from tests.support.domain.desk import Desk, replay
-
-SELLERS = read_sellers("""
-[sellers.acme]
-name = "Acme Ltd"
-tax_rounding = "line"
-payment_terms_days = 14
-address = { line1 = "Main Street 1", country = "AT" }
-tax_ids = [{ type = "eu_vat", value = "ATU12345678" }]
-invoice_numbers = { prefix = "AC-", padding = 4, yearly = true }
-credit_note_numbers = { prefix = "AC-CN-" }
-
-[sellers.plain]
-""")
-
-
-def data(**fields: Any) -> dict[str, Any]:
-    return {"customer_id": "cus_1", "currency": "USD", "items": [{"amount": "100"}]} | fields
-
-
-def draft(sellers: Sellers | None = None, **fields: Any) -> Desk:
-    desk = Desk(sellers or Sellers())
-    desk.accept("CreateInvoice", **data(state="draft", **fields))
-    return desk
+from tests.support.domain.drafts import SELLERS, data, draft
 
 
 def decided_at(time: datetime, **fields: Any) -> Accepted | Rejection:
@@ -228,6 +205,7 @@ def test_what_is_over_a_limit_is_refused_as_such(fields: dict[str, Any], path: s
 
 
 SIGNS = ["", "-"]
+
 HUGE = {"quantity": "999999999999999", "unit_price": "999999999999999.999999999999"}
 
 
@@ -283,59 +261,3 @@ def test_a_draft_keeps_the_rounding_that_it_was_made_with() -> None:
     desk.sellers = Sellers()
     desk.accept("UpdateInvoice", items=lines * 2)
     assert str(desk.current.document.total_tax) == "0.48"
-
-
-def test_a_seller_who_is_not_on_the_list_is_refused() -> None:
-    assert Desk(SELLERS).refuse("CreateInvoice", **data()).code == "unknown_seller"
-
-
-def test_without_a_list_everyone_is_a_seller() -> None:
-    assert draft(seller_id="anyone").current.seller_id == "anyone"
-
-
-def test_a_yearly_number_shows_the_year_of_the_document() -> None:
-    desk = draft(SELLERS, seller_id="acme", document_date="2025-12-31")
-    desk.accept("OpenInvoice")
-    (request,) = desk.numbers
-    assert request.series == NumberSeries("acme", "invoice", "2025")
-    assert format_number(request.series, 7, SELLERS) == "AC-2025-0007"
-
-
-def test_a_number_without_a_year_counts_on_for_ever() -> None:
-    series = NumberSeries("acme", "credit_note", "")
-    assert format_number(series, 1_234_567, SELLERS) == "AC-CN-1234567"
-
-
-@pytest.mark.parametrize(
-    ("kind", "number"), [("invoice", "INV-000001"), ("credit_note", "CN-000001")]
-)
-def test_a_number_where_no_format_is_set(kind: Any, number: str) -> None:
-    assert format_number(NumberSeries("plain", kind, ""), 1, SELLERS) == number
-
-
-@pytest.mark.parametrize(
-    "toml",
-    [
-        "", "[seller.acme]", "sellers = 1", "sellers.acme = 1", "[sellers.acme]\ntypo = 1",
-        '[sellers.acme]\ntax_rounding = "never"',
-        '[sellers.acme]\ninvoice_numbers = { prefix = "a\\"b" }',
-        f'[sellers.acme]\ninvoice_numbers = {{ prefix = "{"x" * 33}" }}',
-        "[sellers.acme]\ninvoice_numbers = { prefix = 'A', padding = 0 }",
-        "[sellers.acme]\npayment_terms_days = -1", "[sellers.'']", "not toml",
-    ],
-)  # fmt: skip
-def test_a_wrong_file_of_sellers_is_refused(toml: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        read_sellers(toml)
-
-
-@pytest.mark.parametrize(
-    "hostile", [',"document":{', ',"document":{}}', '"document":{"a":1}', '\\",\\"document\\":{']
-)
-def test_no_text_is_mistaken_for_the_document(hostile: str) -> None:
-    """Desk reads and writes the stored state after every command."""
-    desk = draft(memo=hostile, metadata={hostile: hostile, "document": hostile})
-    details = {"document": {"document": {hostile: hostile}}, hostile: {"document": {}}}
-    desk.accept("AttachSource", source_id=hostile, type=hostile, details=details)
-    desk.accept("CancelInvoice", reason=hostile)
-    assert desk.current.document.memo == hostile

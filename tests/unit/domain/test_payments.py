@@ -1,25 +1,10 @@
-"""What is due, paid, given back and written off."""
+"""Charges, payments, refunds and write-offs."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.domain.desk import Desk, an_item
-
-
-def open_desk(amount: str = "100.00", currency: str = "USD") -> Desk:
-    desk = Desk()
-    desk.accept("CreateInvoice", customer_id="cus_1", currency=currency, items=[{"amount": amount}])
-    return desk
-
-
-def pay(desk: Desk, payment_id: str, amount: str, **more: object) -> None:
-    desk.accept("RecordPayment", payment_id=payment_id, amount=amount, currency="USD", **more)
-
-
-def test_an_invoice_of_0_is_paid_when_it_is_opened() -> None:
-    desk = open_desk("0")
-    assert desk.event_types == ["invoice.created", "invoice.opened", "invoice.paid"]
+from tests.support.domain.desk import open_desk, pay
 
 
 def test_each_event_tells_the_state_after_it() -> None:
@@ -108,19 +93,6 @@ def test_a_charge_is_asked_of_the_source_attached_last() -> None:
     assert desk.history[-1][0].model_dump()["source_id"] == "src_2"
 
 
-def test_the_source_of_the_invoice_itself_can_be_charged() -> None:
-    desk = Desk()
-    desk.accept(
-        "CreateInvoice",
-        customer_id="cus_1",
-        currency="USD",
-        items=[an_item()],
-        source_id="src_9",
-    )
-    desk.accept("PayInvoice")
-    assert desk.history[-1][0].model_dump()["source_id"] == "src_9"
-
-
 def test_a_requested_charge_never_takes_the_id_of_another_payment() -> None:
     desk = open_desk()
     desk.accept("AttachSource", source_id="src_1", type="creditCard")
@@ -195,33 +167,6 @@ def test_payments_stay_below_the_limit_of_money_in_sum() -> None:
     assert rejection.code == "limit_exceeded"
 
 
-def test_an_invoice_is_overdue_only_once() -> None:
-    desk = open_desk()
-    desk.accept("MarkInvoiceOverdue", as_of="2026-11-21")
-    desk.accept("MarkInvoiceOverdue", as_of="2026-11-22")
-    assert desk.event_types.count("invoice.overdue") == 1
-
-
-def test_an_invoice_is_not_overdue_on_the_day_that_it_is_due() -> None:
-    assert open_desk().refuse("MarkInvoiceOverdue", as_of="2026-11-20").code == "not_past_due"
-
-
-def test_the_same_mail_is_not_asked_for_twice_while_it_is_on_its_way() -> None:
-    desk = open_desk()
-    desk.accept("SendInvoice", to="ada@example.com")
-    desk.accept("SendInvoice", to="ada@example.com")
-    assert desk.event_types.count("invoice.send_requested") == 1
-
-
-def test_a_mail_can_be_asked_for_again_when_it_was_sent() -> None:
-    desk = open_desk()
-    desk.accept("SendInvoice", to="ada@example.com")
-    send_id = desk.history[-1][0].model_dump()["send_id"]
-    desk.accept("RecordInvoiceSent", send_id=send_id, to="ada@example.com")
-    desk.accept("SendInvoice", to="ada@example.com")
-    assert desk.event_types.count("invoice.send_requested") == 2
-
-
 def test_a_payment_tells_since_when_it_is_there_and_when_it_last_changed() -> None:
     desk = open_desk()
     pay(desk, "pay_1", "100", settled=False)
@@ -239,60 +184,3 @@ def test_a_charge_that_was_asked_for_is_there_since_it_was_asked_for() -> None:
     (asked,) = desk.current.payments
     pay(desk, asked, "100")
     assert desk.current.payments[asked].created_at == begun
-
-
-def test_a_source_of_which_more_is_told_was_attached_before() -> None:
-    desk = open_desk()
-    desk.accept("AttachSource", source_id="src_1", type="creditCard")
-    attached = desk.now
-    desk.accept("AttachSource", source_id="src_1", type="creditCard", details={"brand": "Visa"})
-    assert desk.current.sources["src_1"].attached_at == attached
-
-
-def test_the_last_notification_is_the_last_that_was_sent() -> None:
-    desk = open_desk()
-    desk.accept("RecordInvoiceSent", send_id="1", to="ada@example.com")
-    sent = desk.now
-    desk.accept("RecordInvoiceSendFailure", send_id="2", code="mailbox_unknown")
-    assert desk.current.last_notification_at == sent
-    assert desk.current.sendings["1"].sent_at == sent
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits that a test can reach."""
-    monkeypatch.setattr("invoicing.domain.payments.PAYMENTS_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.payments.REFUNDS_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.credit_notes.CREDIT_NOTES_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.sources.SOURCES_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.sending.SENDINGS_MAX", 2)
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(
-    ("command", "data", "named"),
-    [
-        ("RecordPayment", {"amount": "1", "currency": "USD"}, "payment_id"),
-        ("IssueCreditNote", {"amount": "1"}, "credit_note_id"),
-        ("AttachSource", {"type": "card"}, "source_id"),
-        ("RecordInvoiceSent", {"to": "ada@example.com"}, "send_id"),
-        ("RecordInvoiceSendFailure", {"code": "unknown"}, "send_id"),
-    ],
-)
-def test_one_more_than_an_invoice_can_hold_is_refused(
-    command: str, data: dict[str, str], named: str
-) -> None:
-    desk = open_desk()
-    desk.accept(command, **data, **{named: "1"})
-    desk.accept(command, **data, **{named: "2"})
-    assert desk.refuse(command, **data, **{named: "3"}).code == "limit_exceeded"
-
-
-@pytest.mark.usefixtures("few")
-def test_one_refund_more_than_a_payment_can_hold_is_refused() -> None:
-    desk = open_desk()
-    pay(desk, "pay_1", "100")
-    one = {"payment_id": "pay_1", "amount": "1"}
-    desk.accept("RefundPayment", **one, refund_id="1")
-    desk.accept("RefundPayment", **one, refund_id="2")
-    assert desk.refuse("RefundPayment", **one, refund_id="3").code == "limit_exceeded"
