@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -25,12 +25,27 @@ class CommandData(ContractModel):
         yield from ()
 
 
+_COMMANDS: Final[dict[str, type[CommandData]]] = {}
+COMMANDS: Final[Mapping[str, type[CommandData]]] = MappingProxyType(_COMMANDS)
+"""Every command by its type, in the order that the documents list them."""
+
+CommandT = TypeVar("CommandT", bound=CommandData)
+
+
+def command(model: type[CommandT]) -> type[CommandT]:
+    """Register a command's data: the class is named as the command's type."""
+    assert model.__name__ not in COMMANDS, f"{model.__name__} is registered twice"
+    _COMMANDS[model.__name__] = model
+    return model
+
+
 class Reasoned(CommandData):
     """A command that needs no more than to be given; it may say why."""
 
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
+@command
 class CreateInvoice(InvoiceInput, CommandData):
     """Make an invoice, and open it unless it is to stay a draft."""
 
@@ -44,6 +59,7 @@ class CreateInvoice(InvoiceInput, CommandData):
         yield from excess_decimals(self, self.currency)
 
 
+@command
 class UpdateInvoice(InvoiceInput, CommandData):
     """Set the fields that are given and leave the others; once open, only texts."""
 
@@ -53,34 +69,42 @@ class UpdateInvoice(InvoiceInput, CommandData):
         yield from invoice_input_errors(self)
 
 
+@command
 class DeleteInvoice(CommandData):
     """Remove a draft that never had a number."""
 
 
+@command
 class OpenInvoice(CommandData):
     """Give a draft its number and make it payable."""
 
 
+@command
 class UnpostInvoice(Reasoned):
     """Make a draft again of an open invoice that nothing was applied to; it keeps its number."""
 
 
+@command
 class VoidInvoice(Reasoned):
     """Declare an issued invoice void; it keeps its number."""
 
 
+@command
 class CancelInvoice(Reasoned):
     """Give up a draft."""
 
 
+@command
 class ReverseInvoice(Reasoned):
     """Undo an open invoice by a credit note for the whole of it."""
 
 
+@command
 class WriteOffInvoice(Reasoned):
     """Give up what is still due. The clock sends it when the collection period has passed."""
 
 
+@command
 class PayInvoice(CommandData):
     """Ask for a charge of an attached source."""
 
@@ -92,6 +116,7 @@ class PayInvoice(CommandData):
     )
 
 
+@command
 class RecordPayment(CommandData):
     """Say that money has arrived, or with `settled` false that it is on its way."""
 
@@ -107,12 +132,14 @@ class RecordPayment(CommandData):
         yield from excess_decimals(self, self.currency)
 
 
+@command
 class SettlePayment(CommandData):
     """Say that a payment in flight is final."""
 
     payment_id: Identifier = Field(description="The payment in flight.")
 
 
+@command
 class RecordPaymentFailure(CommandData):
     """Say that a payment in flight has failed."""
 
@@ -124,6 +151,7 @@ class RecordPaymentFailure(CommandData):
     )
 
 
+@command
 class RefundPayment(CommandData):
     """Say that money of a settled payment was given back."""
 
@@ -135,6 +163,7 @@ class RefundPayment(CommandData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
+@command
 class IssueCreditNote(CommandData):
     """Credit an amount, or lines, of an issued invoice."""
 
@@ -154,6 +183,7 @@ class IssueCreditNote(CommandData):
         yield from credit_note_errors(self.amount, self.items, shipping=self.shipping)
 
 
+@command
 class AttachSource(CommandData):
     """Attach a means of payment."""
 
@@ -166,20 +196,24 @@ class AttachSource(CommandData):
     )
 
 
+@command
 class DetachSource(CommandData):
     """Detach a means of payment."""
 
     source_id: Identifier = Field(description="The source.")
 
 
+@command
 class ArchiveInvoice(CommandData):
     """Put the invoice out of sight. A flag beside the state."""
 
 
+@command
 class RestoreInvoice(CommandData):
     """Take the invoice out of the archive."""
 
 
+@command
 class SendInvoice(CommandData):
     """Ask for the invoice to be sent by e-mail."""
 
@@ -187,6 +221,7 @@ class SendInvoice(CommandData):
     message: LongText | None = Field(None, description="What to write with it.")
 
 
+@command
 class RecordInvoiceSent(CommandData):
     """Say that it was sent."""
 
@@ -194,6 +229,7 @@ class RecordInvoiceSent(CommandData):
     to: Email = Field(description="Recipient.", examples=["ada@example.com"])
 
 
+@command
 class RecordInvoiceSendFailure(CommandData):
     """Say that it could not be sent."""
 
@@ -202,51 +238,20 @@ class RecordInvoiceSendFailure(CommandData):
     message: LongText | None = Field(None, description="Why, for people.")
 
 
+@command
 class MarkInvoiceOverdue(CommandData):
     """Say that its due date has passed. The clock sends it."""
 
     as_of: Day = Field(description="The day that the clock shows.", examples=["2026-12-21"])
 
 
-COMMANDS: Final[Mapping[str, type[CommandData]]] = MappingProxyType(
-    {
-        command.__name__: command
-        for command in (
-            CreateInvoice,
-            UpdateInvoice,
-            DeleteInvoice,
-            OpenInvoice,
-            UnpostInvoice,
-            VoidInvoice,
-            CancelInvoice,
-            ReverseInvoice,
-            WriteOffInvoice,
-            PayInvoice,
-            RecordPayment,
-            SettlePayment,
-            RecordPaymentFailure,
-            RefundPayment,
-            IssueCreditNote,
-            AttachSource,
-            DetachSource,
-            ArchiveInvoice,
-            RestoreInvoice,
-            SendInvoice,
-            RecordInvoiceSent,
-            RecordInvoiceSendFailure,
-            MarkInvoiceOverdue,
-        )
-    }
-)
-
-
 def read_data(command_type: str, data: object) -> CommandData | Rejection:
     """Read parsed JSON as the data of a command. Never raises, whatever it is given."""
-    command = COMMANDS.get(command_type)
-    if command is None:
+    model = COMMANDS.get(command_type)
+    if model is None:
         return Rejection(RejectionCode.UNKNOWN_COMMAND, "There is no command of this type.")
     try:
-        read = command.model_validate(data, extra="forbid")
+        read = model.model_validate(data, extra="forbid")
     except ValidationError as error:
         return rejection_from_validation_error(error)
     errors = tuple(read.validation_errors())

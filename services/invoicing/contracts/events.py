@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import Field
 
@@ -19,6 +19,20 @@ class EventData(Summary):
 
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1
+
+
+_EVENTS: Final[dict[str, type[EventData]]] = {}
+EVENTS: Final[Mapping[str, type[EventData]]] = MappingProxyType(_EVENTS)
+"""Every event by its type, in the order that the documents list them."""
+
+EventT = TypeVar("EventT", bound=EventData)
+
+
+def event(model: type[EventT]) -> type[EventT]:
+    """Register an event's data under its `type`."""
+    assert model.type not in EVENTS, f"{model.type} is registered twice"
+    _EVENTS[model.type] = model
+    return model
 
 
 class DocumentEvent(EventData):
@@ -38,54 +52,63 @@ class Changed(EventData):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
+@event
 class InvoiceCreated(DocumentEvent):
     """An invoice was made, as a draft; where it was to be open, `invoice.opened` follows."""
 
     type = "invoice.created"
 
 
+@event
 class InvoiceUpdated(DocumentEvent):
     """Fields of it were set."""
 
     type = "invoice.updated"
 
 
+@event
 class InvoiceDeleted(EventData):
     """A draft was removed."""
 
     type = "invoice.deleted"
 
 
+@event
 class InvoiceOpened(DocumentEvent):
     """It has its number and can be paid."""
 
     type = "invoice.opened"
 
 
+@event
 class InvoiceUnposted(Changed):
     """It is a draft again and keeps its number."""
 
     type = "invoice.unposted"
 
 
+@event
 class InvoiceVoided(Changed):
     """It is void and keeps its number."""
 
     type = "invoice.voided"
 
 
+@event
 class InvoiceCancelled(Changed):
     """A draft was given up."""
 
     type = "invoice.cancelled"
 
 
+@event
 class InvoiceReversed(Changed):
     """It was undone by a credit note for the whole, which the event before told of."""
 
     type = "invoice.reversed"
 
 
+@event
 class InvoiceWrittenOff(Changed):
     """What was due is given up."""
 
@@ -93,6 +116,7 @@ class InvoiceWrittenOff(Changed):
     amount: Money = Field(description="What was given up by this.")
 
 
+@event
 class PaymentRequested(EventData):
     """A charge is wanted; the payment is in flight from here."""
 
@@ -102,6 +126,7 @@ class PaymentRequested(EventData):
     source_id: Text = Field(description="What to charge it to.")
 
 
+@event
 class PaymentRecorded(EventData):
     """Money has arrived, or is on its way."""
 
@@ -114,6 +139,7 @@ class PaymentRecorded(EventData):
     source_id: Text | None = Field(None, description="The source it came from.")
 
 
+@event
 class PaymentSettled(EventData):
     """A payment in flight is final and counts as paid."""
 
@@ -122,6 +148,7 @@ class PaymentSettled(EventData):
     amount: Money = Field(description="How much.")
 
 
+@event
 class PaymentFailed(EventData):
     """A payment in flight will not arrive."""
 
@@ -134,18 +161,21 @@ class PaymentFailed(EventData):
     next_attempt_at: Instant | None = Field(None, description="When it will be tried again.")
 
 
+@event
 class InvoicePaid(EventData):
     """Nothing is due any more."""
 
     type = "invoice.paid"
 
 
+@event
 class InvoiceOverpaid(EventData):
     """More came than was due; `amount_overpaid` can be refunded."""
 
     type = "invoice.overpaid"
 
 
+@event
 class PaymentRefunded(EventData):
     """Money was given back."""
 
@@ -179,6 +209,7 @@ class CreditNote(ContractModel):
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
+@event
 class InvoiceCredited(EventData):
     """A credit note was issued."""
 
@@ -194,6 +225,7 @@ class Source(ContractModel):
     details: Details | None = Field(None, description="What to show of it.")
 
 
+@event
 class SourceAttached(EventData):
     """A means of payment was attached."""
 
@@ -201,6 +233,7 @@ class SourceAttached(EventData):
     source: Source = Field(description="The source.")
 
 
+@event
 class SourceDetached(EventData):
     """A means of payment was detached."""
 
@@ -208,18 +241,21 @@ class SourceDetached(EventData):
     source_id: Text = Field(description="The source.")
 
 
+@event
 class InvoiceArchived(EventData):
     """It was put out of sight."""
 
     type = "invoice.archived"
 
 
+@event
 class InvoiceRestored(EventData):
     """It was taken out of the archive."""
 
     type = "invoice.restored"
 
 
+@event
 class SendRequested(EventData):
     """It is to be sent by e-mail."""
 
@@ -229,6 +265,7 @@ class SendRequested(EventData):
     message: LongText | None = Field(None, description="What to write with it.")
 
 
+@event
 class InvoiceSent(EventData):
     """It was sent."""
 
@@ -237,6 +274,7 @@ class InvoiceSent(EventData):
     to: Text = Field(description="Recipient.")
 
 
+@event
 class SendFailed(EventData):
     """It could not be sent."""
 
@@ -246,43 +284,10 @@ class SendFailed(EventData):
     message: LongText | None = Field(None, description="Why, for people.")
 
 
+@event
 class InvoiceOverdue(EventData):
     """Its due date has passed and something is due."""
 
     type = "invoice.overdue"
     due_date: Day = Field(description="When it was due.")
     as_of: Day = Field(description="The day it was noticed.")
-
-
-EVENTS: Final[Mapping[str, type[EventData]]] = MappingProxyType(
-    {
-        event.type: event
-        for event in (
-            InvoiceCreated,
-            InvoiceUpdated,
-            InvoiceDeleted,
-            InvoiceOpened,
-            InvoiceUnposted,
-            InvoiceVoided,
-            InvoiceCancelled,
-            InvoiceReversed,
-            InvoiceWrittenOff,
-            PaymentRequested,
-            PaymentRecorded,
-            PaymentSettled,
-            PaymentFailed,
-            InvoicePaid,
-            InvoiceOverpaid,
-            PaymentRefunded,
-            InvoiceCredited,
-            SourceAttached,
-            SourceDetached,
-            InvoiceArchived,
-            InvoiceRestored,
-            SendRequested,
-            InvoiceSent,
-            SendFailed,
-            InvoiceOverdue,
-        )
-    }
-)
