@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -10,19 +10,25 @@ from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
-from invoicing.contracts.types.money import Currency, GivenPositiveMoney
+from invoicing.contracts.types.money import EXPONENTS, Currency, GivenPositiveMoney
 from invoicing.contracts.types.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
 from invoicing.contracts.validation.cross_field import credit_note_errors, invoice_input_errors
 from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
-from invoicing.contracts.validation.scale import excess_decimals
+from invoicing.contracts.validation.scale import excess_decimals, scaled_or_errors
 
 
 class CommandData(ContractModel):
     """The `data` of a command; the class is named as the command's type."""
 
-    def validation_errors(self) -> Iterator[FieldError]:
-        """What is wrong between fields that are each right by themselves."""
+    @classmethod
+    def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
+        """Check the rules between fields, on the JSON as it came."""
         yield from ()
+
+    @property
+    def own_currency(self) -> str | None:
+        """The currency of its amounts, if the command names one; else the invoice's counts."""
+        return None
 
 
 _COMMANDS: Final[dict[str, type[CommandData]]] = {}
@@ -54,9 +60,13 @@ class CreateInvoice(InvoiceInput, CommandData):
     state: Literal["open", "draft"] = Field("open", description="What it is to be at once.")
     seller_id: Identifier = Field("default", description="The seller, who numbers it.")
 
-    def validation_errors(self) -> Iterator[FieldError]:
-        yield from invoice_input_errors(self)
-        yield from excess_decimals(self, self.currency)
+    @classmethod
+    def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
+        yield from invoice_input_errors(data)
+
+    @property
+    def own_currency(self) -> str:
+        return self.currency
 
 
 @command
@@ -65,8 +75,9 @@ class UpdateInvoice(InvoiceInput, CommandData):
 
     customer_id: Identifier = Field("", description="The customer.")
 
-    def validation_errors(self) -> Iterator[FieldError]:
-        yield from invoice_input_errors(self)
+    @classmethod
+    def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
+        yield from invoice_input_errors(data)
 
 
 @command
@@ -128,8 +139,9 @@ class RecordPayment(CommandData):
     source_id: Identifier | None = Field(None, description="The source it came from.")
     settled: Flag = Field(True, description="Whether it is final; else it is in flight.")
 
-    def validation_errors(self) -> Iterator[FieldError]:
-        yield from excess_decimals(self, self.currency)
+    @property
+    def own_currency(self) -> str:
+        return self.currency
 
 
 @command
@@ -179,8 +191,9 @@ class IssueCreditNote(CommandData):
     )
     reason: LongText | None = Field(None, description="Why, in words.")
 
-    def validation_errors(self) -> Iterator[FieldError]:
-        yield from credit_note_errors(self.amount, self.items, shipping=self.shipping)
+    @classmethod
+    def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
+        yield from credit_note_errors(data)
 
 
 @command
@@ -246,13 +259,27 @@ class MarkInvoiceOverdue(CommandData):
 
 
 def read_data(command_type: str, data: object) -> CommandData | Rejection:
-    """Read parsed JSON as the data of a command. Never raises, whatever it is given."""
+    """Read parsed JSON as the data of a command. Never raises.
+
+    A rejection lists all errors at once: those of the schema, of the rules between fields, and of
+    amounts with too many decimals, where the command names their currency. Such amounts are at the
+    currency's scale in what is returned.
+    """
     model = COMMANDS.get(command_type)
     if model is None:
         return Rejection(RejectionCode.UNKNOWN_COMMAND, "There is no command of this type.")
+    fields = data if isinstance(data, dict) else None
+    errors = list(model.cross_field_errors(fields)) if fields is not None else []
     try:
         read = model.model_validate(data, extra="forbid")
     except ValidationError as error:
-        return rejection_from_validation_error(error)
-    errors = tuple(read.validation_errors())
-    return invalid(errors) if errors else read
+        currency = fields.get("currency") if fields is not None else None
+        if fields is not None and isinstance(currency, str) and currency in EXPONENTS:
+            errors += excess_decimals(model, fields, currency)
+        return rejection_from_validation_error(error, errors)
+    if read.own_currency is None:
+        return invalid(errors) if errors else read
+    scaled = scaled_or_errors(read, read.own_currency)
+    if isinstance(scaled, tuple):
+        return invalid([*errors, *scaled])
+    return invalid(errors) if errors else scaled

@@ -1,10 +1,12 @@
 """Decide whether a command is accepted, and emit its events. Pure: equal input, equal output."""
 
-from invoicing.contracts.commands import CreateInvoice, OpenInvoice, RecordPayment
+from typing import Any
+
+from invoicing.contracts.commands import CreateInvoice, OpenInvoice
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
-from invoicing.contracts.validation.scale import at_scale, excess_decimals
+from invoicing.contracts.validation.scale import scaled_or_errors
 from invoicing.domain import invoices
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
@@ -37,7 +39,7 @@ def _create(
         )
     if command.expected_version not in (None, 0):
         return _version_conflict(0)
-    created = invoices.create(command, at_scale(data, data.currency), context)
+    created = invoices.create(command, data, context)
     if isinstance(created, Rejection):
         return created
     draft = evolve(None, created, context.recorded_at)
@@ -51,18 +53,19 @@ def _create(
 
 
 def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | Rejection:
-    data = command.data
-    currency = data.currency if isinstance(data, RecordPayment) else invoice.currency
-    errors = tuple(excess_decimals(data, currency))
-    if errors:
-        return invalid(errors)
+    # Amounts in a currency that the command names are at its scale since they were read.
+    data: Any = command.data
+    if data.own_currency is None:
+        data = scaled_or_errors(data, invoice.currency)
+        if isinstance(data, tuple):
+            return invalid(data)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
     rejection = why_not_allowed(invoice, type(data))
     if rejection is not None:
         return rejection
     decision = Decision(invoice, command, context, evolve)
-    rejection = TRANSITIONS[type(data)].handler(decision, at_scale(data, currency))
+    rejection = TRANSITIONS[type(data)].handler(decision, data)
     return rejection or _accepted(decision, version_before=invoice.version)
 
 

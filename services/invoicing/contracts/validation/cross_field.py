@@ -1,53 +1,62 @@
-"""What is wrong between fields of a command that are each right by themselves."""
+"""Rules between the fields of a command's data that JSON Schema cannot express.
+
+They are checked on the JSON as it came, beside the schema, so that one reply lists all errors. A
+part of another type than the schema's is skipped here: the schema's own error says enough.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from invoicing.contracts.invoice import CreditItem, InvoiceInput, Item, item_id
 from invoicing.contracts.replies import FieldError
 
+Json = Mapping[str, Any]
 
-def invoice_input_errors(data: InvoiceInput) -> Iterator[FieldError]:
-    """One way to say when it is due, one price for a line and a fee, one name for each line."""
-    if data.due_date is not None and data.payment_terms_days is not None:
+
+def invoice_input_errors(data: Json) -> Iterator[FieldError]:
+    """One way to set the due date, one price for each line and fee, one id for each line."""
+    if _has(data, "due_date") and _has(data, "payment_terms_days"):
         yield FieldError(field="payment_terms_days", reason="cannot be given with due_date")
-    for place, item in enumerate(data.items):
-        yield from _item_faults(item, place)
-    ids = [item_id(item, place) for place, item in enumerate(data.items)]
-    if len(set(ids)) < len(ids):
-        yield from _repeated_ids(ids)
-
-
-def _item_faults(item: Item, place: int) -> Iterator[FieldError]:
-    if (item.unit_price is None) == (item.amount is None):
-        yield FieldError(field=f"items.{place}.unit_price", reason="give either this or amount")
-    for fee_place, fee in enumerate(item.fees):
-        if (fee.amount is None) == (fee.per_unit_amount is None):
+    items = list(_objects(data, "items"))
+    # As `item_id` has it: a line without an id is known by its number, from 1.
+    ids = {index: item.get("id") or str(index + 1) for index, item in items}
+    times = Counter(id_ for id_ in ids.values() if isinstance(id_, str))
+    for index, item in items:
+        if _has(item, "unit_price") == _has(item, "amount"):
+            yield FieldError(field=f"items.{index}.unit_price", reason="give either this or amount")
+        for fee_index, fee in _objects(item, "fees"):
+            if _has(fee, "amount") == _has(fee, "per_unit_amount"):
+                yield FieldError(
+                    field=f"items.{index}.fees.{fee_index}.amount",
+                    reason="give either this or per_unit_amount",
+                )
+        if isinstance(ids[index], str) and times[ids[index]] > 1:
             yield FieldError(
-                field=f"items.{place}.fees.{fee_place}.amount",
-                reason="give either this or per_unit_amount",
+                field=f"items.{index}.id", reason="must not be the same as another line's"
             )
 
 
-def _repeated_ids(ids: Sequence[str]) -> Iterator[FieldError]:
-    times = Counter(ids)
-    for place, id_ in enumerate(ids):
-        if times[id_] > 1:
-            yield FieldError(
-                field=f"items.{place}.id", reason="must not be the same as another line's"
-            )
-
-
-def credit_note_errors(
-    amount: Decimal | None, items: Sequence[CreditItem], shipping: bool
-) -> Iterator[FieldError]:
+def credit_note_errors(data: Json) -> Iterator[FieldError]:
     """A credit note is by amount or by line, and names each line once."""
-    if (bool(items) or shipping) == (amount is not None):
+    if bool(data.get("items") or data.get("shipping")) == _has(data, "amount"):
         yield FieldError(field="amount", reason="give either this or items")
-    times = Counter(item.id for item in items)
-    for place, item in enumerate(items):
-        if item.quantity is not None and item.amount is not None:
-            yield FieldError(field=f"items.{place}.amount", reason="cannot be with quantity")
-        if times[item.id] > 1:
-            yield FieldError(field=f"items.{place}.id", reason="must be named once")
+    items = list(_objects(data, "items"))
+    times = Counter(item["id"] for _, item in items if isinstance(item.get("id"), str))
+    for index, item in items:
+        if _has(item, "quantity") and _has(item, "amount"):
+            yield FieldError(field=f"items.{index}.amount", reason="cannot be with quantity")
+        if isinstance(item.get("id"), str) and times[item["id"]] > 1:
+            yield FieldError(field=f"items.{index}.id", reason="must be named once")
+
+
+def _has(data: Json, name: str) -> bool:
+    return data.get(name) is not None
+
+
+def _objects(data: Json, name: str) -> Iterable[tuple[int, Json]]:
+    """The objects in a list, with their indexes."""
+    entries = data.get(name)
+    if isinstance(entries, list):
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                yield index, entry

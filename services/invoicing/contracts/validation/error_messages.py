@@ -89,7 +89,7 @@ _VALUES_CHARACTERS_MAX: Final = 700
 
 
 def invalid(errors: Sequence[FieldError]) -> Rejection:
-    """The refusal of data that is not as its schema says."""
+    """Reject data that does not follow its schema."""
     return Rejection(
         RejectionCode.INVALID_COMMAND,
         "The command's data is not valid; errors say where.",
@@ -97,19 +97,26 @@ def invalid(errors: Sequence[FieldError]) -> Rejection:
     )
 
 
-def rejection_from_validation_error(error: ValidationError) -> Rejection:
-    """What pydantic found, in our words: over a limit where all of it is that, else invalid."""
+def rejection_from_validation_error(
+    error: ValidationError, others: Sequence[FieldError] = ()
+) -> Rejection:
+    """Translate pydantic's errors, and add those that other checks found in other fields.
+
+    The code is `limit_exceeded` if every error is about a limit, else `invalid_command`.
+    """
     details = error.errors(include_url=False, include_input=False)
-    errors = tuple(
+    errors = [
         FieldError(field=_path(detail["loc"]), reason=_reason(detail))
         for detail in details[:ERRORS_MAX]
-    )
-    if not all(map(_is_over_limit, details)):
+    ]
+    fields = {error.field for error in errors}
+    errors += [other for other in others if other.field not in fields]
+    if others or not all(map(_is_over_limit, details)):
         return invalid(errors)
     return Rejection(
         RejectionCode.LIMIT_EXCEEDED,
         "The command's data is over a limit; errors say which.",
-        errors,
+        tuple(errors),
     )
 
 

@@ -1,83 +1,97 @@
-"""How many decimals an amount has: given, at most as many as its currency; ours, just as many."""
+"""The scale of amounts: a currency's number of decimals (ISO 4217).
 
-from collections.abc import Iterator
+An amount is given with at most as many decimals as its currency has, and kept with exactly as
+many: 5 USD become 5.00.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from operator import is_
-from typing import Any, cast, get_args
+from typing import Any, Final, NamedTuple, cast, get_args
 
 from invoicing.contracts.model import ContractModel, ModelT
 from invoicing.contracts.replies import FieldError
-from invoicing.contracts.types.money import EXPONENTS, UNITS, GivenDigits
+from invoicing.contracts.types.money import EXPONENTS, SIGNED_MONEY_PATTERN, UNITS, GivenDigits
+
+_AMOUNT: Final = re.compile(SIGNED_MONEY_PATTERN, re.ASCII)
 
 
-def excess_decimals(data: ContractModel, currency: str) -> Iterator[FieldError]:
-    """Every amount in `data` that is finer than the currency allows, with its path."""
-    yield from _excess(data, EXPONENTS[currency], "")
+class _Field(NamedTuple):
+    """A field that is an amount, or (`model`) holds some further down."""
+
+    name: str
+    model: type[ContractModel] | None
 
 
-def at_scale(data: ModelT, currency: str) -> ModelT:
-    """The same, with every amount at its currency's scale: 5 USD become 5.00."""
-    return _scaled(data, UNITS[currency])
+def scaled_or_errors(data: ModelT, currency: str) -> ModelT | tuple[FieldError, ...]:
+    """Set every amount in `data` to its currency's scale, or say which have too many decimals."""
+    errors: list[FieldError] = []
+    scaled = _scaled(data, UNITS[currency], EXPONENTS[currency], "", errors)
+    return tuple(errors) if errors else scaled
 
 
-def _scaled(data: ModelT, unit: Decimal) -> ModelT:
-    changes = {}
-    for name, is_money, part in _given_parts(data):
-        scaled = part.quantize(unit) + 0 if is_money else _scaled_within(part, unit)
-        if scaled is not part:
-            changes[name] = scaled
+def _scaled(
+    data: ModelT, unit: Decimal, decimals: int, path: str, errors: list[FieldError]
+) -> ModelT:
+    given, values = data.model_fields_set, data.__dict__
+    changes: dict[str, Any] = {}
+    for name, model in _fields_with_amounts(data.__class__):
+        # By default no field holds any amount.
+        value = values[name] if name in given else None
+        if value is None:
+            continue
+        if isinstance(value, tuple):
+            changes[name] = tuple(
+                [
+                    _scaled(entry, unit, decimals, f"{path}{name}.{index}.", errors)
+                    for index, entry in enumerate(value)
+                ]
+            )
+        elif model is not None:
+            changes[name] = _scaled(value, unit, decimals, f"{path}{name}.", errors)
+        # The exponents of infinity and NaN are letters; reading the digits has refused both.
+        elif -cast("int", value.as_tuple().exponent) > decimals:
+            errors.append(_too_fine(f"{path}{name}", decimals))
+        else:
+            changes[name] = value.quantize(unit) + 0  # -0.00 becomes 0.00
     return data.copy_with(**changes) if changes else data
 
 
-def _scaled_within(part: Any, unit: Decimal) -> Any:
-    if not isinstance(part, tuple):
-        return _scaled(part, unit)
-    scaled = tuple([_scaled(entry, unit) for entry in part])
-    return part if all(map(is_, scaled, part)) else scaled
+def excess_decimals(
+    model: type[ContractModel], data: Mapping[str, object], currency: str, path: str = ""
+) -> Iterator[FieldError]:
+    """Find amounts with too many decimals in JSON that is not valid otherwise."""
+    for name, part in _fields_with_amounts(model):
+        value = data.get(name)
+        if part is None:
+            if isinstance(value, str) and _AMOUNT.fullmatch(value):
+                decimals = len(value.partition(".")[2])
+                if decimals > EXPONENTS[currency]:
+                    yield _too_fine(f"{path}{name}", EXPONENTS[currency])
+        elif isinstance(value, dict):
+            yield from excess_decimals(part, value, currency, f"{path}{name}.")
+        elif isinstance(value, list):
+            for index, entry in enumerate(value):
+                if isinstance(entry, dict):
+                    yield from excess_decimals(part, entry, currency, f"{path}{name}.{index}.")
 
 
-def _excess(data: ContractModel, decimals: int, path: str) -> Iterator[FieldError]:
-    for name, is_money, part in _given_parts(data):
-        if not is_money:
-            yield from _excess_within(part, decimals, f"{path}{name}.")
-        elif _decimals(part) > decimals:
-            yield FieldError(field=f"{path}{name}", reason=f"must have at most {decimals} decimals")
-
-
-def _excess_within(part: Any, decimals: int, path: str) -> Iterator[FieldError]:
-    if isinstance(part, tuple):
-        for place, entry in enumerate(part):
-            yield from _excess(entry, decimals, f"{path}{place}.")
-    else:
-        yield from _excess(part, decimals, path)
-
-
-def _given_parts(data: ContractModel) -> list[tuple[str, bool, Any]]:
-    """The fields to look at that somebody gave: by default no field holds any money."""
-    given, fields = data.model_fields_set, data.__dict__
-    return [
-        (name, is_money, fields[name])
-        for name, is_money in _fields_to_look_at(data.__class__)
-        if name in given and fields[name] is not None
-    ]
-
-
-def _decimals(amount: Decimal) -> int:
-    # Infinity and NaN, whose exponents are letters, were refused when the digits were read.
-    return -cast("int", amount.as_tuple().exponent)
+def _too_fine(path: str, decimals: int) -> FieldError:
+    return FieldError(field=path, reason=f"must have at most {decimals} decimals")
 
 
 @cache
-def _fields_to_look_at(shape: type[ContractModel], /) -> tuple[tuple[str, bool], ...]:
-    """The shape's fields that are money (True) or may hold some further down (False)."""
+def _fields_with_amounts(model: type[ContractModel], /) -> tuple[_Field, ...]:
     found = []
-    for name, field in shape.model_fields.items():
+    for name, field in model.model_fields.items():
         parts = tuple(_parts((field.annotation, *field.metadata)))
+        models = [part for part in parts if _is_model(part) and _fields_with_amounts(part)]
+        assert len(models) <= 1, f"{model.__name__}.{name} holds amounts of several models"
         if any(isinstance(part, GivenDigits) for part in parts):
-            found.append((name, True))
-        elif any(_is_shape(part) and _fields_to_look_at(part) for part in parts):
-            found.append((name, False))
+            found.append(_Field(name, None))
+        elif models:
+            found.append(_Field(name, models[0]))
     return tuple(found)
 
 
@@ -87,5 +101,5 @@ def _parts(annotations: tuple[Any, ...]) -> Iterator[Any]:
         yield from _parts(get_args(annotation))
 
 
-def _is_shape(part: Any) -> bool:
+def _is_model(part: Any) -> bool:
     return isinstance(part, type) and issubclass(part, ContractModel)
