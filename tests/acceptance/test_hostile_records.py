@@ -45,10 +45,7 @@ UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     "cut short": (GOOD.value[:-10], "not_json"),
     "no id": (_without("id"), "not_an_envelope"),
     "no source": (_without("source"), "not_an_envelope"),
-    "no type": (_without("type"), "not_an_envelope"),
-    "no subject": (_without("subject"), "not_an_envelope"),
     "an id that is a number": (_with(id=7), "not_an_envelope"),
-    "a subject with a blank": (_with(subject="inv 1"), "not_an_envelope"),
     "an id too long": (_with(id="x" * 257), "not_an_envelope"),
 }
 
@@ -83,6 +80,51 @@ async def test_unreadable_records_are_set_aside_byte_for_byte(service: Service) 
         assert told["dl_failed_at"].endswith(b"Z")
         assert told["dl_message"]
     await assert_promises_kept(service, good)
+
+
+ANSWERABLE = {
+    "no type": (_without("type"), ["type"]),
+    "no subject": (_without("subject"), ["subject"]),
+    "a subject with a blank": (_with(subject="inv 1"), ["subject"]),
+    "a subject that is a number": (_with(subject=7), ["subject"]),
+    "a subject too long": (_with(subject="i" * 65), ["subject"]),
+    "a subject with quotes": (_with(subject='"inv"'), ["subject"]),
+    "a lock that is misspelt": (_with(expectedVersion=1), ["expectedVersion"]),
+    "data that is misspelt": (_with(type="OpenInvoice", data=None, datta={}), ["datta"]),
+    "nothing but its identity": (b"{}", ["specversion", "type", "subject"]),
+}
+
+
+async def test_a_command_is_answered_wherever_its_id_and_source_can_be_read(
+    service: Service,
+) -> None:
+    await service.ready_worker()
+    commands = []
+    for name, (value, _) in ANSWERABLE.items():
+        identity = {"id": f"{invoice_id()}-{name}", "source": "/hostile"}
+        commands.append((identity["id"], {**json.loads(value), **identity}))
+
+    # Twice, and the second time without a key: the reply is the same.
+    for key in (b"some key", None):
+        for _, command in commands:
+            await service.producer.send_and_wait(
+                service.topics.commands, json.dumps(command).encode(), key=key
+            )
+    await service.answers.count(2 * len(commands))
+
+    replies: dict[str, list[bytes]] = {}
+    for record in service.answers.records:
+        replies.setdefault(json.loads(record.value)["causationid"], []).append(record.value)
+    for (id_, command), (name, (_, fields)) in zip(commands, ANSWERABLE.items(), strict=True):
+        first, second = replies[id_]
+        assert first == second, name
+        reply = json.loads(first)
+        assert reply["data"]["code"] == "invalid_command", name
+        assert [error["field"] for error in reply["data"]["errors"]] == fields, name
+        subject = command.get("subject")
+        assert reply["data"]["invoice_id"] == (subject if isinstance(subject, str) else "")
+    assert service.dead_letters.records == []
+    await service.verify()
 
 
 async def test_a_bad_header_costs_nobody_a_command(service: Service) -> None:

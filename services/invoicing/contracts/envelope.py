@@ -1,7 +1,9 @@
-"""The envelope around commands, events and answers: CloudEvents 1.0, structured or binary mode.
+"""The envelope of commands, events and replies: CloudEvents 1.0, structured or binary mode.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its Kafka binding.
-Reading never raises: what cannot be read comes back as `DecodeFailure`, with the reason.
+
+A record whose `id` and `source` can be read is a command, and gets a reply even if the rest of its
+envelope is wrong: `CommandEnvelope.errors` says what is. Any other record is a `DecodeFailure`.
 """
 
 import hashlib
@@ -10,18 +12,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final, NamedTuple, TypeGuard
 from uuid import UUID
 
 import orjson
 
 from invoicing.contracts.dead_letters import DeadLetterReason, Headers
-from invoicing.contracts.replies import FieldError
+from invoicing.contracts.replies import ERRORS_MAX, FieldError
 from invoicing.contracts.strict_json import StrictJsonError, parse_json
-from invoicing.contracts.types.texts import rfc3339
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, rfc3339
+from invoicing.contracts.validation.error_messages import printable_path
 
 RECORD_BYTES_MAX: Final = 256 * 1024
-# A header that says nothing takes its two lengths: many of them are not nothing.
+# Even an empty header costs two length bytes, and a record may have many.
 HEADER_BYTES: Final = 2
 IDENTITY_CHARACTERS_MAX: Final = 256
 
@@ -30,29 +34,47 @@ CONTENT_TYPE: Final = b"application/cloudevents+json; charset=UTF-8"
 HEADERS: Final = (("content-type", CONTENT_TYPE),)
 
 _EVENT_IDS: Final = UUID("8c0c6d1e-54c4-5a9e-9d53-0f6d6e2c7a11").bytes
-_ANSWER_IDS: Final = UUID("f2f5a1c6-0a64-57a0-8f0d-3c1b9a7d4e22").bytes
+_REPLY_IDS: Final = UUID("f2f5a1c6-0a64-57a0-8f0d-3c1b9a7d4e22").bytes
 
-_SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-_JSON_TYPE = re.compile(r"\s*[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?", re.ASCII | re.IGNORECASE)
-_RFC_3339 = re.compile(
+_REQUIRED: Final = frozenset({"specversion", "id", "source", "type", "subject"})
+_OPTIONAL: Final = (
+    "data",
+    "expectedversion",
+    "correlationid",
+    "time",
+    "traceparent",
+    "tracestate",
+    "datacontenttype",
+    "dataschema",
+    "data_base64",
+)
+_ATTRIBUTES: Final = _REQUIRED.union(_OPTIONAL)
+
+_SUBJECT: Final = re.compile(INVOICE_ID_PATTERN, re.ASCII)
+_ATTRIBUTE_NAME: Final = re.compile(r"[a-z0-9]+", re.ASCII)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_JSON_TYPE: Final = re.compile(r"\s*[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?", re.ASCII | re.IGNORECASE)
+_RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+
+_AN_IDENTITY: Final = f"must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters"
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeFailure:
-    """A record nobody can be answered about: `message` says what to mend, without its content."""
+    """A record that no reply can be addressed to. The message does not quote it."""
 
     reason: DeadLetterReason
     message: str
 
 
 class CommandEnvelope(NamedTuple):
-    """A command as it came: `data` is parsed JSON, unchecked; `errors` the envelope's own faults.
+    """A command as it came: `data` is parsed JSON, not validated.
 
-    `source` and `id` are its identity; `body_hash` (SHA-256) tells two bodies under one identity
-    apart.
+    `source` and `id` are its identity; `body_hash` (SHA-256) differs for another body under the
+    same identity. `type` and `subject` are empty if they cannot be read, and `subject` is an
+    invoice's id only if `has_invoice_id` says so; `errors` holds a reason in either case.
     """
 
     id: str
@@ -67,24 +89,31 @@ class CommandEnvelope(NamedTuple):
     body_hash: bytes
     errors: tuple[FieldError, ...] = ()
 
+    @property
+    def has_invoice_id(self) -> bool:
+        """Whether `subject` can be the id of an invoice."""
+        return _SUBJECT.fullmatch(self.subject) is not None
+
 
 def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | DecodeFailure:
-    """Read a record's value and headers as a command."""
+    """Read a record's value and headers as a command. Never raises."""
     if value is None:
         return DecodeFailure(DeadLetterReason.TOMBSTONE, "The record has no value.")
-    for what, size in (("value", len(value)), ("headers", headers_bytes(headers))):
+    for part, size in (("value", len(value)), ("headers", headers_bytes(headers))):
         if size > RECORD_BYTES_MAX:
             return DecodeFailure(
                 DeadLetterReason.TOO_LARGE,
-                f"The record's {what} take {size} bytes; at most {RECORD_BYTES_MAX} are taken.",
+                f"The record's {part} take {size} bytes; the limit is {RECORD_BYTES_MAX}.",
             )
-    texts = _readable(headers)
-    binary = _is_binary(texts)
+    texts = _text_headers(headers)
+    content_type = texts.get("content-type", "").lower()
+    is_structured = content_type.startswith("application/cloudevents")
+    is_binary = not is_structured and ("ce_id" in texts or "ce_specversion" in texts)
     try:
-        parsed = {} if binary and not value else parse_json(value)
+        parsed = None if is_binary and not value else parse_json(value)
     except StrictJsonError as error:
         return DecodeFailure(error.reason, str(error))
-    if binary:
+    if is_binary:
         return _command({**_binary_attributes(texts), "data": parsed}, texts)
     if not isinstance(parsed, dict):
         return DecodeFailure(
@@ -94,19 +123,19 @@ def read_command(value: bytes | None, headers: Headers) -> CommandEnvelope | Dec
 
 
 def headers_bytes(headers: Headers) -> int:
-    """How large a record's headers are, whatever they were compressed to."""
+    """The size of a record's headers without compression."""
     return sum(HEADER_BYTES + len(name.encode()) + len(text or b"") for name, text in headers)
 
 
 def event_id(invoice_id: str, version: int) -> str:
-    """The same event has the same id however often it is published."""
+    """The id of an event: the same however often it is published."""
     return _name_based(_EVENT_IDS, f"{invoice_id}/{version}")
 
 
 def reply_id(command: CommandEnvelope, *distinction: object) -> str:
-    """The id of a command's answer; `distinction` where one identity has a second answer."""
+    """The id of a command's reply; `distinction` where one identity has a second reply."""
     parts = (command.source, command.id, *map(str, distinction))
-    return _name_based(_ANSWER_IDS, "\n".join(parts))
+    return _name_based(_REPLY_IDS, "\n".join(parts))
 
 
 def event_document(
@@ -118,10 +147,11 @@ def event_document(
     recorded_at: datetime,
     data: str,
 ) -> str:
-    """One event as it is stored and published.
+    """Serialise an event as it is stored and published.
 
     `data` is JSON already; `version` is the invoice's after the event.
     """
+    assert command.has_invoice_id, "an event needs an invoice"
     return _document(
         command,
         id=event_id(command.subject, version),
@@ -141,7 +171,7 @@ def reply_document(
     recorded_at: datetime,
     data: str,
 ) -> str:
-    """One answer as it is stored and published. `data` is JSON already."""
+    """Serialise a reply as it is stored and published. `data` is JSON already."""
     return _document(
         command,
         id=id,
@@ -154,7 +184,7 @@ def reply_document(
 
 
 def _name_based(space: bytes, name: str) -> str:
-    """A UUID of version 5 (RFC 9562, 5.5). `uuid.uuid5` gives the same at four times the price."""
+    """Make a UUID of version 5 (RFC 9562, 5.5). `uuid.uuid5` takes four times as long."""
     digest = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
@@ -172,9 +202,11 @@ def _document(
     extensions: Mapping[str, object],
     data: str,
 ) -> str:
+    # CloudEvents: a subject that is given is not empty.
+    subject = f'"subject":{_json(command.subject)},' if command.subject else ""
     ours = (
         f'{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"{type}",'
-        f'"subject":"{command.subject}","time":"{rfc3339(time)}",'
+        f'{subject}"time":"{rfc3339(time)}",'
         f'"datacontenttype":"application/json","dataschema":"{dataschema}"'
     )
     # Only what the command's sender chose can need escaping.
@@ -184,11 +216,15 @@ def _document(
     if command.traceparent is not None:
         theirs["traceparent"] = command.traceparent
     theirs |= extensions
-    return f'{ours},{orjson.dumps(theirs).decode()[1:-1]},"data":{data}}}'
+    return f'{ours},{_json(theirs)[1:-1]},"data":{data}}}'
 
 
-def _readable(headers: Headers) -> dict[str, str]:
-    """The headers that are text; one that is null or not UTF-8 is not ours, and passed over."""
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _text_headers(headers: Headers) -> dict[str, str]:
+    """The headers that are UTF-8, by name in lower case. Others are never ours."""
     texts = {}
     for name, value in headers:
         if value is not None:
@@ -197,11 +233,6 @@ def _readable(headers: Headers) -> dict[str, str]:
             except UnicodeDecodeError:
                 continue
     return texts
-
-
-def _is_binary(headers: Mapping[str, str]) -> bool:
-    structured = headers.get("content-type", "").lower().startswith("application/cloudevents")
-    return not structured and ("ce_id" in headers or "ce_specversion" in headers)
 
 
 def _binary_attributes(headers: Mapping[str, str]) -> dict[str, object]:
@@ -221,33 +252,35 @@ def _binary_attributes(headers: Mapping[str, str]) -> dict[str, object]:
 def _command(
     attributes: Mapping[str, object], headers: Mapping[str, str]
 ) -> CommandEnvelope | DecodeFailure:
-    for name in ("id", "source", "type"):
-        if not _is_identity(attributes.get(name)):
-            return _unreadable_attribute(
-                name, f"1 to {IDENTITY_CHARACTERS_MAX} printable characters"
-            )
-    subject = attributes.get("subject")
-    if not (isinstance(subject, str) and _SUBJECT.fullmatch(subject)):
-        return _unreadable_attribute("subject", "1 to 64 of A-Z a-z 0-9 _ -")
+    id_, source = attributes.get("id"), attributes.get("source")
+    if not _is_identity(id_) or not _is_identity(source):
+        name = "source" if _is_identity(id_) else "id"
+        message = f"The envelope's {name} {_AN_IDENTITY}."
+        return DecodeFailure(DeadLetterReason.NOT_AN_ENVELOPE, message)
+    type_, subject = attributes.get("type"), attributes.get("subject")
     time, data = _time(attributes.get("time")), attributes.get("data")
-    data = {} if data is None else data
     expected = attributes.get("expectedversion")
+    correlation_id = attributes.get("correlationid")
+    # W3C Trace Context. A broken one is ignored: tracing must never cost a command.
+    traceparent = attributes.get("traceparent", headers.get("traceparent"))
+    is_traced = isinstance(traceparent, str) and _TRACEPARENT.fullmatch(traceparent)
+    data = {} if data is None else data
     return CommandEnvelope(
-        id=str(attributes["id"]),
-        source=str(attributes["source"]),
-        type=str(attributes["type"]),
-        subject=subject,
+        id=id_,
+        source=source,
+        type=type_ if _is_identity(type_) else "",
+        subject=subject if _is_identity(subject) else "",
         time=time,
         expected_version=expected if _is_version(expected) else None,
-        correlation_id=_optional_identity(attributes.get("correlationid")),
-        traceparent=_traceparent(attributes, headers),
+        correlation_id=correlation_id if _is_identity(correlation_id) else None,
+        traceparent=str(traceparent) if is_traced else None,
         data=data,
-        body_hash=_hash([attributes["type"], subject, expected, data]),
-        errors=tuple(_faults(attributes, time)),
+        body_hash=_hash([type_, subject, expected, data]),
+        errors=tuple(islice(_errors(attributes, time), ERRORS_MAX)),
     )
 
 
-def _is_identity(value: object) -> bool:
+def _is_identity(value: object) -> TypeGuard[str]:
     return (
         isinstance(value, str)
         and 1 <= len(value) <= IDENTITY_CHARACTERS_MAX
@@ -255,46 +288,75 @@ def _is_identity(value: object) -> bool:
     )
 
 
-def _optional_identity(value: object) -> str | None:
-    return value if isinstance(value, str) and _is_identity(value) else None
-
-
 def _is_version(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_json(content_type: object) -> bool:
-    return content_type == "application/json" or (
-        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type) is not None
-    )
-
-
-def _unreadable_attribute(name: str, wanted: str) -> DecodeFailure:
-    return DecodeFailure(
-        DeadLetterReason.NOT_AN_ENVELOPE, f"The envelope has no readable {name}: {wanted}."
-    )
-
-
-def _faults(attributes: Mapping[str, object], time: datetime | None) -> Iterator[FieldError]:
-    """What is wrong with the envelope of a command that can be named; `time` as it was read."""
+def _errors(attributes: Mapping[str, object], time: datetime | None) -> Iterator[FieldError]:
+    """Check all attributes but id and source; `time` is the one given, if it could be read."""
     if attributes.get("specversion") != "1.0":
         yield FieldError(field="specversion", reason='must be "1.0"')
+    if not _is_identity(attributes.get("type")):
+        yield FieldError(field="type", reason=_AN_IDENTITY)
+    subject = attributes.get("subject")
+    if not (isinstance(subject, str) and _SUBJECT.fullmatch(subject)):
+        yield FieldError(field="subject", reason="must be 1 to 64 characters of A-Z a-z 0-9 _ -")
     if time is None and attributes.get("time") is not None:
         yield FieldError(
-            field="time", reason="must be a time as RFC 3339 writes it, with its offset"
+            field="time", reason="must be an RFC 3339 time with offset: 2026-11-20T10:00:00Z"
         )
     expected = attributes.get("expectedversion")
     if expected is not None and not _is_version(expected):
         yield FieldError(field="expectedversion", reason="must be a whole number, 0 or above")
     correlation_id = attributes.get("correlationid")
     if correlation_id is not None and not _is_identity(correlation_id):
-        reason = f"must be 1 to {IDENTITY_CHARACTERS_MAX} printable characters"
-        yield FieldError(field="correlationid", reason=reason)
+        yield FieldError(field="correlationid", reason=_AN_IDENTITY)
     content_type = attributes.get("datacontenttype")
     if content_type is not None and not _is_json(content_type):
         yield FieldError(field="datacontenttype", reason="must be a JSON media type")
     elif "data_base64" in attributes:
         yield FieldError(field="data_base64", reason="must be given as JSON, in data")
+    has_data = attributes.get("data") is not None
+    for name in attributes:
+        reason = None if name in _ATTRIBUTES else _why_unknown(name, has_data=has_data)
+        if reason is not None:
+            yield FieldError(field=printable_path([name]), reason=reason)
+
+
+def _why_unknown(name: str, *, has_data: bool) -> str | None:
+    """Why an unknown attribute is an error; None if it may be somebody's CloudEvents extension.
+
+    A slip in the name of a required attribute needs no check: the attribute itself is missing.
+    """
+    letters = re.sub("[^a-z0-9]", "", name.lower())
+    for known in _OPTIONAL:
+        if letters == known or _is_one_slip(letters, known):
+            return f"is not an attribute of a command; did you mean {known}?"
+    if not _ATTRIBUTE_NAME.fullmatch(name):
+        return "is not an attribute: CloudEvents names have only a-z and 0-9"
+    # What a misspelt `data` would have held is lost where the command needs none.
+    return None if has_data else "is not an attribute of a command, and data is missing"
+
+
+def _is_one_slip(name: str, known: str) -> bool:
+    """Whether one letter is wrong, missing or too many, or two neighbours are swapped."""
+    if abs(len(name) - len(known)) > 1:
+        return False
+    pairs = zip(name, known, strict=False)
+    at = next((at for at, (one, other) in enumerate(pairs) if one != other), len(known))
+    rest, wanted = name[at:], known[at:]
+    return (
+        rest[1:] == wanted[1:]
+        or rest == wanted[1:]
+        or rest[1:] == wanted
+        or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
+    )
+
+
+def _is_json(content_type: object) -> bool:
+    return content_type == "application/json" or (
+        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type) is not None
+    )
 
 
 def _time(value: object) -> datetime | None:
@@ -306,14 +368,8 @@ def _time(value: object) -> datetime | None:
         return None
 
 
-def _traceparent(attributes: Mapping[str, object], headers: Mapping[str, str]) -> str | None:
-    """W3C Trace Context. A broken one is left out: it must never cost anyone an invoice."""
-    value = attributes.get("traceparent", headers.get("traceparent"))
-    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
-
-
 def _hash(body: object) -> bytes:
-    """Equal for equal meanings: neither the order of names nor the mode of the envelope counts."""
+    """Hash a body by its meaning: neither the order of names nor the envelope's mode counts."""
     try:
         text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse

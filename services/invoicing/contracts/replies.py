@@ -51,7 +51,8 @@ class FieldError(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     field: str = Field(
-        description="The field's path inside data, its parts joined by dots.",
+        description="The field's path inside data, its parts joined by dots;"
+        " or an attribute of the envelope, such as subject.",
         examples=["items.0.unit_price"],
     )
     reason: str = Field(
@@ -73,9 +74,13 @@ class Reply(ContractModel):
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
     command_source: str = Field(description="The command's source.", examples=["/orders"])
-    command_type: str = Field(description="The command's type.", examples=["CreateInvoice"])
+    command_type: str = Field(
+        description="The command's type; empty if it could not be read.",
+        examples=["CreateInvoice"],
+    )
     invoice_id: str = Field(
-        description="The invoice that the command named.", examples=["inv_1001"]
+        description="The command's subject as it came; empty if it could not be read.",
+        examples=["inv_1001"],
     )
     version: int | None = Field(
         description="The invoice's version after the command; null when there is no invoice."

@@ -109,10 +109,13 @@ class Decisions:
     def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Rejection:
         """The command's events, which are then part of the state; or why it is rejected."""
         data = read_data(command.type, command.data)
-        if command.errors and getattr(data, "code", None) != RejectionCode.UNKNOWN_COMMAND:
+        is_unknown = isinstance(data, Rejection) and data.code is RejectionCode.UNKNOWN_COMMAND
+        if command.errors and not (is_unknown and command.type):
             errors = command.errors + (data.errors if isinstance(data, Rejection) else ())
             return Rejection(
-                RejectionCode.INVALID_COMMAND, "The command's envelope cannot be taken.", errors
+                RejectionCode.INVALID_COMMAND,
+                "The command's envelope is not valid; errors say where.",
+                errors,
             )
         if isinstance(data, Rejection):
             return data
@@ -200,7 +203,7 @@ class Decisions:
                 code=outcome.code,
                 message=outcome.message,
                 errors=outcome.errors[: replies.ERRORS_MAX],
-                available_commands=available_commands(invoice),
+                available_commands=available_commands(invoice) if command.has_invoice_id else (),
             )
         else:
             type_, data = replies.ACCEPTED, Reply.construct_unchecked(**common)

@@ -1,6 +1,7 @@
 """Reading never raises; what is read means the same in either mode."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from invoicing.contracts.envelope import (
     DecodeFailure,
     event_id,
     read_command,
+    reply_document,
     reply_id,
 )
+from invoicing.contracts.replies import ERRORS_MAX
 
 COMMAND: dict[str, Any] = {
     "specversion": "1.0",
@@ -148,6 +151,115 @@ def test_a_strange_attribute_never_raises(name: str, value: object) -> None:
 )
 def test_a_fault_of_the_envelope_is_told_by_its_field(field: str, value: object) -> None:
     assert fields_at_fault(read(structured(**{field: value}))) == [field]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("expectedVersion", "expectedversion"),
+        ("expected_version", "expectedversion"),
+        ("expectedversio", "expectedversion"),
+        ("correlationId", "correlationid"),
+        ("Data", "data"),
+        ("datta", "data"),
+        ("dat", "data"),
+        ("daat", "data"),
+        ("date", "data"),
+        ("tiem", "time"),
+    ],
+)
+def test_an_attribute_that_is_misspelt_is_an_error(name: str, meant: str) -> None:
+    command = read(structured(**{name: 1}))
+
+    assert [(error.field, error.reason) for error in command.errors] == [
+        (name, f"is not an attribute of a command; did you mean {meant}?")
+    ]
+
+
+@pytest.mark.parametrize("name", ["Tenant", "my-team", "my_team", "größe", "", "a.b"])
+def test_a_name_that_no_attribute_can_have_is_an_error(name: str) -> None:
+    assert fields_at_fault(read(structured(**{name: "x"}))) == [name]
+
+
+@pytest.mark.parametrize("name", ["tenant", "partitionkey", "uid", "sequence", "dataref", "p2"])
+def test_an_extension_of_cloudevents_is_ignored(name: str) -> None:
+    assert read(structured(**{name: "x"})) == read(structured())
+
+
+def test_a_command_without_data_has_no_attribute_that_is_unknown() -> None:
+    envelope = {name: value for name, value in COMMAND.items() if name != "data"}
+
+    assert read(json.dumps(envelope).encode()).errors == ()
+    assert fields_at_fault(read(json.dumps(envelope | {"payload": {}}).encode())) == ["payload"]
+
+
+def test_a_misspelt_attribute_is_found_in_binary_mode() -> None:
+    headers = [(f"ce_{name}", str(COMMAND[name]).encode()) for name in COMMAND if name != "data"]
+
+    assert fields_at_fault(read(b"{}", *headers, ("ce_expectedversions", b"3"))) == [
+        "expectedversions"
+    ]
+
+
+def test_the_path_of_a_hostile_name_is_bounded_and_printable() -> None:
+    names = ["x" * 100_000, "\x00", "\u202e", "\ud800"]
+    errors = read(structured(**dict.fromkeys(names, 1))).errors
+
+    assert len(errors) == len(names) - 1  # a name of many letters may be an extension
+    assert all(len(error.field) <= 200 and error.field.isprintable() for error in errors)
+
+
+def test_errors_are_no_more_than_a_reply_holds() -> None:
+    many = {f"No{number}": 1 for number in range(5_000)}
+
+    assert len(read(structured(**many)).errors) == ERRORS_MAX
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"subject": None}, ["subject"]),
+        ({"subject": 7}, ["subject"]),
+        ({"subject": "inv 1"}, ["subject"]),
+        ({"subject": "a.b:c/d"}, ["subject"]),
+        ({"subject": "i" * 65}, ["subject"]),
+        ({"subject": "inv_1\n"}, ["subject"]),
+        ({"type": None}, ["type"]),
+        ({"type": ""}, ["type"]),
+        ({"type": None, "subject": None}, ["type", "subject"]),
+    ],
+)
+def test_a_command_with_an_id_and_a_source_can_be_answered(
+    changes: dict[str, Any], fields: list[str]
+) -> None:
+    command = read(structured(**changes))
+
+    assert (command.source, command.id) == ("/orders", "0192")
+    assert fields_at_fault(command) == fields
+    assert command.has_invoice_id == ("subject" not in changes)
+
+
+@pytest.mark.parametrize("subject", ['"}', "a\\b", "größe", "inv 1", ""])
+def test_a_reply_shows_a_subject_of_any_characters(subject: str) -> None:
+    command = read(structured(subject=subject))
+
+    reply = json.loads(
+        reply_document(
+            command, id="1", type="command.rejected", recorded_at=datetime.now(UTC), data="{}"
+        )
+    )
+
+    assert reply.get("subject", "") == subject
+
+
+@pytest.mark.parametrize("name", ["id", "source"])
+@pytest.mark.parametrize("value", [None, "", 7, "x" * 257, "a\nb"])
+def test_a_record_without_an_identity_is_no_command(name: str, value: object) -> None:
+    failure = read_command(structured(**{name: value}), [])
+
+    assert isinstance(failure, DecodeFailure)
+    assert failure.reason is DeadLetterReason.NOT_AN_ENVELOPE
+    assert name in failure.message
 
 
 @pytest.mark.parametrize("value", ["00-xyz", 7, None, "00-" + "0" * 200])

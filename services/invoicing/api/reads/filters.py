@@ -32,7 +32,14 @@ from invoicing.api.reads.cursors import (
 )
 from invoicing.api.reads.views import VIEW_FIELDS
 from invoicing.contracts.types.money import Currency
-from invoicing.contracts.types.texts import EXPLAINED, Day, Identifier, Instant, Metadata
+from invoicing.contracts.types.texts import (
+    EXPLAINED,
+    INVOICE_ID_PATTERN,
+    Day,
+    Identifier,
+    Instant,
+    Metadata,
+)
 
 PAGE_MAX: Final = 100
 PAGE_DEFAULT: Final = 10
@@ -48,7 +55,6 @@ INVOICE_STATUSES: Final = (
 EXPANSIONS: Final = ("available_commands", "events")
 
 OPERATORS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-INVOICE_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 
 _INSTANT: Final = TypeAdapter[datetime](Instant)
 _DAY: Final = TypeAdapter[date](Day)

@@ -23,7 +23,7 @@ from invoicing.api.reads.answers import (
 )
 from invoicing.api.reads.cloud_events import EventPage
 from invoicing.api.reads.expansion import shown_views
-from invoicing.api.reads.filters import INVOICE_ID_PATTERN, AsOf, Shown
+from invoicing.api.reads.filters import AsOf, Shown
 from invoicing.api.reads.queries import (
     HISTORY_PAGE,
     InvoiceVersion,
@@ -40,6 +40,7 @@ from invoicing.api.reads.views import (
     items_of,
 )
 from invoicing.api.state import AppStateOf
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN
 
 VERSION_MAX: Final = 2**31 - 1
 

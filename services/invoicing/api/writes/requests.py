@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from invoicing.contracts.commands import AttachSource, CreateInvoice
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX
-from invoicing.contracts.types.texts import Identifier
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, Identifier
 
 
 class NewInvoice(CreateInvoice):
@@ -15,7 +15,7 @@ class NewInvoice(CreateInvoice):
 
     invoice_id: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        pattern=INVOICE_ID_PATTERN,
         description="By default one derived from the Idempotency-Key.",
         examples=["inv_1001"],
     )
@@ -44,7 +44,7 @@ class CommandDocument(BaseModel):
         description="The producer; by default your client id.",
     )
     type: str = Field(min_length=1, max_length=256, description="The command's name.")
-    subject: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The invoice.")
+    subject: str = Field(pattern=INVOICE_ID_PATTERN, description="The invoice.")
     time: str | None = Field(None, description="The time of the command, RFC 3339.")
     expectedversion: int | None = Field(
         None, ge=0, description="The version that the invoice must have; by default If-Match."

@@ -23,6 +23,7 @@ TERMS_DAYS_MAX: Final = 3_650
 EXPLAINED: Final = "explained"
 """The type of a custom error whose message is the reason for the client, without the value."""
 
+INVOICE_ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
 TEXT_PATTERN: Final = r"^[^\u0000]*$"
 EMAIL_PATTERN: Final = r"^[^@\s\u0000]+@[^@\s\u0000]+$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"

@@ -106,7 +106,7 @@ def rejection_from_validation_error(
     """
     details = error.errors(include_url=False, include_input=False)
     errors = [
-        FieldError(field=_path(detail["loc"]), reason=_reason(detail))
+        FieldError(field=printable_path(detail["loc"]), reason=_reason(detail))
         for detail in details[:ERRORS_MAX]
     ]
     fields = {error.field for error in errors}
@@ -125,7 +125,8 @@ def _is_over_limit(detail: ErrorDetails) -> bool:
     return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
 
 
-def _path(location: Iterable[int | str]) -> str:
+def printable_path(location: Iterable[int | str]) -> str:
+    """Join the parts of a field's path by dots; bounded and printable, whatever names it has."""
     parts = (str(part) for part in location if part not in KINDS_OF_DETAIL)
     path = ".".join(parts)[:FIELD_CHARACTERS_MAX]
     return "".join(character if character.isprintable() else "?" for character in path)

@@ -12,6 +12,7 @@ from invoicing.contracts.commands import COMMANDS, CommandData, UpdateInvoice
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX, SOURCE
 from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import RejectedReply, Reply
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN
 from invoicing.tools.schemas.shapes import Schema, closed, shape_of
 from invoicing.tools.schemas.story import Played
 
@@ -28,11 +29,12 @@ _IDENTITY: Final[Schema] = {
     "maxLength": IDENTITY_CHARACTERS_MAX,
     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
 }
+_ATTRIBUTE_NAMES: Final[Schema] = {"pattern": "^[a-z0-9]+$"}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _SUBJECT: Final[Schema] = {
     "type": "string",
-    "pattern": "^[A-Za-z0-9_-]{1,64}$",
-    "description": "The invoice's id; also the record's key.",
+    "pattern": INVOICE_ID_PATTERN,
+    "description": "The invoice's id, of A-Z a-z 0-9 _ -; also the record's key.",
 }
 _TRACEPARENT: Final[Schema] = {
     "type": "string",
@@ -92,7 +94,8 @@ def _message(
     description = data.pop("description")
     title = data.pop("title")
     envelope = _ENVELOPES[kind](type_, schema_id(type_, version))
-    required = [name for name in _REQUIRED[kind] if name != "data" or _needs_data(kind, data)]
+    optional = {"data": not _needs_data(kind, data), "subject": type_ == replies.REJECTED}
+    required = [name for name in _REQUIRED[kind] if not optional.get(name)]
     schema = {
         "$schema": DIALECT,
         "$id": schema_id(type_, version),
@@ -100,6 +103,7 @@ def _message(
         "description": description,
         "type": "object",
         "properties": {**envelope, "data": data},
+        **({"propertyNames": _ATTRIBUTE_NAMES} if kind == "command" else {}),
         "required": required,
         "examples": examples[type_],
         "$defs": dict(sorted(definitions.items())),
@@ -160,6 +164,15 @@ def _published_envelope(type_: str, schema: str) -> Schema:
     }
 
 
+def _reply_envelope(type_: str, schema: str) -> Schema:
+    envelope = _published_envelope(type_, schema)
+    if type_ == replies.REJECTED:
+        # The reply to a command that names no invoice, or in characters that no invoice has.
+        description = "The `subject` of the command; missing if the command has none to show."
+        envelope["subject"] = _IDENTITY | {"description": description}
+    return envelope
+
+
 def _event_envelope(type_: str, schema: str) -> Schema:
     return _published_envelope(type_, schema) | {
         "causationsource": _IDENTITY | {"description": "The command's `source`."},
@@ -175,7 +188,7 @@ def _event_envelope(type_: str, schema: str) -> Schema:
 _ENVELOPES: Final = {
     "command": _command_envelope,
     "event": _event_envelope,
-    "answer": _published_envelope,
+    "answer": _reply_envelope,
 }
 _PUBLISHED: Final = (
     "specversion",
