@@ -16,6 +16,8 @@ from invoicing.contracts.validation.cross_field import credit_note_errors, invoi
 from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
 from invoicing.contracts.validation.scale import excess_decimals, scaled_or_errors
 
+_SAME_CURRENCY: Final = "ISO 4217 code of the amounts. If given, it must be the invoice's currency."
+
 
 class CommandData(ContractModel):
     """The `data` of a command; the class is named as the command's type."""
@@ -28,7 +30,8 @@ class CommandData(ContractModel):
     @property
     def own_currency(self) -> str | None:
         """The currency of its amounts, if the command names one; else the invoice's counts."""
-        return None
+        currency: str | None = getattr(self, "currency", None)
+        return currency
 
 
 _COMMANDS: Final[dict[str, type[CommandData]]] = {}
@@ -63,10 +66,6 @@ class CreateInvoice(InvoiceInput, CommandData):
     @classmethod
     def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
         yield from invoice_input_errors(data)
-
-    @property
-    def own_currency(self) -> str:
-        return self.currency
 
 
 @command
@@ -132,16 +131,14 @@ class RecordPayment(CommandData):
     """Say that money has arrived, or with `settled` false that it is on its way."""
 
     payment_id: Identifier = Field(description="Unique in the invoice.", examples=["pay_1"])
-    amount: GivenPositiveMoney = Field(description="In `currency`.", examples=["214.25"])
-    currency: Currency = Field(description="ISO 4217 code; must be the invoice's.")
+    amount: GivenPositiveMoney = Field(
+        description="In the invoice's currency.", examples=["214.25"]
+    )
+    currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
     received_at: Instant | None = Field(None, description="When it arrived, RFC 3339.")
     method: Text | None = Field(None, description="How it was paid.", examples=["wire_transfer"])
     source_id: Identifier | None = Field(None, description="The source it came from.")
     settled: Flag = Field(True, description="Whether it is final; else it is in flight.")
-
-    @property
-    def own_currency(self) -> str:
-        return self.currency
 
 
 @command
@@ -172,6 +169,7 @@ class RefundPayment(CommandData):
     amount: GivenPositiveMoney = Field(
         description="In the invoice's currency; at most what is left of the payment."
     )
+    currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
     reason: LongText | None = Field(None, description="Why, in words.")
 
 
@@ -183,6 +181,7 @@ class IssueCreditNote(CommandData):
     amount: GivenPositiveMoney | None = Field(
         None, description="With tax, in the invoice's currency; or `items`."
     )
+    currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
     items: tuple[CreditItem, ...] = Field(
         (), max_length=ITEMS_MAX, description="The lines to credit, instead of `amount`."
     )

@@ -352,7 +352,9 @@ class Summary(ContractModel):
     amount_credited: Money = Field(description="All credit notes.", examples=["0.00"])
     amount_written_off: Money = Field(description="Given up as lost.", examples=["0.00"])
     amount_due: Money = Field(
-        description="total - credited - (paid - refunded) - written off, where above 0.",
+        description="total - credited - (paid - refunded) - written off, where above 0. The state"
+        " does not count: a draft and a void invoice have an amount too. For open receivables, add"
+        " up the invoices in state open.",
         examples=["0.00"],
     )
     amount_overpaid: Money = Field(description="The same below 0, its sign turned.")

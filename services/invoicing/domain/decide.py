@@ -64,6 +64,10 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
     rejection = why_not_allowed(invoice, type(data))
     if rejection is not None:
         return rejection
+    if data.own_currency not in (None, invoice.currency):
+        return Rejection(
+            RejectionCode.CURRENCY_MISMATCH, f"The invoice's currency is {invoice.currency}."
+        )
     decision = Decision(invoice, command, context, evolve)
     rejection = TRANSITIONS[type(data)].handler(decision, data)
     return rejection or _accepted(decision, version_before=invoice.version)

@@ -61,10 +61,6 @@ def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: da
 def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None:
     """Record a payment: a new one, or the arrival of one that is in flight under this id."""
     invoice = decision.invoice
-    if data.currency != invoice.currency:
-        return Rejection(
-            RejectionCode.CURRENCY_MISMATCH, f"The invoice's currency is {invoice.currency}."
-        )
     known = invoice.payments.get(data.payment_id)
     if known is None:
         if len(invoice.payments) >= PAYMENTS_MAX:

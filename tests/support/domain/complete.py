@@ -113,9 +113,16 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "message": "No money",
         "next_attempt_at": "2026-11-21T10:00:00Z",
     },
-    "RefundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "1.00"} | REASON,
+    "RefundPayment": {
+        "payment_id": "pay_1",
+        "refund_id": "ref_1",
+        "amount": "1.00",
+        "currency": "USD",
+    }
+    | REASON,
     "IssueCreditNote": {
         "credit_note_id": "cn_1",
+        "currency": "USD",
         "items": [{"id": "line-1", "quantity": "1"}, {"id": "2", "amount": "1.00"}],
         "shipping": True,
     }

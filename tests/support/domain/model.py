@@ -189,7 +189,7 @@ class Model:
 
     def _refuse_record_payment(self, data: dict[str, Any]) -> Iterator[str]:
         payment_id = data["payment_id"]
-        if data["currency"] != "USD":
+        if data.get("currency", "USD") != "USD":
             yield "currency_mismatch"
         received = payment_id in self.in_flight and payment_id not in self.requested
         again = received and not data.get("settled", True)

@@ -143,6 +143,35 @@ def test_money_in_another_currency_is_refused() -> None:
     assert rejection.code == "currency_mismatch"
 
 
+MONEY_COMMANDS = {
+    "RecordPayment": {"payment_id": "pay_2", "amount": "1.5"},
+    "RefundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "1.5"},
+    "IssueCreditNote": {"credit_note_id": "cn_1", "amount": "1.5"},
+}
+
+
+@pytest.mark.parametrize("command", MONEY_COMMANDS)
+def test_a_currency_that_is_given_must_be_the_invoices(command: str) -> None:
+    for currency, code in (("EUR", "currency_mismatch"), ("JPY", "invalid_command")):
+        desk = open_desk()
+        pay(desk, "pay_1", "50.00")
+
+        rejection = desk.refuse(command, **MONEY_COMMANDS[command], currency=currency)
+
+        assert rejection.code == code
+
+
+@pytest.mark.parametrize("command", MONEY_COMMANDS)
+def test_a_currency_that_is_left_out_is_the_invoices(command: str) -> None:
+    with_currency, without = open_desk(), open_desk()
+    for desk, currency in ((with_currency, {"currency": "USD"}), (without, {})):
+        pay(desk, "pay_1", "50.00")
+        desk.accept(command, **MONEY_COMMANDS[command], **currency)
+
+    assert without.current == with_currency.current
+    assert without.current.model_dump_json() == with_currency.current.model_dump_json()
+
+
 @pytest.mark.parametrize(
     ("command", "data"),
     [
