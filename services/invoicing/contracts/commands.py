@@ -200,7 +200,11 @@ class AttachSource(CommandData):
     """Attach a means of payment."""
 
     source_id: Identifier = Field(description="The source.", examples=["src_1"])
-    type: Identifier = Field(description="What kind it is.", examples=["creditCard"])
+    type: Identifier = Field(
+        description="The kind of source: any text that the payment services agree on. It does not"
+        " change while the source is attached.",
+        examples=["creditCard"],
+    )
     details: Details | None = Field(
         None,
         description="What is to be shown of it; never a full card number.",

@@ -34,6 +34,7 @@ class RejectionCode(StrEnum):
     DUPLICATE_PAYMENT = "duplicate_payment"
     DUPLICATE_REFUND = "duplicate_refund"
     DUPLICATE_CREDIT_NOTE = "duplicate_credit_note"
+    DUPLICATE_SOURCE = "duplicate_source"
     UNKNOWN_PAYMENT = "unknown_payment"
     UNKNOWN_SOURCE = "unknown_source"
     UNKNOWN_SELLER = "unknown_seller"

@@ -19,11 +19,20 @@ SOURCES_MAX: Final = 100
 
 
 def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
-    """Attach a source, or replace the type and details of an attached one."""
+    """Attach a source, or set the details of one that is attached.
+
+    An id stands for one means of payment, whose type does not change. A source that the invoice
+    named as its default has no type until it is attached.
+    """
     invoice = decision.invoice
     known = invoice.sources.get(data.source_id)
     if known is not None and (known.type, known.details) == (data.type, data.details):
         return None
+    if known is not None and known.type not in (None, data.type):
+        return Rejection(
+            RejectionCode.DUPLICATE_SOURCE,
+            "A source of this id and of another type is attached. Detach it first.",
+        )
     if known is None and len(invoice.sources) + len(invoice.detached_source_ids) >= SOURCES_MAX:
         return Rejection(
             RejectionCode.LIMIT_EXCEEDED,

@@ -88,6 +88,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.DUPLICATE_PAYMENT: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_REFUND: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_SOURCE: HTTPStatus.CONFLICT,
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
     }
 )
