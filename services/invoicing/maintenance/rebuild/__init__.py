@@ -1,1 +1,1 @@
-"""The current state, made anew from the events."""
+"""The current state, rebuilt from the events."""

@@ -1,4 +1,4 @@
-"""Processes that help to replay the windows, for as long as their parent does."""
+"""Helper processes that replay windows, for as long as their parent runs."""
 
 import asyncio
 import multiprocessing
@@ -16,12 +16,12 @@ from invoicing.store.history import ReplayError
 
 @contextmanager
 def helping(dsn: str, processes: int) -> Iterator[None]:
-    """So many more processes replay windows while the block runs, and end with it at once.
+    """Run helper processes during the block; they are terminated at its end.
 
-    What they have come to, the windows tell. The one that a process was at when it failed is left
-    to be replayed by whoever is there, and fails there as well.
+    Their progress is in the windows. If a helper fails, its window is left to another process, and
+    fails there as well.
     """
-    # Spawned: a forked copy of a running event loop and its connections is good for nothing.
+    # Spawned: a running event loop and its connections do not survive a fork.
     context = multiprocessing.get_context("spawn")
     helpers = [context.Process(target=_help, args=(dsn,), daemon=True) for _ in range(processes)]
     for helper in helpers:
@@ -36,7 +36,7 @@ def helping(dsn: str, processes: int) -> Iterator[None]:
 
 
 def _help(dsn: str) -> None:
-    # Ctrl-C reaches every process of the terminal: our parent is the one to heed it.
+    # Ctrl-C reaches every process of the terminal; the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(ReplayError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         asyncio.run(_replay_until_parent_is_gone(dsn))

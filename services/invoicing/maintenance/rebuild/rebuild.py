@@ -1,11 +1,11 @@
-"""The current state, made anew from the events, beside live workers.
+"""The current state, rebuilt from the events beside live workers.
 
-The events are replayed window by window into a shadow of the tables that hold the state. What
-happens meanwhile is caught up with, last of all under a lock that keeps writers out for a moment;
-then the rows that differ are swapped in that one transaction. The tables themselves stay, and with
-them their grants, indexes, policies and the views on them.
+Events are replayed window by window into a shadow of the tables that hold the state. Events that
+arrive meanwhile are caught up with, the last of them under a lock that holds writers up for a
+moment; the rows that differ are swapped in the same transaction. The tables themselves stay, with
+their grants, indexes, policies and views.
 
-A window is one transaction: whoever is killed leaves it undone, and the next run goes on there.
+A window is one transaction: if its process is killed, the next run resumes with it.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from invoicing.maintenance.rebuild.swap import compare, swap
 from invoicing.store.errors import check_schema
 
 PROCESSES_MAX: Final = 8
-# Two rebuilds at once would swap each other's rows: any number that nobody else takes.
+# Two rebuilds at once would swap each other's rows. Any number not in use otherwise.
 REBUILD_LOCK: Final = 7_203_114_589_122_338
 
 COUNTS: Final = f"""
@@ -42,12 +42,12 @@ SELECT (SELECT count(*) FROM {SHADOW}.invoices) AS invoices,
 """  # noqa: S608 (a constant of ours)
 
 Progress = Callable[[int, int], None]
-"""Told how many events' positions are gone through, and how many there are."""
+"""Called with the number of positions replayed, and the number of all positions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to. `differed` invoices had another state than their events."""
+    """The result of a rebuild. `differed`: invoices whose state was wrong."""
 
     invoices: int
     events: int
@@ -56,9 +56,9 @@ class Rebuilt:
 
 
 async def rebuild(dsn: str, progress: Progress, processes: int | None = None) -> Rebuilt:
-    """Make the current state anew. The DSN's user must own the tables.
+    """Rebuild the current state. The DSN's user must own the tables.
 
-    Raises `SchemaError`, `RebuildError`, and `ReplayError` where an event cannot be replayed.
+    Raises `SchemaError`, `RebuildError`, and `ReplayError` if an event cannot be replayed.
     """
     processes = processes or min(os.cpu_count() or 1, PROCESSES_MAX)
     async with _alone(dsn) as connection:
@@ -100,5 +100,5 @@ async def _replay(
             await replaying
         finally:
             replaying.cancel()
-            # Cancelled a second time, as by `asyncio.run` at its end, asyncpg waits for ever.
+            # asyncpg waits for ever if it is cancelled twice, as `asyncio.run` does at its end.
             await asyncio.wait({replaying})

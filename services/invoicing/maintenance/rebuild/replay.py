@@ -1,4 +1,4 @@
-"""Events replayed into the shadow: window by window, then whatever has come since."""
+"""Events replayed into the shadow: window by window, then those that arrived since."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from invoicing.store.rows import StoredInvoice, stored_invoice
 
 STATES_AT_ONCE: Final = 2_000
 FEW_INVOICES: Final = 500
-# Beside busy workers there is always something more; what is left then is left for the lock.
+# Beside busy workers there are always more events; the rest is replayed under the lock.
 CATCH_UP_ROUNDS_MAX: Final = 20
 
 CREATED_WITHIN: Final = """
@@ -36,11 +36,11 @@ SELECT DISTINCT invoice_id FROM events WHERE position > $1
 
 
 async def replay_all(dsn: str) -> None:
-    """Replay windows until all are done, whoever has taken them."""
+    """Replay windows until all are done, including those taken by helpers."""
     connection = await connect(dsn)
     try:
         await replay_free_windows(connection)
-        # Others are at these: they will be done, or free again.
+        # Helpers hold these windows: they will finish them, or fail and release them.
         while await connection.fetchval(IS_ANY_LEFT):
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
             await replay_free_windows(connection)
@@ -49,14 +49,14 @@ async def replay_all(dsn: str) -> None:
 
 
 async def replay_free_windows(connection: asyncpg.Connection) -> None:
-    """Replay windows until there is none left that nobody has taken."""
+    """Replay windows until none is free."""
     with gc_tuned():
         while await replay_window(connection):
             pass
 
 
 async def replay_window(connection: asyncpg.Connection) -> bool:
-    """Replay the next window that nobody has taken, in one transaction; False if there is none."""
+    """Replay the next free window in one transaction; False if there is none."""
     async with connection.transaction():
         window = await connection.fetchrow(TAKE_WINDOW)
         if window is None:
@@ -71,7 +71,7 @@ async def replay_window(connection: asyncpg.Connection) -> bool:
 
 
 async def catch_up(connection: asyncpg.Connection) -> None:
-    """Replay what has changed since, until a round has little left to do."""
+    """Replay invoices with newer events, until a round finds few."""
     for _ in range(CATCH_UP_ROUNDS_MAX):
         since = await caught_up_to(connection)
         position = await settled_position(connection)
@@ -82,7 +82,7 @@ async def catch_up(connection: asyncpg.Connection) -> None:
 
 
 async def replay_changed(connection: asyncpg.Connection, position: int) -> list[str]:
-    """Replay the invoices with events after the position; returns their ids."""
+    """Replay the invoices with events after this position; returns their ids."""
     changed = [row["invoice_id"] for row in await connection.fetch(CHANGED_SINCE, position)]
     async with connection.transaction():
         schema = await connection.fetchval("SELECT current_schema()")

@@ -1,7 +1,7 @@
-"""The shadow: the tables that the state is made anew in, and what is left to replay into them.
+"""The shadow: the tables that the state is rebuilt in, and the windows left to replay.
 
-The events are gone through in windows of positions. A window's invoices are those that were created
-in it, for those lie together: a disk that holds more than the memory would be read at random else.
+Events are replayed in windows of positions. A window has the invoices that were created in it,
+since their rows are close together on disk; any other order would mean random reads.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from invoicing.runtime.errors import OperatorError
 SHADOW: Final = "invoicing_rebuild"
 POSITIONS_A_WINDOW: Final = 5_000
 SETTLE_SECONDS_MAX: Final = 60.0
-# Of a machine that is lost, Postgres hears nothing for hours: its locks would be held until then.
+# Postgres may take hours to notice a lost machine, and would hold its locks until then.
 IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 60
 POLL_INTERVAL_SECONDS: Final = 0.2
 
-# Unlogged: faster, and after a crash of the server all of them are empty, so the plan is made anew.
+# Unlogged: faster. A crash of the server empties all of them, and the next run plans again.
 CREATE_SHADOW: Final = f"""
 CREATE SCHEMA {SHADOW};
 CREATE UNLOGGED TABLE {SHADOW}.invoices (
@@ -36,8 +36,8 @@ CREATE UNLOGGED TABLE {SHADOW}.progress (
 CREATE UNLOGGED TABLE {SHADOW}.differing (id text PRIMARY KEY);
 """
 
-# A shadow of another release may have other tables, or other states in the same: it is made anew.
-# As JSON, for a shadow may be older than this column.
+# A shadow of another release may have other tables or other states, so it is not resumed.
+# As JSON, because the shadow may be older than this column.
 PLANNED_BY_US: Final = f"""
 SELECT count(*) > 0 FROM {SHADOW}.progress WHERE to_jsonb(progress) ->> 'folded_by' = $1
 """  # noqa: S608
@@ -52,7 +52,7 @@ LAST_POSITION: Final = """
 SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'position')::regclass), 0)
 """
 
-# Whoever inserts has this lock before it takes a position, and until its rows are there to see.
+# A writer holds this lock from before it takes a position until its rows are visible.
 APPENDING: Final = """
 SELECT virtualtransaction, pid FROM pg_locks
 WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -63,11 +63,11 @@ DROP_SHADOW: Final = f"DROP SCHEMA IF EXISTS {SHADOW} CASCADE"
 
 PLAN: Final = f"""
 INSERT INTO {SHADOW}.windows (first_position, last_position)
-SELECT place, least(place + {POSITIONS_A_WINDOW} - 1, $1)
-FROM generate_series(1, $1::bigint, {POSITIONS_A_WINDOW}) AS place
+SELECT first, least(first + {POSITIONS_A_WINDOW} - 1, $1)
+FROM generate_series(1, $1::bigint, {POSITIONS_A_WINDOW}) AS first
 """  # noqa: S608 (constants of ours, here and below)
 
-NOTE_PLAN: Final = f"""
+RECORD_PLAN: Final = f"""
 INSERT INTO {SHADOW}.progress (caught_up_to, folded_by) VALUES ($1, $2)
 """  # noqa: S608
 
@@ -90,15 +90,15 @@ FROM {SHADOW}.windows, LATERAL (SELECT last_position - first_position + 1 AS siz
 
 
 class RebuildError(OperatorError):
-    """The rebuild cannot go on. The current state is as it was; the message says what to do."""
+    """The rebuild cannot go on. The current state is unchanged; the message says what to do."""
 
 
 class ShadowIncompleteError(RebuildError):
-    """The shadow lacks events that it ought to have. To go on with it would lead to the same."""
+    """The shadow lacks events that it should have. Resuming it would fail again."""
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
-    """A connection of the rebuild's. It ends by itself where whoever opened it is gone for good."""
+    """Open a connection; Postgres ends it if this process's machine is lost."""
     return await asyncpg.connect(
         dsn,
         server_settings={
@@ -109,7 +109,7 @@ async def connect(dsn: str) -> asyncpg.Connection:
 
 
 async def plan(connection: asyncpg.Connection) -> bool:
-    """Make a shadow and its windows; True where an earlier run has left one to go on with."""
+    """Create a shadow and its windows; True if an earlier run left one that can be resumed."""
     if await _is_resumable(connection):
         return True
     async with connection.transaction():
@@ -118,7 +118,7 @@ async def plan(connection: asyncpg.Connection) -> bool:
     position = await settled_position(connection)
     async with connection.transaction():
         await connection.execute(PLAN, position)
-        await connection.execute(NOTE_PLAN, position, folding_code())
+        await connection.execute(RECORD_PLAN, position, folding_code())
     return False
 
 
@@ -132,9 +132,9 @@ async def _is_resumable(connection: asyncpg.Connection) -> bool:
 
 
 def folding_code() -> str:
-    """What tells the code that folds states from any other: a digest of all that it may consist of.
+    """A digest of all code that may take part in folding events into states.
 
-    A version would not do: it stays the same from one commit to the next.
+    A version number would not do, since it stays the same between commits.
     """
     digest = hashlib.sha256()
     for file in sorted(Path(invoicing.__path__[0]).rglob("*.py")):
@@ -143,12 +143,11 @@ def folding_code() -> str:
 
 
 async def settled_position(connection: asyncpg.Connection) -> int:
-    """A position up to which every later query sees all events that there will ever be.
+    """Find a position up to which every later query sees all events that will ever exist.
 
-    A transaction takes its positions before it commits: those that were appending once the last
-    position had been read must have ended. Others are not waited for, however long they run.
-
-    Raises `RebuildError` where one of them does not end.
+    A transaction takes its positions before it commits, so those that were appending when the last
+    position was read must have ended. Others are not waited for. Raises `RebuildError` if one of
+    them does not end.
     """
     position: int = await connection.fetchval(LAST_POSITION)
     appending = await _appending(connection)
@@ -161,7 +160,7 @@ async def settled_position(connection: asyncpg.Connection) -> int:
 
 
 async def _appending(connection: asyncpg.Connection) -> set[tuple[str, int]]:
-    """The transactions that may have appended events, by their names, and their sessions."""
+    """The transactions that may have appended events: their ids and sessions."""
     return {(row["virtualtransaction"], row["pid"]) for row in await connection.fetch(APPENDING)}
 
 
@@ -169,17 +168,17 @@ def _never_ending(appending: set[tuple[str, int]]) -> RebuildError:
     ends = ", ".join(f"pg_terminate_backend({session})" for _, session in appending)
     return RebuildError(
         f"Transactions that append events have not ended within {SETTLE_SECONDS_MAX:.0f} s. Nothing"
-        f" was changed; end their sessions (SELECT {ends}), and run it again."
+        f" was changed. End their sessions (SELECT {ends}), and run it again."
     )
 
 
 async def caught_up_to(connection: asyncpg.Connection) -> int:
-    """The position up to which the shadow has every event, once all windows are done."""
+    """The position up to which the shadow has all events, once all windows are done."""
     position: int = await connection.fetchval(f"SELECT caught_up_to FROM {SHADOW}.progress")  # noqa: S608
     return position
 
 
 async def positions_done(connection: asyncpg.Connection) -> tuple[int, int]:
-    """How many positions are gone through, and how many there are to go through."""
+    """How many positions were replayed, and how many there are."""
     (counts,) = await connection.fetch(POSITIONS_DONE)
     return counts[0], counts[1]

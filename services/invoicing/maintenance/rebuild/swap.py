@@ -1,4 +1,4 @@
-"""The shadow compared with what is there, and the rows that differ swapped in."""
+"""The shadow compared with the current state, and the rows that differ swapped."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -19,25 +19,24 @@ from invoicing.maintenance.rebuild.shadow import (
 LOCK_SECONDS_MAX: Final = 5
 LOCK_TRIES_MAX: Final = 6
 
-# Of so many shares of the invoices, this one.
+# One of $1 equal shares of the invoices: number $2.
 _SHARE: Final = "abs(hashtext({id})::bigint) % $1 = $2"
 
-# The shadow may be ahead of the position, never behind it.
+# The shadow may be ahead of the position, but never behind it.
 WRONG_IN_SHADOW: Final = f"""
-SELECT told.invoice_id, told.last, coalesce(shadow.version, 0) AS found
+SELECT stored.invoice_id, stored.last, coalesce(shadow.version, 0) AS found
 FROM (
     SELECT invoice_id, max(version) AS last FROM events
     WHERE {_SHARE.format(id="invoice_id")} GROUP BY invoice_id
-) AS told
-LEFT JOIN {SHADOW}.invoices AS shadow ON shadow.id = told.invoice_id
-WHERE coalesce(shadow.version, 0) < told.last AND EXISTS (
-    SELECT FROM events WHERE events.invoice_id = told.invoice_id
+) AS stored
+LEFT JOIN {SHADOW}.invoices AS shadow ON shadow.id = stored.invoice_id
+WHERE coalesce(shadow.version, 0) < stored.last AND EXISTS (
+    SELECT FROM events WHERE events.invoice_id = stored.invoice_id
         AND events.version > coalesce(shadow.version, 0) AND events.position <= $3)
 LIMIT 5
 """  # noqa: S608 (constants of ours, here and below)
 
-# An INSERT, for which Postgres takes one process: several would share memory, and a container has
-# little of that.
+# An INSERT runs in one process. Parallel workers need shared memory, and a container has little.
 FIND_DIFFERING: Final = f"""
 INSERT INTO {SHADOW}.differing (id)
 SELECT coalesce(old.id, new.id)
@@ -53,23 +52,23 @@ FULL JOIN (SELECT * FROM {SHADOW}.invoice_labels WHERE {_SHARE.format(id="invoic
 WHERE (old.labels @> new.labels AND old.labels <@ new.labels) IS NOT TRUE
 """  # noqa: S608
 
-NOTE_DIFFERING: Final = f"""
+RECORD_DIFFERING: Final = f"""
 INSERT INTO {SHADOW}.differing SELECT unnest($1::text[]) ON CONFLICT DO NOTHING
 """
 
-# Once more, and under the lock: what is swapped in cannot be older than what it takes the place of.
+# Checked again under the lock: a row must never be replaced by an older one.
 WRONG_IN_DIFFERING: Final = f"""
-SELECT differing.id, told.last, coalesce(shadow.version, 0) AS found
+SELECT differing.id, stored.last, coalesce(shadow.version, 0) AS found
 FROM {SHADOW}.differing AS differing
 CROSS JOIN LATERAL (
     SELECT max(version) AS last FROM events WHERE invoice_id = differing.id
-) AS told
+) AS stored
 LEFT JOIN {SHADOW}.invoices AS shadow ON shadow.id = differing.id
-WHERE coalesce(shadow.version, 0) < told.last
+WHERE coalesce(shadow.version, 0) < stored.last
 LIMIT 5
 """  # noqa: S608
 
-# Deleted and inserted, not updated: rows that have each other's numbers would get in their way.
+# Deleted and inserted, not updated: rows that swap numbers would violate the unique index.
 SWAP: Final = f"""
 DELETE FROM {SHADOW}.differing AS differing
 USING invoices AS old, {SHADOW}.invoices AS new, invoice_labels AS old_labels,
@@ -87,7 +86,7 @@ JOIN {SHADOW}.differing AS differing ON differing.id = invoice_id;
 
 
 async def compare(connection: asyncpg.Connection, dsn: str, shares: int) -> None:
-    """Check that the shadow is complete, and note what differs: so many shares at once."""
+    """Check that the shadow is complete, and record what differs, in parallel shares."""
     position = await caught_up_to(connection)
     await connection.execute(f"TRUNCATE {SHADOW}.differing")
     wrong = await asyncio.gather(
@@ -99,7 +98,7 @@ async def compare(connection: asyncpg.Connection, dsn: str, shares: int) -> None
 async def _compare_share(
     dsn: str, shares: int, share: int, position: int
 ) -> Sequence[asyncpg.Record]:
-    """Note what differs in this share; returns what is wrong in the shadow, of which nothing is."""
+    """Record what differs in this share. Returns the rows that the shadow lacks, normally none."""
     connection = await connect(dsn)
     try:
         wrong = await connection.fetch(WRONG_IN_SHADOW, shares, share, position)
@@ -111,36 +110,36 @@ async def _compare_share(
 
 
 def _require_none(wrong: Iterable[asyncpg.Record]) -> None:
-    told = ", ".join(f"{id_}: {found} of {last} versions" for id_, last, found in wrong)
-    if told:
+    missing = ", ".join(f"{id_}: {found} of {last} versions" for id_, last, found in wrong)
+    if missing:
         raise ShadowIncompleteError(
-            f"The shadow is not complete ({told}). Nothing was changed; run it again, and it"
-            " starts anew."
+            f"The shadow is incomplete ({missing}). Nothing was changed. Run it again: it starts"
+            " from the beginning."
         )
 
 
 async def swap(connection: asyncpg.Connection) -> int:
-    """Swap the rows that differ, in one transaction; returns of how many invoices."""
+    """Swap the rows that differ, in one transaction; returns the number of invoices."""
     for tries_left in reversed(range(LOCK_TRIES_MAX)):
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'")
                 return await _swap_locked(connection)
         except asyncpg.LockNotAvailableError:
-            # Writers wait behind us while we wait, so we step back and let them go on first.
+            # Writers queue behind our lock request: withdraw it, so that they can continue first.
             if not tries_left:
                 raise RebuildError(
-                    "Some transaction holds the events table, and the rows could not be swapped."
-                    " Nothing was changed; run it again to go on from here."
+                    "Another transaction holds the events table, and the rows could not be swapped."
+                    " Nothing was changed. Run it again to resume from here."
                 ) from None
     raise AssertionError("unreachable")
 
 
 async def _swap_locked(connection: asyncpg.Connection) -> int:
-    # Readers go on; whoever appends waits. Writers lock the events first as well.
+    # Readers continue; writers wait, since they lock the events first as well.
     await connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
     changed = await replay_changed(connection, await caught_up_to(connection))
-    await connection.execute(NOTE_DIFFERING, changed)
+    await connection.execute(RECORD_DIFFERING, changed)
     _require_none(await connection.fetch(WRONG_IN_DIFFERING))
     await connection.execute(SWAP)
     differed: int = await connection.fetchval(f"SELECT count(*) FROM {SHADOW}.differing")  # noqa: S608

@@ -1,4 +1,4 @@
-"""How events and amounts are put in words, in every command alike."""
+"""Events and amounts as text, the same in every command."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ EVENT_PREFIX: Final = "invoice."
 
 
 def short_type(event_type: str) -> str:
-    """An event's name without what all of them have in common."""
+    """An event's type without the common prefix."""
     return event_type.removeprefix(EVENT_PREFIX)
 
 
@@ -23,12 +23,12 @@ def clock(time: datetime) -> str:
 
 
 def plain(text: str) -> str:
-    """A customer's text without what would steer the terminal that it is shown on."""
+    """A customer's text without control characters, which could steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def is_amount(text: str) -> bool:
-    """Whether an amount is anything but zero, in whatever scale."""
+    """Whether an amount is not zero, at any scale."""
     return bool(text.strip("-0."))
 
 
@@ -41,7 +41,7 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 
 def standing(data: Data) -> str:
-    """How the invoice stands after an event: its number, state and amounts."""
+    """The invoice after an event: its number, state and amounts."""
     words = [
         data["invoice_number"] or "no number",
         data["state"],
@@ -54,7 +54,7 @@ def standing(data: Data) -> str:
 
 
 def changes(before: Data, after: Data) -> list[str]:
-    """What an event changed, in words; `before` is all that the events before it have said."""
+    """What an event changed, in words. `before`: the data of all earlier events, merged."""
     if not before:
         lines = len(after["invoice"]["items"])
         return [

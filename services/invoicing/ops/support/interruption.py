@@ -1,4 +1,4 @@
-"""Ctrl-C for programs that have started others, and must end them."""
+"""Ctrl-C for programs that have started other processes and must end them."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def interrupted_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block alike, and cannot cut its cleaning up short."""
+    """Let Ctrl-C or SIGTERM interrupt the block once; the clean-up cannot be interrupted."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in before:

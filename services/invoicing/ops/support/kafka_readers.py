@@ -1,4 +1,4 @@
-"""Clients for who is no worker: of topics without a group, of the database without writing."""
+"""Clients for tools: consumers without a group, producers, a read-only connection to Postgres."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,21 +22,21 @@ STOP_SECONDS_MAX: Final = 3.0
 async def reading(
     settings: Settings, *topics: str, from_beginning: bool = False
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of all partitions of these topics, of what is committed only.
+    """A read-committed consumer of all partitions of these topics, without a group.
 
-    It stands at their ends as they are when the block is entered. Raises `TopicsError`.
+    It starts at their ends as of entering the block, or at their beginnings. Raises `TopicsError`.
     """
-    partitions = await existing_topics(settings)
-    check_topics(settings, partitions)
+    counts = await existing_topics(settings)
+    check_topics(settings, counts)
     consumer = new_consumer(settings)
     await consumer.start()
     try:
-        places = [TopicPartition(topic, n) for topic in topics for n in range(partitions[topic])]
-        consumer.assign(places)
+        partitions = [TopicPartition(topic, n) for topic in topics for n in range(counts[topic])]
+        consumer.assign(partitions)
         if not from_beginning:
-            # Asked now: what is sent inside the block must not be passed over.
-            for place, offset in (await consumer.end_offsets(places)).items():
-                consumer.seek(place, offset)
+            # Before the block runs: nothing that is sent inside it may be missed.
+            for partition, offset in (await consumer.end_offsets(partitions)).items():
+                consumer.seek(partition, offset)
         yield consumer
     finally:
         await _stopped(consumer)
@@ -44,7 +44,7 @@ async def reading(
 
 @asynccontextmanager
 async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer that hashes keys as the worker does, and sends nothing twice."""
+    """An idempotent producer that hashes keys as the worker does."""
     producer = new_producer(settings)
     await producer.start()
     try:
@@ -54,7 +54,7 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Stop a client, or leave it: it may wait for a broker that is away, or for itself."""
+    """Stop a client, or abandon it after a while: it may wait for a broker that is down."""
     with suppress(TimeoutError):
         async with asyncio.timeout(STOP_SECONDS_MAX):
             await client.stop()
@@ -62,7 +62,7 @@ async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-    """A connection that can only read. Raises `SchemaError`."""
+    """A read-only connection. Raises `SchemaError`."""
     pool = await open_pool(settings, READER_ROLE)
     try:
         await check_schema(pool)
