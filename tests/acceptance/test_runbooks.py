@@ -68,6 +68,7 @@ def parse(words: list[str]) -> None:
     """As the command line does it; nothing is run. Raises where it could not be."""
     command: Any = typer.main.get_command(app)
     context = command.make_context(command.name, [], resilient_parsing=True)
+    context.resilient_parsing = False
     while hasattr(command, "commands") and words:
         _, command, words = command.resolve_command(context, words)
     # A sentence may name a command without its arguments.
