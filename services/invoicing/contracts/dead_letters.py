@@ -40,8 +40,8 @@ DEAD_LETTER_HEADERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "dl_reason": {
             "type": "string",
-            "enum": [reason.value for reason in DeadLetterReason],
-            "description": "The reason, for programs.",
+            "examples": [reason.value for reason in DeadLetterReason],
+            "description": "The reason, for programs. New values may come.",
         },
         "dl_message": {
             "type": "string",

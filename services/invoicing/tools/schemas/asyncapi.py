@@ -1,6 +1,6 @@
-"""The topics as AsyncAPI 3.0: what stands in each, who writes it, under which key.
+"""The topics as AsyncAPI 3.1: what stands in each, who writes it, under which key.
 
-https://www.asyncapi.com/docs/reference/specification/v3.0.0 and its Kafka bindings, 0.5.0.
+https://www.asyncapi.com/docs/reference/specification/v3.1.0 and its Kafka bindings, 0.5.0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,10 +34,23 @@ _INFO: Final = (
 def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
     """The whole document; payloads are the schema files beside it."""
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "id": "urn:invoicing",
         "info": {"title": "Invoicing", "version": version("invoicing"), "description": _INFO},
         "defaultContentType": _MEDIA_TYPE,
+        "servers": {
+            "kafka": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The brokers of your installation.",
+                "variables": {
+                    "bootstrap": {
+                        "default": Settings.model_fields["kafka_bootstrap_servers"].default,
+                        "description": "Host and port of a broker.",
+                    }
+                },
+            }
+        },
         "channels": {
             "commands": _channel(
                 "topic_commands", "Commands, from any producer.", _of(messages, "command")

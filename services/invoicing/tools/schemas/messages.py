@@ -13,7 +13,7 @@ from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX, SOURCE
 from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import RejectedReply, Reply
 from invoicing.contracts.types.texts import INVOICE_ID_PATTERN
-from invoicing.tools.schemas.shapes import Schema, closed, shape_of
+from invoicing.tools.schemas.shapes import Schema, closed, shape_of, with_open_enums
 from invoicing.tools.schemas.story import Played
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -69,10 +69,11 @@ def messages(played: Played) -> Iterator[Message]:
     for name, command in COMMANDS.items():
         yield _message("command", name, 1, command_data(command), examples)
     for name, event in EVENTS.items():
-        data = shape_of(event, "serialization")
+        data = with_open_enums(shape_of(event, "serialization"))
         yield _message("event", name, event.schema_version, data, examples)
     for name, answer in ((replies.ACCEPTED, Reply), (replies.REJECTED, RejectedReply)):
-        yield _message("answer", name, 1, shape_of(answer, "serialization"), examples)
+        data = with_open_enums(shape_of(answer, "serialization"))
+        yield _message("answer", name, 1, data, examples)
 
 
 def command_data(command: type[CommandData]) -> Schema:

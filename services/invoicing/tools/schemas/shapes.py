@@ -105,6 +105,22 @@ def closed(schema: Any) -> Any:
     return parts | {"additionalProperties": False} if parts.get("type") == "object" else parts
 
 
+def with_open_enums(schema: Any) -> Any:
+    """Turn each list of values into examples: what is published may have new values later.
+
+    `examples`, and not a keyword of our own, because strict validators refuse unknown keywords.
+    """
+    if isinstance(schema, list):
+        return [with_open_enums(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: with_open_enums(part) for name, part in schema.items()}
+    if "enum" not in parts:
+        return parts
+    note = f"{parts.get('description', '')} New values may come.".strip()
+    return parts | {"examples": parts.pop("enum"), "description": note}
+
+
 def _named(schema: Any, mode: Mode, named: set[str]) -> Any:
     """The same, with a reference for each scalar; `named` gets the names that were used."""
     if isinstance(schema, list):
