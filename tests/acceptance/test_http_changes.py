@@ -54,6 +54,8 @@ async def test_the_same_key_again_makes_no_second_invoice(http: httpx.AsyncClien
     again = await http.post("/v1/invoices", json=INVOICE, headers=key)
 
     assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
 
 
 async def test_the_same_key_with_another_body_is_a_conflict(http: httpx.AsyncClient) -> None:
@@ -89,14 +91,16 @@ async def test_what_is_invalid_is_told_field_by_field(http: httpx.AsyncClient) -
     assert {error["field"] for error in problem["errors"]} == {"items.0.unit_price", "totl"}
 
 
-async def test_a_version_that_has_passed_is_a_conflict(http: httpx.AsyncClient) -> None:
+async def test_a_version_that_has_passed_fails_the_precondition(http: httpx.AsyncClient) -> None:
     invoice = await created(http)
     address = f"/v1/invoices/{invoice['invoice_id']}"
     await http.patch(address, json={"memo": "one"}, headers={"If-Match": '"2"'})
 
     late = await http.patch(address, json={"memo": "two"}, headers={"If-Match": '"2"'})
 
-    assert (late.status_code, late.json()["code"]) == (409, "version_conflict")
+    # RFC 9110, 13.1.1: a precondition that fails is a 412.
+    assert (late.status_code, late.json()["status"]) == (412, 412)
+    assert late.json()["code"] == "version_conflict"
 
 
 async def test_a_draft_is_updated_opened_and_paid(http: httpx.AsyncClient) -> None:
@@ -209,7 +213,7 @@ async def test_a_cloudevent_of_few_words_is_of_its_client_and_for_the_version_th
             "/v1/commands", json=envelope, headers={"Idempotency-Key": "now", "If-Match": '"2"'}
         )
 
-    assert (late.status_code, late.json()["code"]) == (409, "version_conflict")
+    assert (late.status_code, late.json()["code"]) == (412, "version_conflict")
     assert in_time.status_code == 200, in_time.text
     assert (in_time.json()["data"]["command_source"], in_time.json()["data"]["command_id"]) == (
         "shop", "now",
@@ -235,6 +239,50 @@ async def test_an_answer_that_is_late_can_be_asked_for(http: httpx.AsyncClient, 
     assert answer.json()["data"]["events"] == ["invoice.created", "invoice.opened"]
     again = await http.post("/v1/invoices", json=INVOICE, headers=headers)
     assert again.status_code == 201
+
+
+async def test_an_expected_version_in_the_envelope_is_a_conflict(http: httpx.AsyncClient) -> None:
+    invoice = await created(http)
+    envelope = {
+        "specversion": "1.0", "type": "VoidInvoice", "subject": invoice["invoice_id"],
+        "expectedversion": 1,
+    }  # fmt: skip
+
+    response = await http.post("/v1/commands", json=envelope)
+
+    assert (response.status_code, response.json()["code"]) == (409, "version_conflict")
+
+
+async def test_a_repeated_rejection_is_marked_as_a_replay(http: httpx.AsyncClient) -> None:
+    address = f"/v1/invoices/{(await created(http))['invoice_id']}/restore"
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    body = {"unknown": 1}
+
+    first = await http.post(address, json=body, headers=key)
+    again = await http.post(address, json=body, headers=key)
+
+    assert (first.status_code, again.status_code) == (422, 422)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_pending_command_is_told_from_one_that_was_never_sent(api: Api) -> None:
+    headers = {"Prefer": "respond-async", "Idempotency-Key": uuid.uuid4().hex}
+    async with api.connect() as http:
+        sent = await http.post("/v1/invoices", json=INVOICE, headers=headers)
+        location = sent.headers["location"]
+        beyond = location.rpartition("-")[0] + "-999999999"
+
+        while (reply := await http.get(location)).status_code == 202:
+            assert reply.headers["retry-after"] == "1"
+            assert reply.json()["status"] == "pending"
+        pending = await http.get(f"/v1/commands/never-sent{beyond[beyond.index('?') :]}")
+        unknown = await http.get(f"/v1/commands/never-sent{location[location.index('?') :]}")
+
+    assert (reply.status_code, reply.json()["type"]) == (200, "command.accepted")
+    assert pending.status_code == 202
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "command_not_found")
+    assert "retry-after" not in unknown.headers
 
 
 async def test_the_trace_goes_on_in_the_events(http: httpx.AsyncClient) -> None:

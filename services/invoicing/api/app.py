@@ -17,12 +17,14 @@ from invoicing.api.auth import oauth
 from invoicing.api.docs import service_routes
 from invoicing.api.docs.examples import RESPONSES
 from invoicing.api.docs.openapi import describe, operation_id
+from invoicing.api.http import request_ids
 from invoicing.api.http.accept import Accepting
 from invoicing.api.http.headers import SecurityHeaders
 from invoicing.api.http.hosts import LoopbackHosts
 from invoicing.api.http.limits import Limits
 from invoicing.api.http.metrics import Measured
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
+from invoicing.api.http.request_ids import RequestIds
 from invoicing.api.http.tracing import Traced
 from invoicing.api.reads import commands, feed, invoices, lists
 from invoicing.api.state import AppState
@@ -33,9 +35,11 @@ from invoicing.store.errors import is_infrastructure_error
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-    "Last-Event-ID", "Prefer", "traceparent",
+    "Last-Event-ID", "Prefer", "traceparent", request_ids.HEADER,
 )  # fmt: skip
-_RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After")
+_RESPONSE_HEADERS: Final = (
+    "ETag", "Idempotent-Replayed", "Location", "Retry-After", request_ids.HEADER,
+)  # fmt: skip
 
 
 def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
@@ -88,7 +92,12 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
 
 def _middlewares(state: AppState) -> list[Middleware]:
     """The middleware, outermost first."""
-    stack = [Middleware(Measured), Middleware(Traced), Middleware(SecurityHeaders)]
+    stack = [
+        Middleware(RequestIds),
+        Middleware(Measured),
+        Middleware(Traced),
+        Middleware(SecurityHeaders),
+    ]
     origins = [origin.strip() for origin in state.settings.http_cors_origins.split(",")]
     if any(origins):
         stack.append(

@@ -21,7 +21,7 @@ import orjson
 from invoicing.contracts.dead_letters import DeadLetterReason, Headers
 from invoicing.contracts.replies import ERRORS_MAX, FieldError
 from invoicing.contracts.strict_json import StrictJsonError, parse_json
-from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, rfc3339
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, INVOICE_ID_REASON, rfc3339
 from invoicing.contracts.validation.error_messages import printable_path
 
 RECORD_BYTES_MAX: Final = 256 * 1024
@@ -300,7 +300,7 @@ def _errors(attributes: Mapping[str, object], time: datetime | None) -> Iterator
         yield FieldError(field="type", reason=_AN_IDENTITY)
     subject = attributes.get("subject")
     if not (isinstance(subject, str) and _SUBJECT.fullmatch(subject)):
-        yield FieldError(field="subject", reason="must be 1 to 64 characters of A-Z a-z 0-9 _ -")
+        yield FieldError(field="subject", reason=INVOICE_ID_REASON)
     if time is None and attributes.get("time") is not None:
         yield FieldError(
             field="time", reason="must be an RFC 3339 time with offset: 2026-11-20T10:00:00Z"

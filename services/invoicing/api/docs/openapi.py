@@ -5,6 +5,7 @@ https://spec.openapis.org/oas/v3.1.0
 
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final, get_args
 
@@ -20,11 +21,16 @@ from invoicing.api.http.problems import HTTP_STATUS_BY_CODE, ProblemDocument
 from invoicing.api.http.query import parameters_of
 from invoicing.api.http.routing import RequestBody, body_of, header
 from invoicing.api.reads import answers
-from invoicing.api.reads.answers import ETAG_HEADER
+from invoicing.api.reads.answers import (
+    ETAG_HEADER,
+    IDEMPOTENT_REPLAYED_HEADER,
+    RETRY_AFTER_HEADER,
+)
 from invoicing.api.reads.cloud_events import AnswerDocument
+from invoicing.api.reads.commands import Pending
 from invoicing.api.reads.views import InvoiceView
-from invoicing.api.writes.requests import Pending
 from invoicing.contracts.commands import CommandData, UpdateInvoice
+from invoicing.contracts.replies import RejectionCode
 from invoicing.contracts.types.money import EXPONENTS
 
 Document = dict[str, Any]
@@ -35,7 +41,10 @@ and waits for its reply. Amounts and quantities are decimal strings. Errors are 
 (RFC 9457) with a `code` for programs.
 
 Send an `Idempotency-Key` with every write. A repeat with the same key, at any later time, is not
-applied again and gets the same response.
+applied again and gets the same response, with `Idempotent-Replayed: true`.
+
+Every response has an `X-Request-Id`: the one that was sent, or a new one. Problem documents and the
+service's logs have it as `request_id`.
 """
 
 
@@ -50,13 +59,9 @@ _TAGS: Final = [
 ]
 
 _READ_ERRORS: Final = (400, 401, 403, 404, 406, 413, 414, 429, 431, 500, 503)
-_WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 415, 422)
+_WRITE_ERRORS: Final = (*_READ_ERRORS, 408, 409, 412, 415, 422)
 _OPEN_ERRORS: Final = (400, 404, 406, 408, 413, 414, 429, 431, 500, 503)
 
-_RETRY_AFTER: Final = {
-    "description": "Seconds to wait before a retry.",
-    "schema": {"type": "integer", "minimum": 0},
-}
 _LOCATION: Final = {"description": "The URL of the resource.", "schema": {"type": "string"}}
 
 _CURRENCY: Final[Document] = {
@@ -202,6 +207,8 @@ def _responses(route: APIRoute) -> Document:
             merged["content"] = content
     if _is_change(route):
         responses["202"] = _pending()
+        replayed = responses[str(status)].setdefault("headers", {})
+        replayed["Idempotent-Replayed"] = IDEMPOTENT_REPLAYED_HEADER
     for error in _errors(route):
         responses.setdefault(str(error), {"$ref": f"#/components/responses/{error}"})
     return responses
@@ -263,7 +270,7 @@ def _command_link(prefix: str) -> Document:
 def _pending() -> Document:
     return {
         "description": Pending.__doc__,
-        "headers": {"Location": _LOCATION, "Retry-After": _RETRY_AFTER},
+        "headers": {"Location": _LOCATION, "Retry-After": RETRY_AFTER_HEADER},
         "content": {answers.MEDIA_TYPE: _answer(Pending)},
         "links": _command_link(""),
     }
@@ -273,10 +280,12 @@ def _problem(status: int) -> Document:
     codes = sorted(
         str(code) for code, its_status in HTTP_STATUS_BY_CODE.items() if its_status == status
     )
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        codes = [str(RejectionCode.VERSION_CONFLICT)]
     content = _content(ProblemDocument)
     content["example"] = {
         "type": f"urn:invoicing:problem:{codes[0]}",
-        "title": next(s.phrase for s in HTTP_STATUS_BY_CODE.values() if s == status),
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": "A sentence for people.",
         "code": codes[0],
@@ -287,7 +296,7 @@ def _problem(status: int) -> Document:
         "content": {problems.MEDIA_TYPE: content},
     }
     if status in (429, 503):
-        response["headers"] = {"Retry-After": _RETRY_AFTER}
+        response["headers"] = {"Retry-After": RETRY_AFTER_HEADER}
     if status == 401:
         response["headers"] = {
             "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}}

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from invoicing.api.http.request_ids import HEADER, current_request_id
 from invoicing.contracts.replies import FieldError, RejectionCode
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -104,6 +105,9 @@ class ProblemDocument(BaseModel):
     detail: str = Field(description="The error, for people.")
     code: str = Field(description="The error, for programs.", examples=["illegal_transition"])
     errors: tuple[FieldError, ...] = Field(description="The fields to correct, if any are wrong.")
+    request_id: str | None = Field(
+        None, description="The request's id, as in `X-Request-Id`. Quote it to support."
+    )
     command_id: str | None = Field(None, description="The id of the command.")
     command_source: str | None = Field(None, description="The command's source.")
     invoice_id: str | None = Field(None, description="The invoice that the command named.")
@@ -125,6 +129,7 @@ class ProblemError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         about: Mapping[str, Any] | None = None,
+        status: HTTPStatus | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -132,10 +137,11 @@ class ProblemError(Exception):
         self.errors = errors
         self.headers = headers
         self.about = about or {}
+        self.status = status
 
     def response(self) -> Response:
-        """The problem document, with the status of its code."""
-        status = HTTP_STATUS_BY_CODE[self.code]
+        """The problem document, with the given status or that of its code."""
+        status = self.status or HTTP_STATUS_BY_CODE[self.code]
         document = {
             "type": f"urn:invoicing:problem:{self.code}",
             "title": status.phrase,
@@ -145,7 +151,13 @@ class ProblemError(Exception):
             "errors": [error.model_dump() for error in self.errors],
             **self.about,
         }
-        return Response(orjson.dumps(document), status, headers=self.headers, media_type=MEDIA_TYPE)
+        headers = dict(self.headers or {})
+        request_id = current_request_id()
+        if request_id is not None:
+            document["request_id"] = request_id
+            # Middleware adds it as well, but not to the response of an unhandled exception.
+            headers[HEADER] = request_id
+        return Response(orjson.dumps(document), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def invoice_not_found() -> ProblemError:

@@ -19,6 +19,15 @@ ETAG_HEADER: Final = {
     "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
 }
 
+RETRY_AFTER_HEADER: Final = {
+    "description": "Seconds to wait before a retry.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+IDEMPOTENT_REPLAYED_HEADER: Final = {
+    "description": "`true` if the response is a replay: the command was answered before.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 

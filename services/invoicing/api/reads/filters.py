@@ -35,6 +35,7 @@ from invoicing.contracts.types.money import Currency
 from invoicing.contracts.types.texts import (
     EXPLAINED,
     INVOICE_ID_PATTERN,
+    INVOICE_ID_REASON,
     Day,
     Identifier,
     Instant,
@@ -115,7 +116,7 @@ def _status(value: str) -> str:
 
 def _invoice_id(value: str) -> str:
     if not re.fullmatch(INVOICE_ID_PATTERN, value, re.ASCII):
-        raise _reason("must be 1 to 64 letters, digits, _ or -")
+        raise _reason(INVOICE_ID_REASON)
     return value
 
 

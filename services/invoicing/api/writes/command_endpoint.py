@@ -1,8 +1,10 @@
 """A write request becomes a command, and the command's reply becomes the response."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid4, uuid5
@@ -17,7 +19,7 @@ from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_f
 from invoicing.api.reads.answers import invoice_response, json_response
 from invoicing.api.reads.queries import find_row, get_as_of, today, version_of_row
 from invoicing.api.state import AppState, AppStateOf
-from invoicing.api.writes.gateway import KafkaUnavailableError, Reply
+from invoicing.api.writes.gateway import Answered, KafkaUnavailableError, StillPending
 from invoicing.api.writes.preferences import expected_version, wait_seconds
 from invoicing.contracts import replies
 from invoicing.contracts.dead_letters import DeadLetterReason
@@ -28,6 +30,7 @@ from invoicing.contracts.envelope import (
     read_command,
 )
 from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, INVOICE_ID_REASON
 
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -61,6 +64,7 @@ class CommandEndpoint:
         command_id = self._command_id()
         chosen = data.pop("invoice_id", None)
         invoice_id = chosen if chosen is not None else _new_invoice_id(self.client, command_id)
+        _check_invoice_id(invoice_id, "invoice_id")
         if not self.client.sees_all:
             data.setdefault("seller_id", self.client.seller_id)
         return await self._execute("CreateInvoice", invoice_id, data, command_id, status=201)
@@ -81,10 +85,14 @@ class CommandEndpoint:
 
     async def execute_envelope(self) -> Response:
         """Send the command that the body is, envelope included."""
-        value = _encoded(self._with_defaults(await self.data()))
+        envelope = self._with_defaults(await self.data())
+        _check_invoice_id(envelope.get("subject"), "subject")
+        value = _encoded(envelope)
         headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
         answer = await self._send(value, headers)
-        return answer if isinstance(answer, Response) else json_response(answer)
+        if isinstance(answer, Response):
+            return answer
+        return json_response(answer.reply, headers=_replayed(answer))
 
     def _with_defaults(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
         """The envelope, completed from the headers and the token. Raises `ProblemError`."""
@@ -100,8 +108,7 @@ class CommandEndpoint:
                     ProblemCode.MALFORMED_REQUEST,
                     f"{header} contradicts the envelope's {attribute}.",
                 )
-        completed.setdefault("source", self.client.id)
-        return completed
+        return {"id": uuid4().hex, "source": self.client.id, **completed}
 
     async def _execute(
         self,
@@ -117,7 +124,7 @@ class CommandEndpoint:
         if isinstance(answer, Response):
             return answer
         if status == 204:
-            return Response(status_code=204)
+            return Response(status_code=204, headers=_replayed(answer))
         return await self._invoice(answer, status)
 
     def _envelope(
@@ -141,7 +148,7 @@ class CommandEndpoint:
 
     async def _send(
         self, value: bytes, headers: list[tuple[str, bytes | None]]
-    ) -> Reply | Response:
+    ) -> Answered | Response:
         """The reply of an accepted command, or 202. Raises `ProblemError` if it was rejected."""
         command = read_command(value, headers)
         if isinstance(command, DecodeFailure):
@@ -152,12 +159,12 @@ class CommandEndpoint:
             answer = await self.state.gateway.ask(command, value, wait)
         except KafkaUnavailableError:
             raise _unconfirmed(command) from None
-        if answer is None:
-            return _pending(command)
+        if isinstance(answer, StillPending):
+            return _pending(command, answer.sent_to)
         if isinstance(answer, Rejection):
-            raise _refused(answer.code, answer.message, command)
-        if answer["type"] == replies.REJECTED:
-            raise _rejected(answer["data"], self.client)
+            raise ProblemError(answer.code, answer.message, about=_identity(command))
+        if answer.reply["type"] == replies.REJECTED:
+            raise self._rejected(answer)
         return answer
 
     async def _check_fence(self, command: CommandEnvelope) -> None:
@@ -177,9 +184,10 @@ class CommandEndpoint:
                 ProblemCode.FORBIDDEN_SELLER, "The invoice's seller_id must be your own seller."
             )
 
-    async def _invoice(self, answer: Reply, status: int) -> Response:
+    async def _invoice(self, answer: Answered, status: int) -> Response:
         """The invoice as the command left it, so that a repeat gets the same response."""
-        invoice_id, version = answer["data"]["invoice_id"], answer["data"]["version"]
+        data = answer.reply["data"]
+        invoice_id, version = data["invoice_id"], data["version"]
         async with self.state.database.reading(self.client) as connection:
             row = await find_row(connection, invoice_id, self.client)
             if row["version"] == version:
@@ -187,7 +195,29 @@ class CommandEndpoint:
             else:
                 found = await get_as_of(connection, invoice_id, version=version)
         location = {"Location": f"/v1/invoices/{invoice_id}"} if status == 201 else {}
-        return invoice_response(found.view, found.version, status, location)
+        return invoice_response(found.view, found.version, status, location | _replayed(answer))
+
+    def _rejected(self, answer: Answered) -> ProblemError:
+        rejection = answer.reply["data"]
+        code = RejectionCode(rejection["code"])
+        if code is RejectionCode.INVOICE_NOT_FOUND:
+            return invoice_not_found()
+        about = {name: rejection[name] for name in ("command_id", "command_source", "invoice_id")}
+        # The id may belong to another seller's invoice, whose state must not be revealed.
+        if self.client.sees_all or code is not RejectionCode.INVOICE_ALREADY_EXISTS:
+            about |= {name: rejection[name] for name in ("version", "state", "available_commands")}
+        # RFC 9110, 13.1.1: a precondition of the request's own headers has failed.
+        is_precondition = (
+            code is RejectionCode.VERSION_CONFLICT and "if-match" in self.request.headers
+        )
+        return ProblemError(
+            code,
+            rejection["message"],
+            [replies.FieldError(**error) for error in rejection["errors"]],
+            headers=_replayed(answer),
+            about=about,
+            status=HTTPStatus.PRECONDITION_FAILED if is_precondition else None,
+        )
 
     def _command_id(self) -> str:
         return self._idempotency_key() or uuid4().hex
@@ -257,8 +287,22 @@ def _address(command: CommandEnvelope) -> str:
     return f"/v1/commands/{quote(command.id, safe='')}?source={source}"
 
 
-def _pending(command: CommandEnvelope) -> Response:
-    headers = {"Location": _address(command), "Retry-After": str(RETRY_AFTER_SECONDS)}
+def _check_invoice_id(value: object, field: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(INVOICE_ID_PATTERN, value, re.ASCII):
+        raise ProblemError(
+            RejectionCode.INVALID_COMMAND,
+            "The command is not valid; errors say where.",
+            [replies.FieldError(field=field, reason=INVOICE_ID_REASON)],
+        )
+
+
+def _replayed(answer: Answered) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if answer.replayed else {}
+
+
+def _pending(command: CommandEnvelope, sent_to: str | None) -> Response:
+    location = _address(command) + (f"&sent_to={sent_to}" if sent_to else "")
+    headers = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
     return json_response({"status": "pending", **_identity(command)}, 202, headers)
 
 
@@ -270,19 +314,3 @@ def _unconfirmed(command: CommandEnvelope) -> ProblemError:
         headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Location": _address(command)},
         about=_identity(command),
     )
-
-
-def _refused(code: RejectionCode, message: str, command: CommandEnvelope) -> ProblemError:
-    return ProblemError(code, message, about=_identity(command))
-
-
-def _rejected(rejection: Mapping[str, Any], client: Client) -> ProblemError:
-    code = RejectionCode(rejection["code"])
-    if code is RejectionCode.INVOICE_NOT_FOUND:
-        return invoice_not_found()
-    about = {name: rejection[name] for name in ("command_id", "command_source", "invoice_id")}
-    # The id may belong to another seller's invoice, whose state must not be revealed.
-    if client.sees_all or code is not RejectionCode.INVOICE_ALREADY_EXISTS:
-        about |= {name: rejection[name] for name in ("version", "state", "available_commands")}
-    errors = [replies.FieldError(**error) for error in rejection["errors"]]
-    return ProblemError(code, rejection["message"], errors, about=about)

@@ -20,7 +20,7 @@ from invoicing.contracts.envelope import HEADERS, CommandEnvelope
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.runtime import tracing
 from invoicing.runtime.kafka.connect import new_consumer, new_producer
-from invoicing.runtime.kafka.topics import check_topics, existing_topics
+from invoicing.runtime.kafka.topics import check_topics, existing_topics, partition_of
 from invoicing.runtime.postgres import Pool
 from invoicing.runtime.retry import describe, wait_with_timeout
 from invoicing.runtime.settings import Settings
@@ -35,10 +35,34 @@ FIND_ANSWER: Final = """
 SELECT answer, body_hash FROM commands WHERE source = $1 AND id = $2
 """
 
+# The count that routing is pinned to (docs/design.md).
+FIND_PARTITIONS: Final = """
+SELECT partitions FROM homes WHERE topic = $1
+"""
+
 log = structlog.get_logger()
 
 Reply = dict[str, Any]
-"""An answer's whole CloudEvent."""
+"""A reply's whole CloudEvent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reply to a command; `replayed` if it was stored before the request."""
+
+    reply: Reply
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StillPending:
+    """There is no reply yet. `sent_to` is the command's partition and offset, such as `3-1042`.
+
+    It is None if another request sent the command, or if the partition is not the invoice's own:
+    the worker forwards such a command, and its first position says nothing about its reply.
+    """
+
+    sent_to: str | None
 
 
 class KafkaUnavailableError(Exception):
@@ -52,6 +76,7 @@ class _Waiting:
     body_hash: bytes
     answered: asyncio.Event
     count: int = 0
+    sent_to: tuple[int, int] | None = None
 
 
 class Gateway:
@@ -67,8 +92,8 @@ class Gateway:
 
     async def ask(
         self, command: CommandEnvelope, value: bytes, wait_seconds: float
-    ) -> Reply | Rejection | None:
-        """The reply to the command; None if it takes longer than `wait_seconds`.
+    ) -> Answered | Rejection | StillPending:
+        """The reply to the command, or `StillPending` if it takes longer than `wait_seconds`.
 
         A repeated command gets its stored reply; one that is under way is not sent twice.
         Raises `KafkaUnavailableError`.
@@ -76,7 +101,7 @@ class Gateway:
         key = (command.source, command.id)
         stored = await self._find(command)
         if stored is not None:
-            return stored
+            return stored if isinstance(stored, Rejection) else Answered(stored, replayed=True)
         waiting = self._waiting.get(key)
         if waiting is not None and waiting.body_hash != command.body_hash:
             return _conflict()
@@ -86,9 +111,12 @@ class Gateway:
         try:
             if is_first:
                 with tracing.span("send command", "PRODUCER"):
-                    await self._send(command, value)
+                    waiting.sent_to = await self._send(command, value)
             with COMMANDS_WAITING.track_inprogress(), tracing.span("await answer"):
-                return await self._answer(command, waiting.answered, wait_seconds)
+                reply = await self._wait(command, waiting.answered, wait_seconds)
+            if reply is None:
+                return StillPending(await self._position(command, waiting.sent_to))
+            return reply if isinstance(reply, Rejection) else Answered(reply, replayed=False)
         finally:
             waiting.count -= 1
             if waiting.count == 0:
@@ -103,17 +131,19 @@ class Gateway:
         if waiting is not None:
             waiting.answered.set()
 
-    async def _send(self, command: CommandEnvelope, value: bytes) -> None:
+    async def _send(self, command: CommandEnvelope, value: bytes) -> tuple[int, int]:
+        """Send the command; gives its partition and offset."""
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
-                await self._producer.send_and_wait(
+                sent = await self._producer.send_and_wait(
                     self._topic, value, key=command.subject.encode(), headers=_headers(command)
                 )
+                return sent.partition, sent.offset
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("command_not_sent", error=describe(error))
             raise KafkaUnavailableError from error
 
-    async def _answer(
+    async def _wait(
         self, command: CommandEnvelope, answered: asyncio.Event, wait_seconds: float
     ) -> Reply | Rejection | None:
         with suppress(TimeoutError):
@@ -126,6 +156,18 @@ class Gateway:
                     # The signal may be for an idempotency conflict, whose reply is not stored.
                     answered.clear()
         return None
+
+    async def _position(
+        self, command: CommandEnvelope, sent_to: tuple[int, int] | None
+    ) -> str | None:
+        if sent_to is None:
+            return None
+        partition, offset = sent_to
+        row = await self._pool.fetchrow(FIND_PARTITIONS, self._topic)
+        # Before the first worker starts, the count is not pinned: it will be the topic's.
+        if row and partition_of(command.subject.encode(), row["partitions"]) != partition:
+            return None
+        return f"{partition}-{offset}"
 
     async def _find(self, command: CommandEnvelope) -> Reply | Rejection | None:
         row = await self._pool.fetchrow(FIND_ANSWER, command.source, command.id)

@@ -52,12 +52,3 @@ class CommandDocument(BaseModel):
     correlationid: str | None = Field(None, description="Copied to the events and the reply.")
     traceparent: str | None = Field(None, description="W3C Trace Context; copied likewise.")
     data: dict[str, Any] = Field(default_factory=dict, description="The command's data.")
-
-
-class Pending(BaseModel):
-    """The command was sent; its reply is pending."""
-
-    status: str = Field(description="Always `pending`.", examples=["pending"])
-    command_id: str = Field(description="The command's id.")
-    command_source: str = Field(description="The command's source.")
-    invoice_id: str = Field(description="The invoice that it names.")

@@ -24,6 +24,7 @@ EXPLAINED: Final = "explained"
 """The type of a custom error whose message is the reason for the client, without the value."""
 
 INVOICE_ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
+INVOICE_ID_REASON: Final = "must be 1 to 64 characters of A-Z a-z 0-9 _ -"
 TEXT_PATTERN: Final = r"^[^\u0000]*$"
 EMAIL_PATTERN: Final = r"^[^@\s\u0000]+@[^@\s\u0000]+$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"

@@ -27,8 +27,8 @@ async def reasons(path: str, query: dict[str, Any]) -> dict[str, str]:
         ("currency", "usd", ["ISO 4217", "capital letters", "USD"]),
         ("created_at[gte]", "yesterday", ["2026-11-20", "2026-11-20T10:00:00Z"]),
         ("as_of", "2026-13-01", ["2026-11-20", "2026-11-20T10:00:00Z"]),
-        ("starting_after", "inv 1", ["1 to 64 letters, digits, _ or -"]),
-        ("ids", "inv 1", ["1 to 64 letters, digits, _ or -"]),
+        ("starting_after", "inv 1", ["1 to 64 characters of A-Z a-z 0-9 _ -"]),
+        ("ids", "inv 1", ["1 to 64 characters of A-Z a-z 0-9 _ -"]),
         ("total[gt]", "1e5", ["plain decimal"]),
     ],
 )

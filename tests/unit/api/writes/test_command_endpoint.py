@@ -8,6 +8,7 @@ import pytest
 
 from invoicing.api.auth.clients import ALL_SELLERS
 from invoicing.api.auth.tokens import Client
+from invoicing.api.writes.gateway import StillPending
 from invoicing.contracts.envelope import CommandEnvelope
 from tests.support.service.application import client_of
 
@@ -24,9 +25,12 @@ class Taking:
         self.commands: list[CommandEnvelope] = []
         self.records: list[bytes] = []
 
-    async def ask(self, command: CommandEnvelope, value: bytes, _wait_seconds: float) -> None:
+    async def ask(
+        self, command: CommandEnvelope, value: bytes, _wait_seconds: float
+    ) -> StillPending:
         self.commands.append(command)
         self.records.append(value)
+        return StillPending("0-1042")
 
 
 async def post(
@@ -121,10 +125,34 @@ async def test_a_header_that_contradicts_the_envelope_is_refused(
     assert gateway.commands == []
 
 
-async def test_a_command_without_any_id_is_refused() -> None:
+async def test_a_command_without_any_id_gets_a_new_one() -> None:
     gateway = Taking()
 
-    response = await post("/v1/commands", json.dumps(VOID), gateway)
+    await post("/v1/commands", json.dumps(VOID), gateway)
+    await post("/v1/commands", json.dumps(VOID), gateway)
 
-    assert (response.status_code, response.json()["code"]) == (400, "malformed_request")
+    first, second = gateway.commands
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize("wrong", ["inv 1", "a.b", "x" * 65, "", 7])
+async def test_an_invoice_id_of_other_characters_is_an_error_of_that_field(wrong: object) -> None:
+    gateway = Taking()
+
+    made = await post("/v1/invoices", document(invoice_id=wrong), gateway)
+    given = await post("/v1/commands", json.dumps(VOID | {"subject": wrong}), gateway)
+
+    for response, field in ((made, "invoice_id"), (given, "subject")):
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (422, "invalid_command")
+        assert problem["errors"] == [
+            {"field": field, "reason": "must be 1 to 64 characters of A-Z a-z 0-9 _ -"}
+        ]
     assert gateway.commands == []
+
+
+async def test_the_location_of_a_pending_command_has_its_position() -> None:
+    response = await post("/v1/invoices", document(), Taking(), {"Idempotency-Key": "key/1"})
+
+    assert response.headers["location"] == ("/v1/commands/key%2F1?source=orders&sent_to=0-1042")
+    assert response.headers["retry-after"] == "1"

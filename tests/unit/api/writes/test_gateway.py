@@ -8,7 +8,12 @@ import orjson
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from invoicing.api.writes.gateway import Gateway, KafkaUnavailableError
+from invoicing.api.writes.gateway import (
+    Answered,
+    Gateway,
+    KafkaUnavailableError,
+    StillPending,
+)
 from invoicing.contracts.envelope import CommandEnvelope, read_command
 from invoicing.contracts.replies import Rejection, RejectionCode
 from tests.support.service.commands import Sent, void_invoice
@@ -23,21 +28,23 @@ class Broker:
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.is_away = False
+        self.partition = 0
 
-    async def send_and_wait(self, _topic: str, value: bytes, **_: Any) -> None:
+    async def send_and_wait(self, _topic: str, value: bytes, **_: Any) -> Any:
         if self.is_away:
             raise KafkaConnectionError
         self.taken.append(value)
+        return SimpleNamespace(partition=self.partition, offset=41 + len(self.taken))
 
 
 class Answers:
     """The table of answers."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self.rows: dict[tuple[str, ...], dict[str, Any]] = {("commands",): {"partitions": 1}}
 
-    async def fetchrow(self, _query: str, source: str, id_: str) -> dict[str, Any] | None:
-        return self.rows.get((source, id_))
+    async def fetchrow(self, _query: str, *key: str) -> dict[str, Any] | None:
+        return self.rows.get(key)
 
     def give(self, sent: Sent) -> None:
         envelope = read(sent)
@@ -84,7 +91,7 @@ async def test_an_answer_is_given_as_soon_as_the_topic_tells_of_it(
     gateway.take(told_of(sent))
 
     async with asyncio.timeout(0.3):
-        assert await asking == ANSWER
+        assert await asking == Answered(ANSWER, replayed=False)
 
 
 async def test_an_answer_that_nobody_tells_of_is_found_all_the_same(
@@ -97,7 +104,7 @@ async def test_an_answer_that_nobody_tells_of_is_found_all_the_same(
     answers.give(sent)
 
     async with asyncio.timeout(5):
-        assert await asking == ANSWER
+        assert await asking == Answered(ANSWER, replayed=False)
 
 
 async def test_a_command_that_was_answered_is_not_sent_again(
@@ -106,7 +113,9 @@ async def test_a_command_that_was_answered_is_not_sent_again(
     sent = void_invoice("inv_1")
     answers.give(sent)
 
-    assert await gateway.ask(read(sent), sent.value, wait_seconds=1) == ANSWER
+    assert await gateway.ask(read(sent), sent.value, wait_seconds=1) == Answered(
+        ANSWER, replayed=True
+    )
     assert broker.taken == []
 
 
@@ -122,7 +131,7 @@ async def test_a_command_asked_twice_at_once_is_sent_once(
     answers.give(sent)
     gateway.take(told_of(sent))
 
-    assert await asyncio.gather(*asking) == [ANSWER] * 5
+    assert await asyncio.gather(*asking) == [Answered(ANSWER, replayed=False)] * 5
     assert broker.taken == [sent.value]
 
 
@@ -148,7 +157,16 @@ async def test_another_body_under_the_same_id_is_a_conflict(
 async def test_a_late_answer_is_not_waited_for(gateway: Gateway) -> None:
     sent = void_invoice("inv_1")
 
-    assert await gateway.ask(read(sent), sent.value, wait_seconds=0) is None
+    assert await gateway.ask(read(sent), sent.value, wait_seconds=0) == StillPending("0-42")
+
+
+async def test_a_position_in_another_partition_than_the_invoices_is_not_returned(
+    gateway: Gateway, broker: Broker
+) -> None:
+    broker.partition = 1
+    sent = void_invoice("inv_1")
+
+    assert await gateway.ask(read(sent), sent.value, wait_seconds=0) == StillPending(None)
 
 
 async def test_a_command_that_kafka_does_not_take_is_an_outage(
