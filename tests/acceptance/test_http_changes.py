@@ -103,6 +103,17 @@ async def test_a_version_that_has_passed_fails_the_precondition(http: httpx.Asyn
     assert late.json()["code"] == "version_conflict"
 
 
+async def test_a_patch_merges_metadata_and_replaces_items(http: httpx.AsyncClient) -> None:
+    lines = [{"id": "a", "unit_price": "1.00"}, {"id": "b", "unit_price": "2.00"}]
+    invoice = await created(http, state="draft", metadata={"a": "1", "b": "2"}, items=lines)
+    change = {"metadata": {"b": None, "c": "3"}, "items": lines[1:]}
+
+    patched = await http.patch(f"/v1/invoices/{invoice['invoice_id']}", json=change)
+
+    assert patched.json()["metadata"] == {"a": "1", "c": "3"}
+    assert [item["id"] for item in patched.json()["items"]] == ["b"]
+
+
 async def test_a_draft_is_updated_opened_and_paid(http: httpx.AsyncClient) -> None:
     invoice = await created(http, state="draft")
     address = f"/v1/invoices/{invoice['invoice_id']}"

@@ -6,12 +6,21 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput
+from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput, Item
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import EXPONENTS, Currency, GivenPositiveMoney
-from invoicing.contracts.types.texts import Day, Email, Flag, Identifier, Instant, LongText, Text
+from invoicing.contracts.types.texts import (
+    Day,
+    Email,
+    Flag,
+    Identifier,
+    Instant,
+    LongText,
+    MetadataChanges,
+    Text,
+)
 from invoicing.contracts.validation.cross_field import credit_note_errors, invoice_input_errors
 from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
 from invoicing.contracts.validation.scale import excess_decimals, scaled_or_errors
@@ -70,9 +79,23 @@ class CreateInvoice(InvoiceInput, CommandData):
 
 @command
 class UpdateInvoice(InvoiceInput, CommandData):
-    """Set the fields that are given and leave the others; once open, only texts."""
+    """Change the given fields and leave the others. Once open, only texts can change.
+
+    `metadata` is merged by key. Every other field is replaced as a whole, `items` too: an item that
+    is left out is removed.
+    """
 
     customer_id: Identifier = Field("", description="The customer.")
+    items: tuple[Item, ...] = Field(
+        (),
+        max_length=ITEMS_MAX,
+        description="The lines. They replace all lines: one that is left out is removed.",
+    )
+    metadata: MetadataChanges | None = Field(  # type: ignore[assignment]  # a change, not the texts
+        None,
+        description="Merged by key: a text sets the key, null removes it, the others stay. Null"
+        " instead of an object removes all.",
+    )
 
     @classmethod
     def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:

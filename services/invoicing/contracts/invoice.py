@@ -226,7 +226,9 @@ class InvoiceInput(ContractModel):
         None, description="The invoice's date; by default the UTC day of the command."
     )
     due_date: Day | None = Field(
-        None, description="When it is due; by default `document_date` plus the payment terms."
+        None,
+        description="When it is due; by default `document_date` plus the payment terms. A day in"
+        " the past, or before `document_date`, is accepted: the invoice is then overdue at once.",
     )
     payment_terms_days: Days | None = Field(
         None, description="Days to pay, instead of `due_date`; by default the seller's."

@@ -6,7 +6,12 @@ from typing import Any, Final
 from invoicing.contracts.commands import CreateInvoice, UpdateInvoice
 from invoicing.contracts.invoice import Document, InvoiceInput, TaxRounding
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
-from invoicing.contracts.types.texts import EARLIEST_DATE, LATEST_DATE, TERMS_DAYS_MAX
+from invoicing.contracts.types.texts import (
+    EARLIEST_DATE,
+    LATEST_DATE,
+    METADATA_KEYS_MAX,
+    TERMS_DAYS_MAX,
+)
 from invoicing.domain.pricing.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
 
@@ -44,10 +49,19 @@ def changed_document(
 ) -> Document | Rejection:
     """Set the given fields and compute the dates and amounts again.
 
-    Only the seller's payment terms are needed, and only if no other date is given: an unknown
-    seller is rejected in that case alone.
+    Metadata is merged by key. Only the seller's payment terms are needed, and only if no other date
+    is given: an unknown seller is rejected in that case alone.
     """
     given = {name: getattr(data, name) for name in data.model_fields_set}
+    if data.metadata is not None:
+        before = document.metadata or {}
+        merged = {k: v for k, v in {**before, **data.metadata}.items() if v is not None}
+        if len(merged) > METADATA_KEYS_MAX:
+            return _too_many_keys()
+        if merged == before:
+            del given["metadata"]
+        else:
+            given["metadata"] = merged
     if given.keys() <= UPDATABLE_ONCE_OPEN:
         return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
@@ -64,6 +78,14 @@ def changed_document(
     input_fields = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
     given_input = InvoiceInput.construct_unchecked(**input_fields)
     return _priced_document(given_input, fields, document.tax_rounding)
+
+
+def _too_many_keys() -> Rejection:
+    return Rejection(
+        RejectionCode.LIMIT_EXCEEDED,
+        "The invoice would have too much metadata.",
+        (FieldError(field="metadata", reason=f"must have at most {METADATA_KEYS_MAX} entries"),),
+    )
 
 
 def _priced_document(

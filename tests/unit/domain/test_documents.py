@@ -233,6 +233,69 @@ def test_an_amount_that_is_worked_out_stays_below_the_limit(
     assert (rejection.code, rejection.errors[0].field) == ("limit_exceeded", path)
 
 
+def test_metadata_is_merged_by_key() -> None:
+    desk = draft(metadata={"a": "1", "b": "2"})
+
+    desk.accept("UpdateInvoice", metadata={"b": None, "c": "3"})
+
+    assert desk.invoice.document.metadata == {"a": "1", "c": "3"}
+
+
+def test_metadata_is_merged_by_key_once_open_too() -> None:
+    desk = draft(metadata={"a": "1"})
+    desk.accept("OpenInvoice")
+
+    desk.accept("UpdateInvoice", metadata={"b": "2"})
+
+    assert desk.invoice.document.metadata == {"a": "1", "b": "2"}
+
+
+def test_metadata_beside_other_fields_is_merged_as_well() -> None:
+    desk = draft(metadata={"a": "1"})
+
+    desk.accept("UpdateInvoice", metadata={"b": "2"}, customer_id="cus_2")
+
+    assert desk.invoice.document.metadata == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"a": "1"}, {"unknown": None}])
+def test_metadata_that_changes_nothing_emits_no_event(metadata: dict[str, Any]) -> None:
+    desk = draft(metadata={"a": "1"})
+    version = desk.invoice.version
+
+    desk.accept("UpdateInvoice", metadata=metadata)
+
+    assert desk.invoice.version == version
+
+
+def test_removing_unknown_metadata_from_an_invoice_without_any_emits_no_event() -> None:
+    desk = draft()
+    version = desk.invoice.version
+
+    desk.accept("UpdateInvoice", metadata={"unknown": None})
+
+    assert desk.invoice.version == version
+
+
+def test_null_removes_all_metadata() -> None:
+    desk = draft(metadata={"a": "1"})
+
+    desk.accept("UpdateInvoice", metadata=None)
+
+    assert desk.invoice.document.metadata is None
+
+
+def test_merged_metadata_has_the_same_limit() -> None:
+    desk = draft(metadata={f"key_{n}": "" for n in range(50)})
+
+    rejection = desk.refuse("UpdateInvoice", metadata={"one_more": ""})
+    desk.accept("UpdateInvoice", metadata={"one_more": "", "key_0": None})
+
+    assert (rejection.code, rejection.errors[0].field) == ("limit_exceeded", "metadata")
+    assert desk.invoice.document.metadata is not None
+    assert len(desk.invoice.document.metadata) == 50
+
+
 def test_the_largest_exact_product_keeps_every_digit() -> None:
     line = {"quantity": "0.000000000001", "unit_price": "999999999999999.999999999999"}
     assert str(draft(items=[line]).current.total) == "1000.00"

@@ -43,7 +43,11 @@ async def create_invoice(endpoint: CommandEndpointOf) -> Response:
 @router.patch("/v1/invoices/{invoice_id}", response_model=InvoiceView)
 @takes(UpdateInvoice)
 async def update_invoice(invoice_id: InvoiceId, endpoint: CommandEndpointOf) -> Response:
-    """Set the fields that are given and leave the others; once open, only texts."""
+    """Change the given fields and leave the others. Once open, only texts can change.
+
+    `metadata` is merged by key: null removes a key, the keys that are left out stay. Every other
+    field is replaced as a whole: `items` replaces all lines, and one that is left out is removed.
+    """
     return await endpoint.execute("UpdateInvoice", invoice_id)
 
 

@@ -54,20 +54,18 @@ Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 Flag = Annotated[bool, Strict()]
 Days = Annotated[int, Strict(), Field(ge=0, le=TERMS_DAYS_MAX)]
 
-Metadata = Annotated[
-    dict[
-        Annotated[
-            str,
-            StringConstraints(
-                pattern=TEXT_PATTERN, min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX
-            ),
-        ],
-        Annotated[
-            str, StringConstraints(pattern=TEXT_PATTERN, max_length=METADATA_VALUE_CHARACTERS_MAX)
-        ],
-    ],
-    Field(max_length=METADATA_KEYS_MAX),
+_MetadataKey = Annotated[
+    str,
+    StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX),
 ]
+_MetadataValue = Annotated[
+    str, StringConstraints(pattern=TEXT_PATTERN, max_length=METADATA_VALUE_CHARACTERS_MAX)
+]
+Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=METADATA_KEYS_MAX)]
+MetadataChanges = Annotated[
+    dict[_MetadataKey, _MetadataValue | None], Field(max_length=2 * METADATA_KEYS_MAX)
+]
+"""Keys to set, and keys to remove (null): as many of each as there can be."""
 
 
 class _CalendarDay:
