@@ -9,6 +9,7 @@ import httpx
 import pytest
 import yaml
 
+from invoicing.api.app import bare_app
 from tests.support.service.http import Api
 
 DOCUMENT = Path(__file__).parents[2] / "schemas" / "openapi.yaml"
@@ -62,3 +63,16 @@ def test_the_page_to_try_calls_out_needs_nothing_from_elsewhere(api: Api) -> Non
     assert "//" not in page.text.replace("<!doctype html>", "")
     assert all(part in page.text for part in parts)
     assert [httpx.get(api.url + part).status_code for part in parts] == [200, 200, 200]
+
+
+def test_every_page_that_is_served_answers(api: Api) -> None:
+    paths = {
+        route.path
+        for route in bare_app().state.routes
+        if route.methods == {"GET"} and "{" not in route.path and not route.path.startswith("/v1/")
+    }
+
+    assert paths >= {"/docs", "/openapi.json", "/health/live", "/health/ready"}
+    assert {path: httpx.get(api.url + path).status_code for path in paths} == dict.fromkeys(
+        paths, 200
+    )

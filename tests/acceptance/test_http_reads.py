@@ -165,6 +165,55 @@ async def test_the_feed_can_be_asked_for_some_types(http: httpx.AsyncClient, api
     ]  # fmt: skip
 
 
+async def test_the_feed_can_start_now(http: httpx.AsyncClient, api: Api) -> None:
+    await paid_in_two(api)
+    nothing = (await http.get("/v1/events", params={"start": "now"})).json()
+    subject = await paid_in_two(api)
+
+    events, _ = await feed(http, after=nothing["end_cursor"])
+
+    assert (nothing["data"], nothing["has_more"]) == ([], False)
+    assert [(event["subject"], event["version"]) for event in events] == [
+        (subject, version) for version in range(1, 6)
+    ]
+
+
+async def test_a_stream_from_now_on_has_a_cursor_before_its_first_event(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    await paid_in_two(api)
+    headers = {"Accept": "text/event-stream"}
+    query = {"start": "now"}
+    async with (
+        asyncio.timeout(20),
+        http.stream("GET", "/v1/events", params=query, headers=headers) as response,
+    ):
+        lines = response.aiter_lines()
+        while not (line := await anext(lines)).startswith("id: "):
+            pass
+    subject = await paid_in_two(api)
+
+    [event] = await stream(http, line.removeprefix("id: "), events=1)
+
+    assert json.loads(event["data"])["subject"] == subject
+
+
+async def test_the_feed_can_be_asked_for_invoices_or_a_customer(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    _, begin = await feed(http)
+    first, second, third = await paid_in_two(api), await paid_in_two(api), invoice_id()
+    await api.service.ask(create_invoice(third, customer_id="cus_feed"))
+
+    of_invoices, _ = await feed(http, after=begin, invoice_id=[first, third])
+    of_customer, _ = await feed(http, after=begin, customer_id="cus_feed")
+    everything, _ = await feed(http, after=begin)
+
+    assert {event["subject"] for event in of_invoices} == {first, third}
+    assert {event["subject"] for event in of_customer} == {third}
+    assert {event["subject"] for event in everything} == {first, second, third}
+
+
 async def test_the_feed_passes_no_slow_transaction_by(http: httpx.AsyncClient, api: Api) -> None:
     _, begin = await feed(http)
     slow = await asyncpg.connect(api.service.dsn)

@@ -50,7 +50,7 @@ async def test_a_page_goes_by_transactions_as_numbers_so_that_none_is_passed_ove
     await act_as(told, role)
 
     seen, place = [], (BEGINNING.transaction_id, BEGINNING.number)
-    while rows := await told.fetch(READ_WINDOW, *place, *END, None, 1):
+    while rows := await told.fetch(READ_WINDOW, *place, *END, None, 1, None, None):
         place = (rows[-1]["transaction_id"], rows[-1]["position"])
         seen += [row["transaction_id"] for row in rows]
 
@@ -63,7 +63,7 @@ async def test_a_page_is_read_from_the_index_and_never_sorted(told: asyncpg.Conn
     await told.execute("SET enable_seqscan = off")
     start = (BEGINNING.transaction_id, BEGINNING.number)
 
-    rows = await told.fetch(f"EXPLAIN {READ_WINDOW}", *start, *END, None, 1)
+    rows = await told.fetch(f"EXPLAIN {READ_WINDOW}", *start, *END, None, 1, None, None)
 
     plan = "\n".join(row[0] for row in rows)
     assert "events_feed" in plan

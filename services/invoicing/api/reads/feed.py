@@ -21,9 +21,11 @@ from invoicing.api.http.routing import DirectRoute, header
 from invoicing.api.reads.answers import json_response, raw_documents
 from invoicing.api.reads.cloud_events import EventPage
 from invoicing.api.reads.database import Database
+from invoicing.api.reads.filters import VALUES_MAX, InvoiceIdText
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppStateOf
 from invoicing.contracts.events import EVENTS
+from invoicing.contracts.types.texts import Identifier
 from invoicing.runtime.retry import wait_with_timeout
 
 # The last of the next N settled events of all sellers.
@@ -44,8 +46,17 @@ SELECT transaction_id::text, position, type, data FROM events
 WHERE (transaction_id, position) > ($1::text::xid8, $2)
   AND (transaction_id, position) <= ($3::text::xid8, $4)
   AND ($5::text[] IS NULL OR type = ANY($5))
+  AND ($7::text[] IS NULL OR invoice_id = ANY($7))
+  AND ($8::text IS NULL OR invoice_id IN (SELECT id FROM invoices WHERE customer_id = $8))
 -- The column: the bare name is the text above, which sorts 10 before 9.
 ORDER BY events.transaction_id, position LIMIT $6
+"""
+
+# Later events follow it: their transactions were not settled yet.
+FIND_END: Final = """
+SELECT transaction_id::text, position FROM events
+WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY events.transaction_id DESC, position DESC LIMIT 1
 """
 
 # A window bounds the search for a client that may see few of many events.
@@ -67,11 +78,22 @@ class FeedQuery(Query):
     after: str | None = Field(
         None,
         pattern=CURSOR_PATTERN,
-        description="The events after this cursor; by default from the first event on.",
+        description="The events after this cursor; by default those from `start` on.",
         examples=["742-1042"],
+    )
+    start: Literal["beginning", "now"] = Field(
+        "beginning",
+        description="Where to start without a cursor: at the first event of all, or now. `now`"
+        " returns no event, but the cursor to go on from.",
     )
     type: tuple[Literal[tuple(EVENTS)], ...] = Field(  # type: ignore[valid-type]
         (), max_length=len(EVENTS), description="Events of these types only."
+    )
+    invoice_id: tuple[InvoiceIdText, ...] = Field(
+        (), max_length=VALUES_MAX, description="Events of these invoices only."
+    )
+    customer_id: Identifier | None = Field(
+        None, description="Events of the invoices that are this customer's now."
     )
     limit: int = Field(100, ge=1, le=EVENTS_MAX, description="How many at most in a page.")
 
@@ -116,12 +138,19 @@ async def get_events(
     Events are byte for byte those on Kafka, and those of an invoice are in the order of their
     versions. A page may hold few events or none although there are more: go on at `end_cursor`.
     As a stream, each event's id is a cursor, so that `Last-Event-ID` continues where it was cut.
+    The stream needs a bearer token as every call, which a browser's `EventSource` cannot send: use
+    `fetch` and read the body there.
     """
-    if STREAM_MEDIA_TYPE in request.headers.get("accept", ""):
-        after = _position(request.headers.get("last-event-id") or query.after)
+    is_stream = STREAM_MEDIA_TYPE in request.headers.get("accept", "")
+    cursor = (request.headers.get("last-event-id") if is_stream else None) or query.after
+    if cursor is None and query.start == "now":
+        after = await _end(state.database)
+    else:
+        after = _position(cursor)
+    if is_stream:
         lines = _lines(state.database, state.streams, client, query, after)
         return _Stream(lines, state.streams, client)
-    page = await _read(state.database, client, query, _position(query.after))
+    page = await _read(state.database, client, query, after)
     return json_response(
         {
             "data": raw_documents(row["data"] for row in page.rows),
@@ -147,11 +176,18 @@ async def _read(database: Database, client: Client, query: FeedQuery, after: Pos
             end.number,
             list(query.type) or None,
             query.limit + 1,
+            list(query.invoice_id) or None,
+            query.customer_id,
         )
     if len(rows) > query.limit:
         shown = rows[: query.limit]
         return FeedPage(shown, _of(shown[-1]), has_more=True)
     return FeedPage(rows, end, has_more=window["number"] == WINDOW_EVENTS_MAX)
+
+
+async def _end(database: Database) -> Position:
+    row = await database.everything.fetchrow(FIND_END)
+    return BEGINNING if row is None else _of(row)
 
 
 class _Stream(StreamingResponse):
@@ -172,7 +208,8 @@ async def _lines(
     database: Database, streams: Streams, client: Client, query: FeedQuery, after: Position
 ) -> AsyncIterator[str]:
     """https://html.spec.whatwg.org/multipage/server-sent-events.html."""
-    yield f"retry: {RECONNECT_MS}\n\n"
+    # The id comes first: a client that is cut off before any event goes on from here.
+    yield f"retry: {RECONNECT_MS}\nid: {after}\n\n"
     sent_at = time.monotonic()
     while not _is_over(client, streams):
         page = await _read(database, client, query, after)
