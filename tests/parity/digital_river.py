@@ -166,7 +166,7 @@ ERRORS = (
         "409 on writes",
         "POST /v1/invoices/{invoice_id}/void",
         {"code": "version_conflict"},
-        409,
+        412,
         "upcoming",
         headers={"If-Match": '"1"'},
     ),
