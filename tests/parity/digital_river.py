@@ -17,7 +17,7 @@ from tests.parity.case import (
 )
 from tests.parity.lives import INVOICE, PAYMENT, SHELF
 from tests.support.domain.complete import ADDRESS, PARTY, SUBSCRIPTION, TAX_IDENTIFIER
-from tests.support.domain.sources import DETAILS, TOLD
+from tests.support.domain.sources import COMMON_DETAILS, DETAILS
 
 OPERATORS = {"eq": True, "gt": False, "gte": True, "lt": False, "lte": True}
 """Whether a value is found by a comparison with itself."""
@@ -58,7 +58,7 @@ def attached(row: str, type_: str, details: Mapping[str, Any]) -> Case:
 
 
 def detail(row: str, *names: str) -> Case:
-    return attached(row, "creditCard", {name: TOLD[name] for name in names})
+    return attached(row, "creditCard", {name: COMMON_DETAILS[name] for name in names})
 
 
 def charged(row: str, shows: Mapping[str, Any], life: str = "received") -> Case:

@@ -143,8 +143,8 @@ class Life(RuleBasedStateMachine):
             assert self.desk.invoice is before
         else:
             assert isinstance(decided, Accepted), (name, fields, expected, decided)
-            told = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
-            assert told == expected
+            emitted = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
+            assert emitted == expected
             if before is not None:
                 moves = TRANSITIONS[COMMANDS[name]].moves
                 assert self.desk.current.state in moves[before.state]

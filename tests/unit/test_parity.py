@@ -22,7 +22,7 @@ from invoicing.tools.schemas.story import play
 from tests.parity import TABLE
 from tests.support.domain.complete import COMPLETE
 from tests.support.domain.desk import Desk
-from tests.support.domain.sources import DETAILS, TOLD
+from tests.support.domain.sources import COMMON_DETAILS, DETAILS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/parity.md").read_text(encoding="utf-8")
@@ -241,8 +241,8 @@ def test_every_type_of_source_is_attached_with_its_details(type_: str) -> None:
 
 def test_whatever_is_told_of_a_source_stands_in_the_event() -> None:
     desk = open_desk()
-    desk.accept("AttachSource", source_id="src_1", type="creditCard", details=TOLD)
-    assert json.loads(desk.history[-1][0].model_dump_json())["source"]["details"] == TOLD
+    desk.accept("AttachSource", source_id="src_1", type="creditCard", details=COMMON_DETAILS)
+    assert json.loads(desk.history[-1][0].model_dump_json())["source"]["details"] == COMMON_DETAILS
 
 
 def test_a_failed_payment_keeps_its_code_and_message() -> None:

@@ -1,6 +1,5 @@
 """The fields of a document that lists filter and sort by."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -20,11 +19,18 @@ class Listing:
 
 def listing(document: Document | DocumentIndexFields) -> Listing:
     """Index a document."""
+    labels = [label("currency", document.currency)]
+    for name in ("upstream_id", "application_id", "order_id"):
+        value = getattr(document, name)
+        if value is not None:
+            labels.append(label(name, value))
+    labels += [label("sku_id", item.sku_id) for item in document.items if item.sku_id is not None]
+    labels += [metadata_label(key, value) for key, value in (document.metadata or {}).items()]
     return Listing(
         document_date=document.document_date,
         due_date=document.due_date,
         live_mode=document.live_mode,
-        labels=tuple(dict.fromkeys(_labels(document))),
+        labels=tuple(dict.fromkeys(labels)),
     )
 
 
@@ -39,16 +45,3 @@ def metadata_label(key: str, value: str) -> str:
     The key's length makes it unambiguous: a key may contain `=` too.
     """
     return label(f"metadata.{len(key)}.{key}", value)
-
-
-def _labels(document: Document | DocumentIndexFields) -> Iterator[str]:
-    yield label("currency", document.currency)
-    for name in ("upstream_id", "application_id", "order_id"):
-        value = getattr(document, name)
-        if value is not None:
-            yield label(name, value)
-    for item in document.items:
-        if item.sku_id is not None:
-            yield label("sku_id", item.sku_id)
-    for key, value in (document.metadata or {}).items():
-        yield metadata_label(key, value)

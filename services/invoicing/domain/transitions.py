@@ -5,7 +5,7 @@ under which path HTTP offers it. Decisions, the commands that an invoice offers,
 the diagram in the documentation are read from `TRANSITIONS`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -44,10 +44,6 @@ class Transition:
     unless: tuple[Guard, ...] = ()
     only_if: Callable[[Invoice], bool] = lambda _invoice: True
     path: str | None = None
-
-
-def _to(*targets: State, of: Iterable[State]) -> dict[State, tuple[State, ...]]:
-    return dict.fromkeys(of, targets)
 
 
 def _same(*states: State) -> dict[State, tuple[State, ...]]:
@@ -145,7 +141,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             Transition(
                 commands.VoidInvoice,
                 invoices.void,
-                _to(VOID, of=(OPEN, UNCOLLECTIBLE)),
+                {OPEN: (VOID,), UNCOLLECTIBLE: (VOID,)},
                 unless=(_has_unrefunded_payments, _has_payment_in_flight),
                 path="void",
             ),

@@ -1,4 +1,4 @@
-"""Means of payment: what is told of each type, as in the coverage page."""
+"""Payment sources: the details of each type, as in docs/parity.md."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ DETAILS: dict[str, dict[str, Any]] = {
     "bankTransfer": {},
 }
 
-TOLD: dict[str, Any] = {
+COMMON_DETAILS: dict[str, Any] = {
     "reusable": True,
     "flow": "standard",
     "state": "chargeable",
@@ -72,4 +72,4 @@ TOLD: dict[str, Any] = {
         "additionalAddressInfo": {"neighborhood": "St James's"},
     },
 }
-"""What is told of any of them."""
+"""Details that any type can have."""

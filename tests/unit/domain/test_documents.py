@@ -303,14 +303,14 @@ def test_the_largest_exact_product_keeps_every_digit() -> None:
 
 def test_a_quantity_is_told_as_it_was_given() -> None:
     line = {"quantity": "0.000000100", "unit_price": "7"}
-    told = draft(items=[line]).history[0][0].model_dump_json()
-    assert '"quantity":"0.000000100"' in told
+    event = draft(items=[line]).history[0][0].model_dump_json()
+    assert '"quantity":"0.000000100"' in event
 
 
 def test_an_event_leaves_out_what_nobody_gave() -> None:
-    told = draft().history[0][0].model_dump(mode="json", exclude_unset=True)
-    assert "memo" not in told["invoice"]
-    assert told["invoice_number"] is None
+    event = draft().history[0][0].model_dump(mode="json", exclude_unset=True)
+    assert "memo" not in event["invoice"]
+    assert event["invoice_number"] is None
 
 
 def test_a_seller_is_frozen_into_the_document() -> None:
