@@ -1,18 +1,26 @@
-"""The Postgres schema, as migrations. Each release expands first and contracts in a later one."""
+"""The Postgres schema, as migrations: `versions/NNNN_what.sql`, applied in order of number.
+
+Each release expands first and contracts in a later one, so that the last release's workers run on.
+"""
 
 import asyncio
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import Any, Final
 
 import asyncpg
 import structlog
-from alembic import command
+from alembic import op
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
 
 HERE = Path(__file__).parent
+VERSIONS: Final = HERE / "versions"
 PATIENCE_SECONDS: Final = 120.0
 PAUSE_SECONDS_MAX: Final = 5.0
 
@@ -20,10 +28,31 @@ log = structlog.get_logger()
 
 
 class MigrationBlockedError(Exception):
-    """Somebody holds a lock that a migration needs. The message says what to do."""
+    """Another transaction holds a lock that a migration needs. The message says what to do."""
 
 
-def configuration(dsn: str) -> Config:
+class _SqlScripts(ScriptDirectory):
+    """Alembic's revisions, made from SQL files instead of Python modules."""
+
+    def _load_revisions(self) -> Iterator[Script]:
+        previous = None
+        for path in sorted(VERSIONS.glob("*.sql")):
+            revision, _, _ = path.name.partition("_")
+            module: Any = ModuleType(path.stem)
+            module.revision, module.down_revision = revision, previous
+            module.upgrade = partial(_run_sql_file, path)
+            yield Script(module, revision, path)
+            previous = revision
+
+
+def _run_sql_file(path: Path) -> None:
+    adapted = op.get_bind().connection.dbapi_connection
+    assert adapted is not None
+    # Past SQLAlchemy, which prepares what it runs: a prepared statement is a single one.
+    adapted.run_async(lambda connection: connection.execute(path.read_text()))
+
+
+def _configuration(dsn: str) -> Config:
     """Alembic's settings for the database at `dsn` (as asyncpg takes it)."""
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -35,20 +64,26 @@ def configuration(dsn: str) -> Config:
 def migrate(dsn: str, revision: str = "head", patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Bring the database at `dsn` up to `revision`. Safe to run twice and side by side.
 
-    It waits for a lock for a short while only, since everybody else waits behind it; then it lets
-    them pass and tries again. Raises `MigrationBlockedError` when that has not helped for so long;
-    nothing is changed then. It runs an event loop of its own, so call it from a thread where one
-    runs already.
+    It waits only briefly for a lock, since all later queries wait behind it; then it lets them
+    through and tries again. Raises `MigrationBlockedError` when `patience_seconds` are over, and
+    nothing is changed then. It runs an event loop of its own: beside one, call it from a thread.
     """
+    config = _configuration(dsn)
+    scripts = _SqlScripts(str(HERE))
+
+    def pending(current: Any, _: object) -> Any:
+        return scripts._upgrade_revs(revision, current)
+
     for _ in _tries(patience_seconds):
         try:
-            return command.upgrade(configuration(dsn), revision)
+            with EnvironmentContext(config, scripts, fn=pending, destination_rev=revision):
+                return scripts.run_env()
         except asyncpg.LockNotAvailableError:
             log.warning("migration_blocked")
     raise MigrationBlockedError(
-        f"Others have held locks on the tables for {patience_seconds:g} seconds. Nothing was"
-        " changed. pg_stat_activity shows whose transactions are open; run it again when they are"
-        " over."
+        f"Other transactions have held locks on the tables for {patience_seconds:g} seconds."
+        " Nothing was changed. pg_stat_activity shows the open transactions; run it again when they"
+        " are over."
     )
 
 

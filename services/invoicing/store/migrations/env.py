@@ -7,9 +7,9 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-# Two migrators at once take turns: any number will do, so long as nobody else takes it.
+# Two migrators at once take turns. Any number that nothing else uses.
 MIGRATION_LOCK = 7_203_114_589_122_337
-# Well below what a worker waits for a lock: it only gets slower for a moment.
+# Well below a worker's own lock timeout: workers are slowed for a moment only.
 LOCK_TIMEOUT_SECONDS = 2
 
 
@@ -17,8 +17,8 @@ def run(connection: Connection) -> None:
     context.configure(connection=connection, transactional_ddl=True)
     with context.begin_transaction():
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-        # A migration that waits for a table makes every later query of that table wait behind it.
-        # Waiting for another migration, above, holds nobody up.
+        # While a migration waits for a table, every later query of that table waits behind it.
+        # Waiting for another migration, above, delays no query.
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         context.run_migrations()
 

@@ -1,1 +1,0 @@
-"""One revision each, with its SQL in a file beside it."""
