@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from invoicing.runtime.errors import OperatorError
+
 
 class Entry(NamedTuple):
     """A command that is not imported yet: its line in the list of commands, and its function."""
@@ -132,12 +134,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(prog_name="invoicing")
+    except OperatorError as error:
+        sys.exit(f"invoicing: {error}")
     except Exception as error:  # noqa: BLE001 (Python would print its text, which may quote data)
-        from invoicing.ops.support.failures import KNOWN_FAILURES
         from invoicing.runtime.logs import format_traceback
 
-        if isinstance(error, KNOWN_FAILURES):
-            sys.exit(f"invoicing: {error}")
         sys.exit(f"invoicing: This is a bug in the program.\n{format_traceback(error)}")
 
 

@@ -4,13 +4,15 @@ import asyncio
 import random
 from typing import Final
 
+from invoicing.runtime.errors import OperatorError
+
 FIRST_PAUSE_SECONDS: Final = 0.1
 PAUSE_SECONDS_MAX: Final = 3.0
 TRY_SECONDS_MAX: Final = 60.0
 """No try lasts longer. What fails after more than that has worked in between."""
 
 
-class GaveUpError(Exception):
+class GaveUpError(OperatorError):
     """An outage outlasted the limit. The process ends with this message, for its orchestrator."""
 
 

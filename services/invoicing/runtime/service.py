@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.logs import configure_logs, log_task_failure
 from invoicing.runtime.postgres import usable_dsn
@@ -28,12 +29,11 @@ Checks = Callable[[], Mapping[str, bool]]
 def run_service(
     role: str,
     work: Callable[[Settings], Coroutine[Any, Any, None]],
-    known_failures: tuple[type[Exception], ...],
 ) -> None:
     """Run a service to its end, as `role` in its logs and traces.
 
-    Exits with 1 after a log line: `..._gave_up` with the message of a known failure, `..._failed`
-    with the place of any other, which is a bug.
+    Exits with 1 after a log line: `..._gave_up` with the message of an `OperatorError`, or
+    `..._failed` with the location of any other error, which is a bug.
     """
     # A wrong setting is logged in the format that was asked for, as far as that can be known yet.
     configure_logs("console" if os.environ.get("INVOICING_LOG_FORMAT") == "console" else "json")
@@ -43,7 +43,7 @@ def run_service(
         configure_traces(settings.traces_endpoint, role)
         with usable_dsn():
             _run(work(settings))
-    except known_failures as error:
+    except OperatorError as error:
         log.error(f"{role}_gave_up", message=str(error))
         sys.exit(1)
     except Exception:

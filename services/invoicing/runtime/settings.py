@@ -30,6 +30,7 @@ from invoicing.runtime.addresses import (
     check_topic,
     check_url,
 )
+from invoicing.runtime.errors import OperatorError
 
 PREFIX: Final = "INVOICING_"
 SECRETS: Final = (
@@ -42,7 +43,7 @@ SECRETS: Final = (
 NOT_OURS: Final = re.compile(r"IMAGE|(MIGRATOR|WORKER|API)_PASSWORD|TEST_.*")
 
 
-class WrongSettingError(Exception):
+class WrongSettingError(OperatorError):
     """A setting that cannot be used. The message names it and says what is wanted."""
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 import asyncpg
 
+from invoicing.runtime.errors import OperatorError
+
 MIGRATE_FIRST: Final = "The database lacks tables of this release. Run `invoicing migrate` first."
 
 # SQLSTATE classes about the values sent: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -12,14 +14,14 @@ _DATA_ERROR_CLASSES: Final = ("22", "23", "54")
 _OVERTAKEN: Final = frozenset({"commands_pkey", "events_pkey"})
 
 
-class DatabaseBehindError(Exception):
+class DatabaseBehindError(OperatorError):
     """The database has lost data: after a restore, or a failover to a standby that lagged.
 
     To go on would give the same versions and numbers to other events. The message says what to do.
     """
 
 
-class SchemaError(Exception):
+class SchemaError(OperatorError):
     """The database is not migrated. The message says what to do."""
 
 

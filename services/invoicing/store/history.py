@@ -14,6 +14,7 @@ from invoicing.contracts.model import ModelT
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import has_one_schema, upcast
+from invoicing.runtime.errors import OperatorError
 from invoicing.store.rows import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
@@ -47,7 +48,7 @@ ORDER BY invoice_id, version
 """
 
 
-class ReplayError(Exception):
+class ReplayError(OperatorError):
     """Stored events cannot be replayed. The message names the invoice and the version."""
 
 

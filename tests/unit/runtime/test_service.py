@@ -52,7 +52,7 @@ async def work(settings):
         raise WrongSettingError("INVOICING_X is wrong.")
     fail(token)
 
-run_service("worker", work, (WrongSettingError,))
+run_service("worker", work)
 """
 
 

@@ -11,7 +11,6 @@ def api() -> None:
     cannot start, it logs `api_gave_up` and exits with 1.
     """
     from invoicing.api.server import run
-    from invoicing.ops.support.failures import KNOWN_FAILURES
     from invoicing.runtime.service import run_service
 
-    run_service("api", run, KNOWN_FAILURES)
+    run_service("api", run)

@@ -17,14 +17,13 @@ def worker() -> None:
     INVOICING_METRICS_PORT. If Kafka or Postgres stays away too long, it logs `worker_gave_up` and
     exits with 1.
     """
-    from invoicing.ops.support.failures import KNOWN_FAILURES
     from invoicing.runtime.service import run_service
     from invoicing.worker.app import run
 
     def work(settings: "Settings") -> Coroutine[Any, Any, None]:
         return run(settings, sellers_of(settings))
 
-    run_service("worker", work, KNOWN_FAILURES)
+    run_service("worker", work)
 
 
 def sellers_of(settings: "Settings") -> "Sellers":

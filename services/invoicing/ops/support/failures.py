@@ -16,13 +16,8 @@ from aiokafka.errors import (
 )
 
 from invoicing.runtime.errors import OperatorError
-from invoicing.runtime.kafka.topics import TopicsError
 from invoicing.runtime.postgres import usable_dsn
-from invoicing.runtime.retry import GaveUpError, describe
-from invoicing.runtime.settings import WrongSettingError
-from invoicing.store.errors import DatabaseBehindError, SchemaError
-from invoicing.store.history import ReplayError
-from invoicing.store.migrations import MigrationBlockedError
+from invoicing.runtime.retry import describe
 
 
 class UnreachableError(OperatorError):
@@ -40,17 +35,6 @@ class DemoError(OperatorError):
 class BenchError(OperatorError):
     """The benchmark cannot go on. The message holds the last lines of a contender's log."""
 
-
-KNOWN_FAILURES: Final = (
-    OperatorError,
-    WrongSettingError,
-    TopicsError,
-    SchemaError,
-    DatabaseBehindError,
-    MigrationBlockedError,
-    GaveUpError,
-    ReplayError,
-)
 
 _FORBIDDEN_BY_KAFKA: Final = (
     ClusterAuthorizationFailedError,

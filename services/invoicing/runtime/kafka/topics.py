@@ -14,6 +14,7 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.connect import admin_client
 from invoicing.runtime.settings import PREFIX, Settings
 
@@ -24,7 +25,7 @@ BATCH_LIMIT: Final = "max.message.bytes"
 BROKERS_DEFAULT: Final = -1
 
 
-class TopicsError(Exception):
+class TopicsError(OperatorError):
     """The topics are not as the service needs them. The message says what to do."""
 
 

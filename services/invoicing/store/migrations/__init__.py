@@ -19,6 +19,8 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 
+from invoicing.runtime.errors import OperatorError
+
 HERE = Path(__file__).parent
 VERSIONS: Final = HERE / "versions"
 PATIENCE_SECONDS: Final = 120.0
@@ -27,7 +29,7 @@ PAUSE_SECONDS_MAX: Final = 5.0
 log = structlog.get_logger()
 
 
-class MigrationBlockedError(Exception):
+class MigrationBlockedError(OperatorError):
     """Another transaction holds a lock that a migration needs. The message says what to do."""
 
 
