@@ -1,4 +1,4 @@
-"""What can be asked of an invoice: the `data` of every command, and how it is read."""
+"""The `data` of every command, and how it is validated."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -58,19 +58,19 @@ def command(model: type[CommandT]) -> type[CommandT]:
 
 
 class Reasoned(CommandData):
-    """A command that needs no more than to be given; it may say why."""
+    """A command whose only field is an optional reason."""
 
-    reason: LongText | None = Field(None, description="Why, in words.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 @command
 class CreateInvoice(InvoiceInput, CommandData):
-    """Make an invoice, and open it unless it is to stay a draft."""
+    """Create an invoice, and open it unless `state` is draft."""
 
     customer_id: Identifier = Field(description="The customer.", examples=["cus_42"])
     currency: Currency = Field(description="ISO 4217 code of all amounts.", examples=["USD"])
-    state: Literal["open", "draft"] = Field("open", description="What it is to be at once.")
-    seller_id: Identifier = Field("default", description="The seller, who numbers it.")
+    state: Literal["open", "draft"] = Field("open", description="The state of the new invoice.")
+    seller_id: Identifier = Field("default", description="The seller that issues the invoice.")
 
     @classmethod
     def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -104,7 +104,7 @@ class UpdateInvoice(InvoiceInput, CommandData):
 
 @command
 class DeleteInvoice(CommandData):
-    """Remove a draft that never had a number."""
+    """Delete a draft that never had a number."""
 
 
 @command
@@ -114,104 +114,110 @@ class OpenInvoice(CommandData):
 
 @command
 class UnpostInvoice(Reasoned):
-    """Make a draft again of an open invoice that nothing was applied to; it keeps its number."""
+    """Turn an open invoice without payments or credits back into a draft; it keeps its number."""
 
 
 @command
 class VoidInvoice(Reasoned):
-    """Declare an issued invoice void; it keeps its number."""
+    """Void an issued invoice; it keeps its number."""
 
 
 @command
 class CancelInvoice(Reasoned):
-    """Give up a draft."""
+    """Cancel a draft."""
 
 
 @command
 class ReverseInvoice(Reasoned):
-    """Undo an open invoice by a credit note for the whole of it."""
+    """Reverse an open invoice by a credit note for its total."""
 
 
 @command
 class WriteOffInvoice(Reasoned):
-    """Give up what is still due. The clock sends it when the collection period has passed."""
+    """Write off the amount due. A scheduler sends it when the collection period has passed."""
 
 
 @command
 class PayInvoice(CommandData):
-    """Ask for a charge of an attached source."""
+    """Request a charge of an attached source."""
 
     source_id: Identifier | None = Field(
-        None, description="What to charge; by default the source attached last."
+        None, description="The source to charge; by default the one attached last."
     )
     amount: GivenPositiveMoney | None = Field(
-        None, description="In the invoice's currency; by default what is due.", examples=["50.00"]
+        None,
+        description="In the invoice's currency; by default the amount due.",
+        examples=["50.00"],
     )
 
 
 @command
 class RecordPayment(CommandData):
-    """Say that money has arrived, or with `settled` false that it is on its way."""
+    """Record a payment that has arrived or, with `settled` false, one in flight."""
 
     payment_id: Identifier = Field(description="Unique in the invoice.", examples=["pay_1"])
     amount: GivenPositiveMoney = Field(
         description="In the invoice's currency.", examples=["214.25"]
     )
     currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
-    received_at: Instant | None = Field(None, description="When it arrived, RFC 3339.")
-    method: Text | None = Field(None, description="How it was paid.", examples=["wire_transfer"])
-    source_id: Identifier | None = Field(None, description="The source it came from.")
-    settled: Flag = Field(True, description="Whether it is final; else it is in flight.")
+    received_at: Instant | None = Field(None, description="When the payment arrived, RFC 3339.")
+    method: Text | None = Field(
+        None, description="The method of payment.", examples=["wire_transfer"]
+    )
+    source_id: Identifier | None = Field(None, description="The source that was charged.")
+    settled: Flag = Field(
+        True, description="Whether the payment is final; if not, it is in flight."
+    )
 
 
 @command
 class SettlePayment(CommandData):
-    """Say that a payment in flight is final."""
+    """Record that a payment in flight is final."""
 
     payment_id: Identifier = Field(description="The payment in flight.")
 
 
 @command
 class RecordPaymentFailure(CommandData):
-    """Say that a payment in flight has failed."""
+    """Record that a payment in flight has failed."""
 
     payment_id: Identifier = Field(description="The payment in flight.")
-    code: Identifier = Field(description="Why, for programs.", examples=["card_declined"])
-    message: LongText | None = Field(None, description="Why, for people.")
+    code: Identifier = Field(description="The reason, for programs.", examples=["card_declined"])
+    message: LongText | None = Field(None, description="The reason, for people.")
     next_attempt_at: Instant | None = Field(
-        None, description="When it will be tried again, RFC 3339; none: not by itself."
+        None, description="When the charge will be retried, RFC 3339; omit it if it will not be."
     )
 
 
 @command
 class RefundPayment(CommandData):
-    """Say that money of a settled payment was given back."""
+    """Record a refund of a settled payment."""
 
     payment_id: Identifier = Field(description="The payment.")
     refund_id: Identifier = Field(description="Unique in the invoice.", examples=["ref_1"])
     amount: GivenPositiveMoney = Field(
-        description="In the invoice's currency; at most what is left of the payment."
+        description="In the invoice's currency; at most what the payment has left."
     )
     currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
-    reason: LongText | None = Field(None, description="Why, in words.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 @command
 class IssueCreditNote(CommandData):
-    """Credit an amount, or lines, of an issued invoice."""
+    """Issue a credit note for an amount, or for lines, of an issued invoice."""
 
     credit_note_id: Identifier = Field(description="Unique in the invoice.", examples=["cn_1"])
     amount: GivenPositiveMoney | None = Field(
-        None, description="With tax, in the invoice's currency; or `items`."
+        None, description="The amount with tax, in the invoice's currency; or give `items`."
     )
     currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
     items: tuple[CreditItem, ...] = Field(
         (), max_length=ITEMS_MAX, description="The lines to credit, instead of `amount`."
     )
     shipping: Flag = Field(
-        False, description="Whether to credit what is left of shipping, with its tax, too."
+        False, description="Whether to credit the rest of shipping, with its tax, too."
     )
-    reason: LongText | None = Field(None, description="Why, in words.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
     @classmethod
     def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -220,7 +226,7 @@ class IssueCreditNote(CommandData):
 
 @command
 class AttachSource(CommandData):
-    """Attach a means of payment."""
+    """Attach a payment source."""
 
     source_id: Identifier = Field(description="The source.", examples=["src_1"])
     type: Identifier = Field(
@@ -230,58 +236,58 @@ class AttachSource(CommandData):
     )
     details: Details | None = Field(
         None,
-        description="What is to be shown of it; never a full card number.",
+        description="Details to display. Never send a full card number.",
         examples=[{"lastFourDigits": "1111", "brand": "Visa"}],
     )
 
 
 @command
 class DetachSource(CommandData):
-    """Detach a means of payment."""
+    """Detach a payment source."""
 
     source_id: Identifier = Field(description="The source.")
 
 
 @command
 class ArchiveInvoice(CommandData):
-    """Put the invoice out of sight. A flag beside the state."""
+    """Archive the invoice. This is a flag beside its state."""
 
 
 @command
 class RestoreInvoice(CommandData):
-    """Take the invoice out of the archive."""
+    """Restore the invoice from the archive."""
 
 
 @command
 class SendInvoice(CommandData):
-    """Ask for the invoice to be sent by e-mail."""
+    """Request that the invoice is sent by e-mail."""
 
     to: Email | None = Field(None, description="Recipient; by default the invoice's `email`.")
-    message: LongText | None = Field(None, description="What to write with it.")
+    message: LongText | None = Field(None, description="A message to send with it.")
 
 
 @command
 class RecordInvoiceSent(CommandData):
-    """Say that it was sent."""
+    """Record that the invoice was sent."""
 
-    send_id: Identifier = Field(description="The sending.")
+    send_id: Identifier = Field(description="The id of the send request.")
     to: Email = Field(description="Recipient.", examples=["ada@example.com"])
 
 
 @command
 class RecordInvoiceSendFailure(CommandData):
-    """Say that it could not be sent."""
+    """Record that the invoice could not be sent."""
 
-    send_id: Identifier = Field(description="The sending.")
-    code: Identifier = Field(description="Why, for programs.", examples=["mailbox_unknown"])
-    message: LongText | None = Field(None, description="Why, for people.")
+    send_id: Identifier = Field(description="The id of the send request.")
+    code: Identifier = Field(description="The reason, for programs.", examples=["mailbox_unknown"])
+    message: LongText | None = Field(None, description="The reason, for people.")
 
 
 @command
 class MarkInvoiceOverdue(CommandData):
-    """Say that its due date has passed. The clock sends it."""
+    """Mark the invoice as overdue once its due date has passed. A scheduler sends it."""
 
-    as_of: Day = Field(description="The day that the clock shows.", examples=["2026-12-21"])
+    as_of: Day = Field(description="The current day.", examples=["2026-12-21"])
 
 
 def read_data(command_type: str, data: object) -> CommandData | Rejection:

@@ -1,4 +1,4 @@
-"""What happened to an invoice: the `data` of every event."""
+"""The `data` of every event."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from invoicing.contracts.types.texts import Day, Instant, LongText, Text
 
 
 class EventData(Summary):
-    """The `data` of an event: the summary after it, then what changed."""
+    """The `data` of an event: the invoice's summary after it, then the change."""
 
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1
@@ -36,107 +36,109 @@ def event(model: type[EventT]) -> type[EventT]:
 
 
 class DocumentEvent(EventData):
-    """An event that shows the whole invoice."""
+    """An event that carries the whole invoice (event-carried state transfer)."""
 
-    invoice: LazyDocument = Field(description="The whole of it, as it is after the event.")
+    invoice: LazyDocument = Field(description="The whole invoice after the event.")
 
     def model_dump_json(self, **options: Any) -> str:
-        """As JSON. Most of it is the document, whose JSON is made once for all that show it."""
+        """Serialise. Most of it is the document, whose JSON is made once for all its events."""
         summary = super().model_dump_json(exclude={"invoice"}, **options)
         return f'{summary[:-1]},"invoice":{self.invoice.json_text}}}'
 
 
 class Changed(EventData):
-    """An event that somebody may have given a reason for."""
+    """An event that may have a reason."""
 
-    reason: LongText | None = Field(None, description="Why, in words.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 @event
 class InvoiceCreated(DocumentEvent):
-    """An invoice was made, as a draft; where it was to be open, `invoice.opened` follows."""
+    """An invoice was created as a draft. If it was to be open, `invoice.opened` follows."""
 
     type = "invoice.created"
 
 
 @event
 class InvoiceUpdated(DocumentEvent):
-    """Fields of it were set."""
+    """Fields of the invoice were set."""
 
     type = "invoice.updated"
 
 
 @event
 class InvoiceDeleted(EventData):
-    """A draft was removed."""
+    """A draft was deleted."""
 
     type = "invoice.deleted"
 
 
 @event
 class InvoiceOpened(DocumentEvent):
-    """It has its number and can be paid."""
+    """The invoice was opened: it has its number and can be paid."""
 
     type = "invoice.opened"
 
 
 @event
 class InvoiceUnposted(Changed):
-    """It is a draft again and keeps its number."""
+    """The invoice is a draft again and keeps its number."""
 
     type = "invoice.unposted"
 
 
 @event
 class InvoiceVoided(Changed):
-    """It is void and keeps its number."""
+    """The invoice was voided and keeps its number."""
 
     type = "invoice.voided"
 
 
 @event
 class InvoiceCancelled(Changed):
-    """A draft was given up."""
+    """A draft was cancelled."""
 
     type = "invoice.cancelled"
 
 
 @event
 class InvoiceReversed(Changed):
-    """It was undone by a credit note for the whole, which the event before told of."""
+    """The invoice was reversed by the credit note of the event before."""
 
     type = "invoice.reversed"
 
 
 @event
 class InvoiceWrittenOff(Changed):
-    """What was due is given up."""
+    """The amount due was written off."""
 
     type = "invoice.written_off"
-    amount: Money = Field(description="What was given up by this.")
+    amount: Money = Field(description="The amount written off by this event.")
 
 
 @event
 class PaymentRequested(EventData):
-    """A charge is wanted; the payment is in flight from here."""
+    """A charge was requested; the payment is in flight from now on."""
 
     type = "invoice.payment_requested"
-    payment_id: Text = Field(description="The payment to answer about.")
-    amount: Money = Field(description="What to charge.")
-    source_id: Text = Field(description="What to charge it to.")
+    payment_id: Text = Field(description="The payment to report about.")
+    amount: Money = Field(description="The amount to charge.")
+    source_id: Text = Field(description="The source to charge.")
 
 
 @event
 class PaymentRecorded(EventData):
-    """Money has arrived, or is on its way."""
+    """A payment has arrived or is in flight."""
 
     type = "invoice.payment_recorded"
     payment_id: Text = Field(description="The payment.")
-    amount: Money = Field(description="How much.")
-    settled: bool = Field(description="Whether it is final and counts as paid; else in flight.")
-    received_at: Instant | None = Field(None, description="When it arrived.")
-    method: Text | None = Field(None, description="How it was paid.")
-    source_id: Text | None = Field(None, description="The source it came from.")
+    amount: Money = Field(description="The amount of the payment.")
+    settled: bool = Field(
+        description="Whether the payment is final and counts as paid; if not, it is in flight."
+    )
+    received_at: Instant | None = Field(None, description="When the payment arrived.")
+    method: Text | None = Field(None, description="The method of payment.")
+    source_id: Text | None = Field(None, description="The source that was charged.")
 
 
 @event
@@ -145,7 +147,7 @@ class PaymentSettled(EventData):
 
     type = "invoice.payment_settled"
     payment_id: Text = Field(description="The payment.")
-    amount: Money = Field(description="How much.")
+    amount: Money = Field(description="The amount of the payment.")
 
 
 @event
@@ -154,43 +156,45 @@ class PaymentFailed(EventData):
 
     type = "invoice.payment_failed"
     payment_id: Text = Field(description="The payment.")
-    amount: Money = Field(description="How much it would have been.")
-    code: Text = Field(description="Why, for programs.")
-    message: LongText | None = Field(None, description="Why, for people.")
-    attempt_count: int = Field(description="Failed attempts on this invoice until now.")
-    next_attempt_at: Instant | None = Field(None, description="When it will be tried again.")
+    amount: Money = Field(description="The amount of the payment.")
+    code: Text = Field(description="The reason, for programs.")
+    message: LongText | None = Field(None, description="The reason, for people.")
+    attempt_count: int = Field(description="The number of failed attempts on this invoice so far.")
+    next_attempt_at: Instant | None = Field(None, description="When the charge will be retried.")
 
 
 @event
 class InvoicePaid(EventData):
-    """Nothing is due any more."""
+    """The invoice is paid: nothing is due."""
 
     type = "invoice.paid"
 
 
 @event
 class InvoiceOverpaid(EventData):
-    """More came than was due; `amount_overpaid` can be refunded."""
+    """More was paid than was due; `amount_overpaid` can be refunded."""
 
     type = "invoice.overpaid"
 
 
 @event
 class PaymentRefunded(EventData):
-    """Money was given back."""
+    """A payment was refunded."""
 
     type = "invoice.payment_refunded"
     payment_id: Text = Field(description="The payment.")
     refund_id: Text = Field(description="The refund.")
-    amount: Money = Field(description="How much was given back.")
-    reason: LongText | None = Field(None, description="Why, in words.")
+    amount: Money = Field(description="The amount of the refund.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 class CreditedItem(ContractModel):
-    """What a credit note takes off a line."""
+    """The part of a credit note that credits one line."""
 
     id: Text = Field(description="The line's id.")
-    quantity: Quantity | None = Field(None, description="How many, where it is by quantity.")
+    quantity: Quantity | None = Field(
+        None, description="The quantity credited, if the line is credited by quantity."
+    )
     amount: Money = Field(description="With tax.")
 
 
@@ -198,15 +202,13 @@ class CreditNote(ContractModel):
     """A credit note."""
 
     credit_note_id: Text = Field(description="The credit note.")
-    credit_note_number: Text = Field(
-        description="Given per seller, without a gap.", examples=["CN-000001"]
-    )
-    document_date: Day = Field(description="Its date.")
-    amount: Money = Field(description="What it takes off, with tax.")
+    credit_note_number: Text = Field(description="Gapless per seller.", examples=["CN-000001"])
+    document_date: Day = Field(description="The date of the credit note.")
+    amount: Money = Field(description="The amount credited, with tax.")
     tax_amount: Money = Field(description="The tax in it.")
-    items: tuple[CreditedItem, ...] = Field((), description="The lines, where it is by line.")
-    shipping_amount: Money | None = Field(None, description="Shipping in it, with tax.")
-    reason: LongText | None = Field(None, description="Why, in words.")
+    items: tuple[CreditedItem, ...] = Field((), description="The lines credited, if it is by line.")
+    shipping_amount: Money | None = Field(None, description="The shipping credited, with tax.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 @event
@@ -218,16 +220,16 @@ class InvoiceCredited(EventData):
 
 
 class Source(ContractModel):
-    """A means of payment."""
+    """A payment source."""
 
     source_id: Text = Field(description="The source.")
-    type: Text | None = Field(None, description="What kind it is; null where nobody said.")
-    details: Details | None = Field(None, description="What to show of it.")
+    type: Text | None = Field(None, description="The kind of source; null if unknown.")
+    details: Details | None = Field(None, description="Details to display.")
 
 
 @event
 class SourceAttached(EventData):
-    """A means of payment was attached."""
+    """A payment source was attached, or its details were set."""
 
     type = "invoice.source_attached"
     source: Source = Field(description="The source.")
@@ -235,7 +237,7 @@ class SourceAttached(EventData):
 
 @event
 class SourceDetached(EventData):
-    """A means of payment was detached."""
+    """A payment source was detached."""
 
     type = "invoice.source_detached"
     source_id: Text = Field(description="The source.")
@@ -243,51 +245,51 @@ class SourceDetached(EventData):
 
 @event
 class InvoiceArchived(EventData):
-    """It was put out of sight."""
+    """The invoice was archived."""
 
     type = "invoice.archived"
 
 
 @event
 class InvoiceRestored(EventData):
-    """It was taken out of the archive."""
+    """The invoice was restored from the archive."""
 
     type = "invoice.restored"
 
 
 @event
 class SendRequested(EventData):
-    """It is to be sent by e-mail."""
+    """The invoice is to be sent by e-mail."""
 
     type = "invoice.send_requested"
-    send_id: Text = Field(description="The sending to answer about.")
+    send_id: Text = Field(description="The send request to report about.")
     to: Text = Field(description="Recipient.")
-    message: LongText | None = Field(None, description="What to write with it.")
+    message: LongText | None = Field(None, description="A message to send with it.")
 
 
 @event
 class InvoiceSent(EventData):
-    """It was sent."""
+    """The invoice was sent."""
 
     type = "invoice.sent"
-    send_id: Text = Field(description="The sending.")
+    send_id: Text = Field(description="The id of the send request.")
     to: Text = Field(description="Recipient.")
 
 
 @event
 class SendFailed(EventData):
-    """It could not be sent."""
+    """The invoice could not be sent."""
 
     type = "invoice.send_failed"
-    send_id: Text = Field(description="The sending.")
-    code: Text = Field(description="Why, for programs.")
-    message: LongText | None = Field(None, description="Why, for people.")
+    send_id: Text = Field(description="The id of the send request.")
+    code: Text = Field(description="The reason, for programs.")
+    message: LongText | None = Field(None, description="The reason, for people.")
 
 
 @event
 class InvoiceOverdue(EventData):
-    """Its due date has passed and something is due."""
+    """The due date has passed and an amount is due."""
 
     type = "invoice.overdue"
-    due_date: Day = Field(description="When it was due.")
-    as_of: Day = Field(description="The day it was noticed.")
+    due_date: Day = Field(description="The due date.")
+    as_of: Day = Field(description="The day on which the invoice was found overdue.")

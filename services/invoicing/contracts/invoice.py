@@ -1,8 +1,8 @@
-"""The invoice as a document: the shapes that commands give, and the worked-out whole.
+"""The invoice as a document: its parts as commands give them, and the whole with its amounts.
 
-One set of shapes serves commands, events and stored state. A command may hold nothing else, and is
-read with `extra="forbid"`; whoever reads an event passes over what he does not know. What was not
-given is left out of what we publish.
+Commands, events and stored state share these models. A command is validated with
+`extra="forbid"`; readers of events ignore unknown fields. Fields that were not given are left out
+of what is published.
 """
 
 from enum import StrEnum
@@ -41,7 +41,7 @@ PARTS_MAX: Final = 100
 
 
 class State(StrEnum):
-    """The stored state. What follows from dates and amounts, such as overdue, is derived."""
+    """The stored state. A status that depends on dates and amounts, such as overdue, is derived."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -54,7 +54,7 @@ class State(StrEnum):
 
 
 class TaxRounding(StrEnum):
-    """Where tax is rounded: once for each category and rate, or for each line."""
+    """Where tax is rounded: once per category and rate, or on each line."""
 
     GROUP = "group"
     LINE = "line"
@@ -64,7 +64,7 @@ class Address(ContractModel):
     """A postal address."""
 
     line1: Text | None = Field(None, description="Street and number.")
-    line2: Text | None = Field(None, description="What the first line had no room for.")
+    line2: Text | None = Field(None, description="Second line of the address.")
     city: Text | None = Field(None, description="City or town.")
     postal_code: Text | None = Field(None, description="Postal code.")
     state: Text | None = Field(None, description="State, province or region.")
@@ -74,7 +74,7 @@ class Address(ContractModel):
 
 
 class Party(ContractModel):
-    """Whom the goods or the bill go to."""
+    """The recipient of the goods or of the bill."""
 
     name: Text | None = Field(None, description="Name of the person.")
     phone: Text | None = Field(None, description="Telephone number.")
@@ -84,11 +84,11 @@ class Party(ContractModel):
     address: Address | None = Field(None, description="Postal address.")
     neighborhood: Text | None = Field(None, description="Neighborhood within the city.")
     division: Text | None = Field(None, description="Division of the organization.")
-    phonetic_name: Text | None = Field(None, description="The name as it is spoken.")
+    phonetic_name: Text | None = Field(None, description="The name as it is pronounced.")
 
 
 class Discount(ContractModel):
-    """Less to pay: first the percentage, then the amount."""
+    """A discount: first the percentage is taken off, then the amount."""
 
     percent_off: Percentage | None = Field(
         None, description="Percent of the amount, 0 to 100.", examples=["10"]
@@ -99,34 +99,38 @@ class Discount(ContractModel):
 
 
 class Tax(ContractModel):
-    """A tax, by its rate or, from a tax engine, by its amount, which is then taken as it is."""
+    """A tax by rate, or by an amount that a tax engine computed, which is used as it is."""
 
     rate: Rate | None = Field(None, description="A share of 1.", examples=["0.07125"])
     amount: GivenSignedMoney | None = Field(
-        None, description="The tax itself, in the invoice's currency.", examples=["14.25"]
+        None, description="The amount of tax, in the invoice's currency.", examples=["14.25"]
     )
-    category: Identifier = Field("standard", description="What the tax is summed up by.")
+    category: Identifier = Field("standard", description="The category that tax is added up by.")
 
 
 class Charge(ContractModel):
-    """An amount by itself."""
+    """An amount."""
 
     amount: GivenMoney = Field(description="In the invoice's currency.", examples=["3.00"])
 
 
 class Fee(ContractModel):
-    """A fee on a line: an amount for the line, or one for each unit."""
+    """A fee on a line: an amount for the line, or one per unit."""
 
-    type: Identifier = Field(description="What kind of fee.", examples=["recycling"])
-    amount: GivenMoney | None = Field(None, description="For the line.", examples=["1.50"])
+    type: Identifier = Field(description="The kind of fee.", examples=["recycling"])
+    amount: GivenMoney | None = Field(
+        None, description="The amount for the line.", examples=["1.50"]
+    )
     per_unit_amount: UnitPrice | None = Field(
-        None, description="For one unit; times the quantity, then rounded.", examples=["0.50"]
+        None,
+        description="The amount per unit; multiplied by the quantity, then rounded.",
+        examples=["0.50"],
     )
     tax: Tax | None = Field(None, description="The tax on the fee.")
 
 
 class Shipping(ContractModel):
-    """What delivery costs."""
+    """The cost of delivery."""
 
     amount: GivenMoney = Field(description="In the invoice's currency.", examples=["4.90"])
     tax: Tax | None = Field(None, description="The tax on it.")
@@ -139,33 +143,35 @@ class Subscription(ContractModel):
     plan_id: Identifier | None = Field(None, description="Its plan.")
     billing_agreement_id: Identifier | None = Field(None, description="The agreement to bill it.")
     free_trial: Flag | None = Field(None, description="Whether this is a free trial.")
-    auto_renewal: Flag | None = Field(None, description="Whether it renews by itself.")
+    auto_renewal: Flag | None = Field(None, description="Whether it renews automatically.")
     terms: LongText | None = Field(None, description="Its terms, as text.")
     start_time: Instant | None = Field(None, description="Start of the period billed, RFC 3339.")
     end_time: Instant | None = Field(None, description="End of the period billed, RFC 3339.")
 
 
 class TaxIdentifier(ContractModel):
-    """A tax number of the customer's."""
+    """A tax number."""
 
-    type: Identifier = Field(description="What kind of number.", examples=["eu_vat"])
+    type: Identifier = Field(description="The kind of number.", examples=["eu_vat"])
     value: Identifier = Field(description="The number.", examples=["ATU12345678"])
     state: Literal["pending", "verified", "not_valid"] | None = Field(
-        None, description="How far its check has come."
+        None, description="The state of its verification."
     )
-    verified_name: Text | None = Field(None, description="The name that it is registered to.")
-    verified_address: Text | None = Field(None, description="The address it is registered to.")
+    verified_name: Text | None = Field(None, description="The registered name.")
+    verified_address: Text | None = Field(None, description="The registered address.")
 
 
 class Item(ContractModel):
     """A line of an invoice, as a command gives it: with `unit_price` or `amount`."""
 
     id: Identifier | None = Field(
-        None, description="Unique in the invoice; by default its place, from 1.", examples=["1"]
+        None,
+        description="Unique in the invoice; by default the line's number, from 1.",
+        examples=["1"],
     )
     sku_id: Identifier | None = Field(None, description="The article.", examples=["sku_pro"])
-    description: LongText | None = Field(None, description="What the customer reads.")
-    quantity: Quantity = Field("1", description="How many, up to 12 decimals.", examples=["2"])
+    description: LongText | None = Field(None, description="The text that the customer reads.")
+    quantity: Quantity = Field("1", description="The quantity, up to 12 decimals.", examples=["2"])
     unit_price: UnitPrice | None = Field(
         None, description="Price of one, in the currency, up to 12 decimals.", examples=["100.00"]
     )
@@ -178,20 +184,20 @@ class Item(ContractModel):
     duties: Charge | None = Field(None, description="Customs duties on the line.")
     importer_tax: Charge | None = Field(None, description="Tax that the importer owes.")
     subscription: Subscription | None = Field(None, description="The subscription billed for.")
-    metadata: Metadata | None = Field(None, description="The sender's own texts.")
+    metadata: Metadata | None = Field(None, description="The sender's own key-value pairs.")
 
 
-def item_id(item: Item, place: int) -> str:
-    """A line's id: as given, or its place counted from 1. `place` counts from 0."""
-    return item.id or str(place + 1)
+def item_id(item: Item, index: int) -> str:
+    """A line's id: as given, or else its number, counted from 1. `index` counts from 0."""
+    return item.id or str(index + 1)
 
 
 class CreditItem(ContractModel):
-    """What of a line is credited: a quantity, an amount, or by default all that is left of it."""
+    """A line to credit: by a quantity, by an amount, or by default the rest of the line."""
 
     id: Identifier = Field(description="The line's id.", examples=["1"])
     quantity: Quantity | None = Field(
-        None, description="How many of the line; the last one takes the remaining cent."
+        None, description="The quantity to credit; the last one includes the remaining cent."
     )
     amount: GivenMoney | None = Field(
         None, description="In the invoice's currency, with tax; instead of `quantity`."
@@ -199,26 +205,26 @@ class CreditItem(ContractModel):
 
 
 class InvoiceInput(ContractModel):
-    """All that a command may say about an invoice at its creation and as long as it is a draft."""
+    """The fields that a command can set when an invoice is created and while it is a draft."""
 
     items: tuple[Item, ...] = Field(
-        (), max_length=ITEMS_MAX, description="The lines; at least one to open the invoice."
+        (), max_length=ITEMS_MAX, description="The lines; opening the invoice needs at least one."
     )
-    email: Email | None = Field(None, description="Where the invoice is sent.")
-    description: LongText | None = Field(None, description="For our own use.")
-    memo: LongText | None = Field(None, description="For the customer to read.")
+    email: Email | None = Field(None, description="The address that the invoice is sent to.")
+    description: LongText | None = Field(None, description="For internal use.")
+    memo: LongText | None = Field(None, description="A text for the customer.")
     locale: Locale | None = Field(None, description="Language, BCP 47.", examples=["en-US"])
     customer_type: Literal["individual", "business"] | None = Field(
-        None, description="What the customer is."
+        None, description="The type of customer."
     )
     charge_type: Literal["customer_initiated", "merchant_initiated", "moto"] | None = Field(
-        None, description="Who starts the charge; moto is mail order or telephone."
+        None, description="Who initiates the charge; moto is mail order or telephone order."
     )
-    ship_to: Party | None = Field(None, description="Whom the goods go to.")
-    bill_to: Party | None = Field(None, description="Whom the bill goes to.")
-    discount: Discount | None = Field(None, description="A discount on the whole.")
-    shipping: Shipping | None = Field(None, description="What delivery costs.")
-    tax_inclusive: Flag = Field(False, description="Whether prices hold their tax already.")
+    ship_to: Party | None = Field(None, description="The recipient of the goods.")
+    bill_to: Party | None = Field(None, description="The recipient of the bill.")
+    discount: Discount | None = Field(None, description="A discount on the whole invoice.")
+    shipping: Shipping | None = Field(None, description="The cost of delivery.")
+    tax_inclusive: Flag = Field(False, description="Whether prices include tax.")
     tax_identifiers: tuple[TaxIdentifier, ...] = Field(
         (), max_length=PARTS_MAX, description="The customer's tax numbers."
     )
@@ -227,74 +233,76 @@ class InvoiceInput(ContractModel):
     )
     due_date: Day | None = Field(
         None,
-        description="When it is due; by default `document_date` plus the payment terms. A day in"
+        description="The due date; by default `document_date` plus the payment terms. A day in"
         " the past, or before `document_date`, is accepted: the invoice is then overdue at once.",
     )
     payment_terms_days: Days | None = Field(
         None, description="Days to pay, instead of `due_date`; by default the seller's."
     )
     collection_period_days: Days = Field(
-        30, description="Days after which what is still unpaid is given up as uncollectible."
+        30, description="Days after which an unpaid amount is written off as uncollectible."
     )
     billing_optimization: Flag = Field(
-        True, description="Whether payment may be tried when it is likely to succeed."
+        True, description="Whether charges may be timed for the best chance of success."
     )
     exclude_from_autopay: Flag = Field(
-        False, description="Whether it must not be charged by itself."
+        False, description="Whether to exclude it from automatic charges."
     )
     source_id: Identifier | None = Field(
-        None, description="A payment source to attach from the start."
+        None, description="A payment source to attach when the invoice is created."
     )
-    metadata: Metadata | None = Field(None, description="The sender's own texts.")
+    metadata: Metadata | None = Field(None, description="The sender's own key-value pairs.")
     upstream_id: Identifier | None = Field(None, description="The sender's id for the invoice.")
-    application_id: Identifier | None = Field(None, description="The application it comes from.")
-    order_id: Identifier | None = Field(None, description="The order it bills.")
+    application_id: Identifier | None = Field(None, description="The application that sent it.")
+    order_id: Identifier | None = Field(None, description="The order that it bills.")
     importer_of_record_tax: Flag = Field(
-        False, description="Whether the seller collects tax as importer of record."
+        False, description="Whether the seller collects tax as the importer of record."
     )
-    live_mode: Flag = Field(True, description="False for a trial without real money.")
+    live_mode: Flag = Field(True, description="False for a test invoice without real money.")
 
 
 class PricedFee(Fee):
-    """A fee with its amount worked out."""
+    """A fee with its computed amounts."""
 
-    amount: Money = Field(description="For the line, before tax.")
+    amount: Money = Field(description="The amount for the line, before tax.")
     tax_amount: Money = Field(description="The tax on it.")
 
 
 class PricedItem(Item):
-    """A line with its amounts worked out. With tax-inclusive prices, they hold their tax."""
+    """A line with its computed amounts. With tax-inclusive prices, they include tax."""
 
     id: Identifier = Field(description="Unique in the invoice.")
     amount: Money = Field(description="Quantity times unit price, before discounts.")
     fees: tuple[PricedFee, ...] = Field((), description="Fees on the line.")
-    discount_amount: Money = Field(description="Its own discount and its share of the invoice's.")
+    discount_amount: Money = Field(
+        description="Its own discount and its share of the invoice's discount."
+    )
     net: Money = Field(description="`amount` less `discount_amount`.")
-    tax_amount: Money = Field(description="Tax on the line, with the tax on its fees.")
+    tax_amount: Money = Field(description="The tax on the line and on its fees.")
     fees_amount: Money = Field(description="Its fees.")
     duties_amount: Money = Field(description="Its customs duties.")
     importer_tax_amount: Money = Field(description="Its importer tax.")
-    total: Money = Field(description="What the line adds to the invoice's total.")
+    total: Money = Field(description="The line's part of the invoice's total.")
 
 
 class PricedShipping(Shipping):
-    """Shipping with its tax worked out."""
+    """Shipping with its computed tax."""
 
-    amount: Money = Field(description="What delivery costs.")
+    amount: Money = Field(description="The cost of delivery.")
     tax_amount: Money = Field(description="The tax on it.")
 
 
 class TaxGroup(ContractModel):
-    """The tax of one category and rate, on lines, fees and shipping together."""
+    """The tax of one category and rate on lines, fees and shipping together."""
 
     category: Text = Field(description="The tax category.")
-    rate: Rate | None = Field(description="The rate; null where only amounts were given.")
-    net: Money = Field(description="What the tax is on, without the tax.")
+    rate: Rate | None = Field(description="The rate; null if only amounts were given.")
+    net: Money = Field(description="The taxable amount, without the tax.")
     tax: Money = Field(description="The tax.")
 
 
 class SellerParty(ContractModel):
-    """The seller as it was when the invoice was made."""
+    """The seller when the invoice was created."""
 
     id: Text = Field(description="The seller.")
     name: Text | None = Field(None, description="The name on the invoice.")
@@ -303,27 +311,27 @@ class SellerParty(ContractModel):
 
 
 class Document(InvoiceInput):
-    """The whole invoice: every field that was given, and all that was worked out from them."""
+    """The whole invoice: every field that was given, and all that was computed from them."""
 
     customer_id: Text = Field(description="The customer.")
     currency: Currency = Field(description="ISO 4217 code.")
     seller_id: Text | None = Field(
         None,
-        description="The seller; not in documents of the first releases.",
+        description="The seller; missing in documents of the first releases.",
         examples=["default"],
     )
-    seller: SellerParty = Field(description="The seller, as settings were then.")
+    seller: SellerParty = Field(description="The seller as it was configured then.")
     tax_rounding: TaxRounding = Field(description="Where tax was rounded.")
     items: tuple[PricedItem, ...] = Field(description="The lines.")
-    shipping: PricedShipping | None = Field(None, description="What delivery costs.")
+    shipping: PricedShipping | None = Field(None, description="The cost of delivery.")
     document_date: Day = Field(description="The invoice's date.")
     due_date: Day = Field(description="When it is due.")
     subtotal: Money = Field(description="Sum of the lines' `amount`.")
     subtotal_excluding_tax: Money = Field(
-        description="`subtotal` without the tax that tax-inclusive prices hold."
+        description="`subtotal` without the tax in tax-inclusive prices."
     )
     total_discount: Money = Field(description="Sum of the lines' `discount_amount`.")
-    total_tax: Money = Field(description="All tax: sum of the tax groups.")
+    total_tax: Money = Field(description="The sum of the tax groups.")
     total_fees: Money = Field(description="Sum of the lines' fees.")
     total_duties: Money = Field(description="Sum of the lines' duties.")
     total_importer_tax: Money = Field(description="Sum of the lines' importer tax.")
@@ -337,26 +345,28 @@ class Document(InvoiceInput):
 
 
 class Summary(ContractModel):
-    """What every event tells about the invoice as it is after it."""
+    """The invoice's summary after an event. Every event has it."""
 
     invoice_id: Text = Field(description="The invoice.", examples=["inv_1001"])
     invoice_number: Text | None = Field(
-        description="Given at opening, per seller, without a gap; null until then.",
+        description="Assigned at opening, gapless per seller; null until then.",
         examples=["INV-000001"],
     )
     seller_id: Text = Field(description="The seller.", examples=["default"])
     customer_id: Text = Field(description="The customer.", examples=["cus_42"])
     currency: Currency = Field(description="ISO 4217 code of all its amounts.")
     state: State = Field(description="The stored state.")
-    total: Money = Field(description="What it is for.", examples=["214.25"])
-    amount_paid: Money = Field(description="All settled payments.", examples=["214.25"])
-    amount_refunded: Money = Field(description="All refunds of payments.", examples=["0.00"])
-    amount_credited: Money = Field(description="All credit notes.", examples=["0.00"])
-    amount_written_off: Money = Field(description="Given up as lost.", examples=["0.00"])
+    total: Money = Field(description="The total of the invoice.", examples=["214.25"])
+    amount_paid: Money = Field(description="The sum of settled payments.", examples=["214.25"])
+    amount_refunded: Money = Field(description="The sum of refunds.", examples=["0.00"])
+    amount_credited: Money = Field(description="The sum of credit notes.", examples=["0.00"])
+    amount_written_off: Money = Field(description="The amount written off.", examples=["0.00"])
     amount_due: Money = Field(
         description="total - credited - (paid - refunded) - written off, where above 0. The state"
         " does not count: a draft and a void invoice have an amount too. For open receivables, add"
         " up the invoices in state open.",
         examples=["0.00"],
     )
-    amount_overpaid: Money = Field(description="The same below 0, its sign turned.")
+    amount_overpaid: Money = Field(
+        description="The same amount where it is below 0, with its sign changed."
+    )

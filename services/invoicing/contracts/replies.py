@@ -1,4 +1,4 @@
-"""A command's answer: accepted, or rejected with a reason that a program can act on."""
+"""The reply to a command: accepted, or rejected with a reason that a program can act on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ FIELD_CHARACTERS_MAX: Final = 200
 
 
 class RejectionCode(StrEnum):
-    """Why a command was rejected. A code keeps its meaning for ever."""
+    """Why a command was rejected. A code never changes its meaning."""
 
     INVALID_COMMAND = "invalid_command"
     UNKNOWN_COMMAND = "unknown_command"
@@ -47,7 +47,7 @@ class RejectionCode(StrEnum):
 
 
 class FieldError(BaseModel):
-    """One field that must be mended, and how. The reason never repeats the value that was sent."""
+    """A field to correct, and how. The reason never repeats the value that was sent."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,8 @@ class FieldError(BaseModel):
         examples=["items.0.unit_price"],
     )
     reason: str = Field(
-        description="What is wanted of it.", examples=["must be a decimal string such as 100.00"]
+        description="The requirement that the value does not meet.",
+        examples=["must be a decimal string such as 100.00"],
     )
 
 
@@ -71,7 +72,7 @@ class Rejection:
 
 
 class Reply(ContractModel):
-    """The `data` of `command.accepted`, and what every answer says."""
+    """The `data` of `command.accepted`, and the fields that every reply has."""
 
     command_id: str = Field(description="The command's id.", examples=["0192f1c6"])
     command_source: str = Field(description="The command's source.", examples=["/orders"])
@@ -90,17 +91,17 @@ class Reply(ContractModel):
         description="The invoice's state after the command; null when there is no invoice."
     )
     events: tuple[str, ...] = Field(
-        description="The names of the events it caused, in order; empty when nothing changed.",
+        description="The types of the events it caused, in order; empty if nothing changed.",
         examples=[["invoice.created", "invoice.opened"]],
     )
 
 
 class RejectedReply(Reply):
-    """The `data` of `command.rejected`: the answer, and why nothing changed."""
+    """The `data` of `command.rejected`: nothing changed, and why."""
 
-    code: RejectionCode = Field(description="Why it was rejected, for programs.")
-    message: str = Field(description="Why it was rejected, for people.")
-    errors: tuple[FieldError, ...] = Field(
-        description="The fields to mend, where fields are at fault."
+    code: RejectionCode = Field(description="The reason for the rejection, for programs.")
+    message: str = Field(description="The reason for the rejection, for people.")
+    errors: tuple[FieldError, ...] = Field(description="The fields to correct, if any are wrong.")
+    available_commands: tuple[str, ...] = Field(
+        description="The commands that the invoice would accept now."
     )
-    available_commands: tuple[str, ...] = Field(description="What the invoice would accept now.")

@@ -71,7 +71,9 @@ _CURRENCY: Final[Document] = {
 }
 
 
-class _WithoutTitles(GenerateJsonSchema):
+class WithoutTitles(GenerateJsonSchema):
+    """JSON Schema without a title for each field."""
+
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never: the name of the field is enough."""
         return False
@@ -327,7 +329,7 @@ def _schemas(routes: Sequence[APIRoute]) -> Document:
     _, definitions = models_json_schema(
         [(model, "validation" if model in taken else "serialization") for model in by_name],
         ref_template="#/components/schemas/{model}",
-        schema_generator=_WithoutTitles,
+        schema_generator=WithoutTitles,
     )
     schemas: Document = definitions["$defs"]
     for model in taken:

@@ -1,4 +1,4 @@
-"""What is told of a means of payment: names and values whose meaning only its provider knows."""
+"""The details of a payment source: names and values whose meaning its provider defines."""
 
 from typing import Annotated, Any, Final
 
@@ -15,7 +15,7 @@ INTEGER_MAX: Final = 2**53
 # With NUL, which no name may hold, so that a path can leave them out.
 _TEXT, _NUMBER, _FLAG, _GROUP, _NOTHING = "\0text", "\0number", "\0flag", "\0group", "\0nothing"
 KINDS_OF_DETAIL: Final = frozenset({_TEXT, _NUMBER, _FLAG, _GROUP, _NOTHING})
-"""What stands in an error's location beside the names, and is not for others to read."""
+"""Tags in an error's location that are left out of the path that a client reads."""
 
 
 def _kind(value: Any) -> str:

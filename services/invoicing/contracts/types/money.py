@@ -15,7 +15,7 @@ from invoicing.contracts.types.texts import EXPLAINED
 EXPONENTS: Final[Mapping[str, int]] = MappingProxyType(
     {c.code: c.exponent for c in iso4217.Currency if c.exponent is not None}
 )
-"""How many decimals each currency has (ISO 4217). Metals and test codes have none: no money."""
+"""The decimals of each currency (ISO 4217). Metals and test codes have none and are rejected."""
 
 UNITS: Final[Mapping[str, Decimal]] = MappingProxyType(
     {code: Decimal(1).scaleb(-exponent) for code, exponent in EXPONENTS.items()}
@@ -23,7 +23,7 @@ UNITS: Final[Mapping[str, Decimal]] = MappingProxyType(
 """The smallest amount of each currency: 0.01 of USD, 1 of JPY."""
 
 MONEY_LIMIT: Final = Decimal(10**15)
-"""Every amount stays below it, above its opposite."""
+"""Every amount is between its negative and it, exclusively."""
 
 MONEY_PATTERN: Final = r"^[0-9]+(\.[0-9]{1,4})?$"
 SIGNED_MONEY_PATTERN: Final = r"^-?[0-9]+(\.[0-9]{1,4})?$"
@@ -38,8 +38,8 @@ _DIGITS_MAX = 40
 class GivenDigits:
     """Reads an amount that a command gives as a string of plain digits, and nothing else.
 
-    A currency has at most 4 decimals; whether these are too many for this one is asked later, when
-    the currency is known.
+    A currency has at most 4 decimals. Whether an amount has too many for its own currency is
+    checked in `validation.scale`, once the currency is known.
     """
 
     signed: bool = False
@@ -77,13 +77,13 @@ Money = Annotated[
     Decimal,
     Field(allow_inf_nan=False, json_schema_extra={"pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$"}),
 ]
-"""An amount as we publish it: always with all the decimals of its currency."""
+"""An amount as it is published: always with all the decimals of its currency."""
 
 Quantity = Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)]
 """A number with up to 12 decimals, kept as the digits that were given."""
 
 UnitPrice = Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)]
-"""The price of one, in the currency, with up to 12 decimals: finer than money, so not yet money."""
+"""The price of one, in the currency, with up to 12 decimals: finer than an amount."""
 
 Rate = Annotated[str, StringConstraints(pattern=RATE_PATTERN)]
 """A share of 1: 0.2 is 20 %. Kept as the digits that were given."""

@@ -1,7 +1,7 @@
 """Texts, dates and flags on the wire, with their limits.
 
-NUL is refused everywhere: Postgres cannot store it. A lone surrogate is no text at all, and
-pydantic refuses it by itself.
+NUL is rejected everywhere, because Postgres cannot store it. Pydantic itself rejects lone
+surrogates.
 """
 
 from datetime import UTC, date, datetime
@@ -42,11 +42,11 @@ LongText = Annotated[
 Identifier = Annotated[
     str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=TEXT_CHARACTERS_MAX)
 ]
-"""Somebody's name for something: never empty."""
+"""An id chosen by a client or provider: never empty."""
 
 Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN, max_length=320)]
 Locale = Annotated[str, StringConstraints(pattern=LOCALE_PATTERN, max_length=35)]
-"""A language tag (BCP 47), such as de-AT; de_AT is taken too."""
+"""A language tag (BCP 47), such as de-AT; de_AT is accepted too."""
 
 Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 """An ISO 3166-1 code of two letters."""
@@ -69,7 +69,7 @@ MetadataChanges = Annotated[
 
 
 class _CalendarDay:
-    """Reads YYYY-MM-DD and no other way to write a day (RFC 3339, full-date)."""
+    """Accepts YYYY-MM-DD and no other form (RFC 3339, full-date)."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
         written = core_schema.str_schema(pattern=DAY_PATTERN)
@@ -78,7 +78,7 @@ class _CalendarDay:
 
 
 class _Instant:
-    """Reads a time with its offset (RFC 3339, date-time); finer than microseconds is cut off."""
+    """Accepts a time with its offset (RFC 3339, date-time), truncated to microseconds."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
         written = core_schema.str_schema(pattern=INSTANT_PATTERN)

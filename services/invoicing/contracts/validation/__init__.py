@@ -1,1 +1,1 @@
-"""Checks across fields, and the words in which a client hears of a mistake."""
+"""Checks beyond single fields, and the error messages that clients read."""

@@ -1,4 +1,4 @@
-"""What is wrong with a command's data, in words that are safe to send back.
+"""Validation errors in words that are safe to send back to the client.
 
 Neither a path nor a reason repeats a value; a path is bounded and printable, whatever a field is
 called.
@@ -35,7 +35,7 @@ from invoicing.contracts.types.texts import (
     TEXT_PATTERN,
 )
 
-# pydantic's names for what is too much of a good thing; of numbers, only money has a `lt`.
+# Pydantic's error types for a value over a limit; of the numbers, only money has an `lt`.
 _LIMITS: Final = {"string_too_long", "too_long", "less_than"}
 
 _AS_THE_SCHEMA_SAYS: Final = "must be written as the schema says"
@@ -121,7 +121,7 @@ def rejection_from_validation_error(
 
 
 def _is_over_limit(detail: ErrorDetails) -> bool:
-    # Below 0, the limit of money is a `gt`; that of what must be above 0 is none.
+    # The lower limit of money is a `gt` below 0; `gt=0` is a rule and not a limit.
     return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
 
 

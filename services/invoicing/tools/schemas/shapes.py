@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
 
+from invoicing.api.docs.openapi import WithoutTitles
 from invoicing.contracts.types import money, texts
 
 Mode = Literal["validation", "serialization"]
@@ -76,15 +76,9 @@ SCALARS: Final[Mapping[str, Scalar]] = {
 _ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples"})
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        """A field's name says as much."""
-        return False
-
-
 def shape_of(model: type[BaseModel], mode: Mode) -> Schema:
     """The schema of a model's JSON; its definitions stand in `$defs`."""
-    schema = model.model_json_schema(mode=mode, schema_generator=_WithoutTitles)
+    schema = model.model_json_schema(mode=mode, schema_generator=WithoutTitles)
     named: set[str] = set()
     shape: Schema = _named(schema, mode, named)
     definitions = shape.setdefault("$defs", {})
