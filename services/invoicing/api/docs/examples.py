@@ -29,14 +29,11 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "updateInvoice": {"memo": "Thank you."},
     "updateInvoiceByPost": {"memo": "Thank you."},
     "attachSource": {"type": "creditCard", "details": {"brand": "Visa", "lastFourDigits": "1111"}},
-    "openInvoice": {},
     "unpostInvoice": {"reason": "The hours were wrong."},
     "voidInvoice": {"reason": "Made twice."},
     "cancelInvoice": {"reason": "The workshop did not take place."},
     "reverseInvoice": {"reason": "Delivered to the wrong customer."},
     "writeOffInvoice": {"reason": "The collection period has passed."},
-    "archiveInvoice": {},
-    "restoreInvoice": {},
     "payInvoice": {"source_id": "src_1"},
     "recordPayment": {"payment_id": "pay_1", "amount": "214.25", "currency": "USD"},
     "refundPayment": {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "10.00"},
@@ -57,7 +54,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
         "scope": "invoices:read",
     },
 }
-"""An example request body by operation."""
+"""Example request bodies by operation; any other is made from the examples of its fields."""
 
 RESPONSES: Final[Mapping[str, Any]] = {
     **orjson.loads(MADE_PATH.read_bytes()),

@@ -191,7 +191,9 @@ _LINKED: Final = (
 
 
 def _request_body(body: RequestBody, operation_id: str) -> Document:
-    content = _content(body.model) | {"example": REQUESTS[operation_id]}
+    fields = body.model.model_fields.items()
+    from_fields = {name: field.examples[0] for name, field in fields if field.examples}
+    content = _content(body.model) | {"example": REQUESTS.get(operation_id, from_fields)}
     return {"required": body.required, "content": {body.media_type: content}}
 
 
