@@ -18,7 +18,7 @@ from invoicing.contracts.replies import ACCEPTED, REJECTED, RejectedReply, Rejec
 from invoicing.domain.invoice import Invoice
 from invoicing.ops.main import COMMANDS as OPERATOR_COMMANDS
 from invoicing.tools.schemas.shapes import Schema, shape_of
-from invoicing.tools.schemas.story import play
+from invoicing.tools.schemas.story import run_story
 from tests.parity import TABLE
 from tests.support.domain.complete import COMPLETE
 from tests.support.domain.desk import Desk
@@ -188,7 +188,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int
 def test_every_field_that_a_command_gives_stands_in_the_event() -> None:
     given = COMPLETE["CreateInvoice"] | {"state": "draft"}
 
-    created = json.loads(play([("CreateInvoice", "inv_1", given)]).events[0].document)["data"]
+    created = json.loads(run_story([("CreateInvoice", "inv_1", given)]).events[0].document)["data"]
 
     told = leaves(created["invoice"] | {"state": created["state"]})
     for path, value in leaves(given).items():

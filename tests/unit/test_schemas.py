@@ -27,7 +27,7 @@ from invoicing.store.rows import Position
 from invoicing.tools.schemas import messages as messages_module
 from invoicing.tools.schemas.__main__ import main
 from invoicing.tools.schemas.files import out_of_date, write
-from invoicing.tools.schemas.story import BEGIN, STORY, Step, play
+from invoicing.tools.schemas.story import BEGIN, STORY, Step, run_story
 from invoicing.worker.outgoing import DeadLetter
 from invoicing.worker.publisher import _dead_letter
 from invoicing.worker.records import Record
@@ -307,8 +307,8 @@ def stories(draw: st.DrawFn) -> list[Step]:
 @settings(max_examples=100, deadline=None)
 @given(stories())
 def test_all_that_is_published_is_valid(story: list[Step]) -> None:
-    played = play(story)
-    for stored in (*played.events, *played.answers):
+    result = run_story(story)
+    for stored in (*result.events, *result.answers):
         document = json.loads(stored.document)
         VALIDATORS[document["type"]].validate(document)
 

@@ -1,4 +1,4 @@
-"""A document put away until somebody looks at it."""
+"""A document that is parsed on first access."""
 
 from datetime import date
 
@@ -9,13 +9,13 @@ from invoicing.contracts.invoice import Document
 
 
 class ExcerptItem(BaseModel):
-    """Of a line, what lists ask for."""
+    """The fields of a line that lists filter by."""
 
     sku_id: str | None = None
 
 
 class DocumentIndexFields(BaseModel):
-    """The little of a document that states, numbers and lists are made from, under its names."""
+    """The fields of a document that states, numbers and lists need, under their own names."""
 
     currency: str
     document_date: date
@@ -30,10 +30,10 @@ class DocumentIndexFields(BaseModel):
 
 
 class LazyDocument:
-    """A document, or its JSON: the one is made from the other when it is wanted.
+    """A document or its JSON; each is made from the other on first access.
 
-    Most commands look at an invoice's amounts only. To read and write its lines for every payment
-    would cost more than to decide it. A field of this type is read and written as the document.
+    Most commands need an invoice's amounts only. Parsing and serialising its lines for every
+    payment would cost more than deciding it. A field of this type has the document's schema.
     """
 
     __slots__ = ("_document", "_excerpt", "_json")
@@ -52,7 +52,7 @@ class LazyDocument:
 
     @property
     def excerpt(self) -> Document | DocumentIndexFields:
-        """The document where it has been read, else as much as can be had for a quarter of that."""
+        """The document if it was parsed already, else its index fields at a quarter of the cost."""
         if self._document is not None:
             return self._document
         if self._excerpt is None:
@@ -75,17 +75,17 @@ class LazyDocument:
         return hash(self.json_text)
 
     def __repr__(self) -> str:
-        return f"Filed({self.json_text!r})"
+        return f"LazyDocument({self.json_text!r})"
 
     @classmethod
     def __get_pydantic_core_schema__(
         cls, _source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         document = handler(Document)
-        told = core_schema.no_info_after_validator_function(cls, document)
+        schema = core_schema.no_info_after_validator_function(cls, document)
         return core_schema.json_or_python_schema(
-            told,
-            core_schema.union_schema([core_schema.is_instance_schema(cls), told]),
+            schema,
+            core_schema.union_schema([core_schema.is_instance_schema(cls), schema]),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda filed: filed.document, return_schema=document
             ),

@@ -1,1 +1,1 @@
-"""What the models say, written down for others: JSON Schemas, AsyncAPI, the table of states."""
+"""Generates JSON Schemas, AsyncAPI, OpenAPI and the lifecycle page from the models."""

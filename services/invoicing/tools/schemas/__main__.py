@@ -8,7 +8,7 @@ from invoicing.tools.schemas.files import out_of_date, write
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or say which differ from the models; gives the exit code."""
+    """Write the files, or list those that differ from the models; returns the exit code."""
     if arguments == ["write"]:
         write(Path.cwd())
         return 0
@@ -17,9 +17,7 @@ def main(arguments: list[str]) -> int:
         return 2
     stale = out_of_date(Path.cwd())
     if stale:
-        print_note(
-            f"Not what the models say: {', '.join(map(str, stale))}. Run `make schemas` and commit."
-        )
+        print_note(f"Out of date: {', '.join(map(str, stale))}. Run `make schemas` and commit.")
     return 1 if stale else 0
 
 

@@ -1,4 +1,4 @@
-"""The topics as AsyncAPI 3.1: what stands in each, who writes it, under which key.
+"""The topics as AsyncAPI 3.1: their messages, keys, readers and writers.
 
 https://www.asyncapi.com/docs/reference/specification/v3.1.0 and its Kafka bindings, 0.5.0.
 """
@@ -22,12 +22,12 @@ _MEDIA_TYPE: Final = CONTENT_TYPE.decode().partition(";")[0]
 _DEAD_LETTER: Final = "deadLetter"
 
 _INFO: Final = (
-    "Commands in on one topic; what happened, and an answer to every command, out on two others."
-    " Topics have their default names here. The record's key is the invoice's id everywhere;"
+    "Commands come in on one topic; events, and a reply to every command, go out on two others."
+    " The topics have their default names here. The record's key is the invoice's id everywhere;"
     " commands and events have the same number of partitions, and an invoice's events go to the"
     " partition that its commands belong to. Read with isolation.level=read_committed, each event"
-    " is there once, in the order of `version`. Values are CloudEvents 1.0 in structured JSON mode;"
-    " commands are taken in binary mode (`ce_` headers) too."
+    " appears once, in the order of `version`. Values are CloudEvents 1.0 in structured JSON mode;"
+    " commands are accepted in binary mode (`ce_` headers) too."
 )
 
 
@@ -56,25 +56,25 @@ def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
                 "topic_commands", "Commands, from any producer.", _of(messages, "command")
             ),
             "events": _channel(
-                "topic_events", "What happened to each invoice.", _of(messages, "event")
+                "topic_events", "The events of each invoice.", _of(messages, "event")
             ),
             "replies": _channel(
-                "topic_replies", "One answer to every command.", _of(messages, "answer")
+                "topic_replies", "One reply to every command.", _of(messages, "answer")
             ),
             "deadLetters": _channel(
                 "topic_dead_letter",
-                "Records of the commands topic that cannot be read, byte for byte.",
+                "Records of the commands topic that cannot be processed, byte for byte.",
                 [_DEAD_LETTER],
             ),
         },
         "operations": {
             "receiveCommands": {
-                **_operation("receive", "commands", "Takes commands, each once."),
+                **_operation("receive", "commands", "Applies commands, each once."),
                 "reply": {"channel": {"$ref": "#/channels/replies"}},
             },
-            "sendEvents": _operation("send", "events", "Tells what commands led to."),
+            "sendEvents": _operation("send", "events", "Publishes events of accepted commands."),
             "sendReplies": _operation("send", "replies", "Accepts or rejects each command."),
-            "sendDeadLetters": _operation("send", "deadLetters", "Sets aside what is no command."),
+            "sendDeadLetters": _operation("send", "deadLetters", "Keeps records without a reply."),
         },
         "components": {
             "messages": {message.type: _message(message) for message in messages}
@@ -131,8 +131,8 @@ def _dead_letter() -> dict[str, Any]:
     )
     return {
         "name": _DEAD_LETTER,
-        "title": "A record that cannot be read",
-        "summary": "Key, value and headers as they came; the reason in headers of its own.",
+        "title": "A dead letter",
+        "summary": "The record's key, value and headers as they came, and headers with the reason.",
         "contentType": "application/octet-stream",
         "headers": {
             "type": "object",

@@ -1,4 +1,4 @@
-"""The files that are written from the models, and what of them is out of date."""
+"""The files that are generated from the models: write them, or list those out of date."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from invoicing.api.docs.openapi import describe
 from invoicing.tools.schemas import http_examples, lifecycle_page
 from invoicing.tools.schemas.asyncapi import asyncapi
 from invoicing.tools.schemas.messages import messages
-from invoicing.tools.schemas.story import play
+from invoicing.tools.schemas.story import run_story
 
 LIFECYCLE_PAGE = Path("docs/lifecycle.md")
 _SCHEMAS = Path("schemas")
@@ -22,7 +22,7 @@ _OURS = ("commands/*.json", "events/*.json", "answers/*.json")
 
 
 def write(root: Path) -> None:
-    """Bring the files under `root` up to date."""
+    """Write the generated files below `root` and delete stale ones."""
     wanted = _wanted(root)
     for path in _written_before(root) - wanted.keys():
         (root / path).unlink()
@@ -32,14 +32,14 @@ def write(root: Path) -> None:
 
 
 def out_of_date(root: Path) -> list[Path]:
-    """The files under `root` that say something else than the models, in order."""
+    """The files under `root` that differ from the models, sorted."""
     wanted = _wanted(root)
     stale = {path for path, text in wanted.items() if _read(root / path) != text}
     return sorted(stale | (_written_before(root) - wanted.keys()))
 
 
 def _wanted(root: Path) -> Mapping[Path, str]:
-    described = list(messages(play()))
+    described = list(messages(run_story()))
     made = http_examples.made()
     files = {_SCHEMAS / message.path: _as_json(message.schema) for message in described}
     return files | {
@@ -68,8 +68,8 @@ def _as_yaml(document: Mapping[str, Any]) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML without anchors: what stands twice is written twice."""
+    """YAML without anchors: repeated values are written out."""
 
     def ignore_aliases(self, _data: Any) -> bool:
-        """Never point elsewhere."""
+        """Always."""
         return True

@@ -1,4 +1,4 @@
-"""What HTTP answers, made by the service itself of the invoice that `createInvoice` takes."""
+"""Examples of HTTP responses, made by the service from the example of `createInvoice`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,7 +12,7 @@ from invoicing.api.reads.filters import DEFAULT_SORT
 from invoicing.api.reads.views import View, differences, items_of, view_of
 from invoicing.domain.status import status
 from invoicing.store.history import replay
-from invoicing.tools.schemas.story import BEGIN, play
+from invoicing.tools.schemas.story import BEGIN, run_story
 
 _SUBJECT: Final = "inv_1001"
 
@@ -20,10 +20,10 @@ _SUBJECT: Final = "inv_1001"
 def made() -> Mapping[str, Any]:
     """The answers, by the name of their model."""
     draft = {**REQUESTS["createInvoice"], "state": "draft"}
-    played = play([("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})])
+    result = run_story([("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})])
     before, invoice = (
         view_of(state.model_dump_json(), status(state, BEGIN.date()))
-        for state in replay(played.events)
+        for state in replay(result.events)
     )
     return {
         "InvoiceView": invoice,
@@ -31,7 +31,7 @@ def made() -> Mapping[str, Any]:
         "ItemPage": _page(items_of(invoice), invoice),
         "InvoiceItems": {"data": items_of(invoice)},
         "EventPage": {
-            "data": [orjson.loads(played.events[-1].document)],
+            "data": [orjson.loads(result.events[-1].document)],
             "has_more": False,
             "end_cursor": str(Position("742", 2)),
         },
@@ -41,7 +41,7 @@ def made() -> Mapping[str, Any]:
             "to": invoice["version"],
             "changes": list(differences(before, invoice)),
         },
-        "AnswerDocument": orjson.loads(played.answers[-1].document),
+        "AnswerDocument": orjson.loads(result.answers[-1].document),
     }
 
 

@@ -1,4 +1,4 @@
-"""The part of the page on the invoice's life that is read from the domain's table."""
+"""The generated part of the lifecycle page: the transitions as a diagram and a table."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,7 @@ END: Final = "<!-- the end mark -->"
 
 
 def renewed(page: str) -> str:
-    """The page with what stands between the marks as the domain has it now."""
+    """The page with the current table and diagram between the marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{_diagram()}\n{_table()}\n{END}{after}"
@@ -39,7 +39,7 @@ def _row(first: str, others: Iterable[str]) -> str:
 
 
 def _cell(transition: Transition, state: State) -> str:
-    """Where the command leads from the state: `=` leaves it, a blank refuses."""
+    """The states that the command leads to: `=` is the same one, a blank is a rejection."""
     return ", ".join(
         "=" if target is state else target.value for target in transition.moves.get(state, ())
     )

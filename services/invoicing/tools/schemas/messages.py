@@ -1,4 +1,4 @@
-"""Every message of the wire as a JSON Schema: the CloudEvent with its data, and an example."""
+"""The JSON Schema of every message: the CloudEvent with its data, and examples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import RejectedReply, Reply
 from invoicing.contracts.types.texts import INVOICE_ID_PATTERN
 from invoicing.tools.schemas.shapes import Schema, closed, shape_of, with_open_enums
-from invoicing.tools.schemas.story import Played
+from invoicing.tools.schemas.story import StoryResult
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -54,7 +54,7 @@ class Message:
 
     @property
     def path(self) -> str:
-        """Where its schema stands, under `schemas/`."""
+        """The path of its schema, below `schemas/`."""
         return f"{self.kind}s/{self.type}.json"
 
 
@@ -63,9 +63,9 @@ def schema_id(message_type: str, version: int) -> str:
     return f"urn:invoicing:schema:{message_type}:{version}"
 
 
-def messages(played: Played) -> Iterator[Message]:
-    """All commands, events and answers, with examples from a story that was played."""
-    examples = _examples(played)
+def messages(result: StoryResult) -> Iterator[Message]:
+    """All commands, events and replies, with examples from the result of a story."""
+    examples = _examples(result)
     for name, command in COMMANDS.items():
         yield _message("command", name, 1, command_data(command), examples)
     for name, event in EVENTS.items():
@@ -77,10 +77,10 @@ def messages(played: Played) -> Iterator[Message]:
 
 
 def command_data(command: type[CommandData]) -> Schema:
-    """The schema of a command's data: what it does not name is refused."""
+    """The schema of a command's data, closed: unknown fields are errors."""
     schema: Schema = closed(shape_of(command, "validation"))
     if issubclass(command, UpdateInvoice):
-        # What is left out stays as it is, so a default would say something wrong.
+        # A field that is left out keeps its value, so a default would be wrong.
         schema["properties"] = {
             name: {key: part for key, part in field.items() if key != "default"}
             for name, field in schema["properties"].items()
@@ -209,13 +209,13 @@ _REQUIRED: Final[Mapping[Kind, Sequence[str]]] = {
 }
 
 
-def _examples(played: Played) -> dict[str, list[Any]]:
+def _examples(result: StoryResult) -> dict[str, list[Any]]:
     """The first of each type; of rejections, the first of each code."""
-    events = (stored.document for stored in played.events)
-    answers = (stored.document for stored in played.answers)
+    events = (stored.document for stored in result.events)
+    answers = (stored.document for stored in result.answers)
     published = map(orjson.loads, chain(events, answers))
     first: dict[tuple[str, str | None], Any] = {}
-    for message in (*played.commands, *published):
+    for message in (*result.commands, *published):
         first.setdefault((message["type"], _refusal_code(message)), message)
     examples: dict[str, list[Any]] = {}
     for (type_, _), message in first.items():

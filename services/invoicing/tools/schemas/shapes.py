@@ -1,4 +1,4 @@
-"""The JSON Schema of a model (2020-12), as people write one: named scalars, no noise."""
+"""The JSON Schema of a model (2020-12) as written by hand: named scalars, no titles."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +17,7 @@ _NUMBER: Final = "A decimal string, never a JSON number; no exponent, no plus si
 
 
 class Scalar(NamedTuple):
-    """What a plain value means; `rules` say more than the model's own schema can."""
+    """The meaning of a plain value; `rules` add to the schema that pydantic makes."""
 
     type: Any
     description: str
@@ -71,26 +71,29 @@ SCALARS: Final[Mapping[str, Scalar]] = {
         texts.Metadata, "The sender's own texts by name; they come back as they were."
     ),
 }
-"""What means the same wherever it stands: said once in each file, with its unit."""
+"""Types that mean the same everywhere: one definition in each file, with the unit."""
 
 _ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples"})
 
 
 def shape_of(model: type[BaseModel], mode: Mode) -> Schema:
-    """The schema of a model's JSON; its definitions stand in `$defs`."""
+    """The schema of a model's JSON, with its definitions in `$defs`."""
     schema = model.model_json_schema(mode=mode, schema_generator=WithoutTitles)
     named: set[str] = set()
     shape: Schema = _named(schema, mode, named)
     definitions = shape.setdefault("$defs", {})
     for name in named:
         scalar = SCALARS[name]
-        told = {**scalar.rules, "description": scalar.description}
-        definitions[name] = _own_schema(name, mode) | told
+        definitions[name] = {
+            **_own_schema(name, mode),
+            **scalar.rules,
+            "description": scalar.description,
+        }
     return shape
 
 
 def closed(schema: Any) -> Any:
-    """The same, but no object in it may have a field that is not named."""
+    """Close every object in the schema to unknown fields."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -116,7 +119,7 @@ def with_open_enums(schema: Any) -> Any:
 
 
 def _named(schema: Any, mode: Mode, named: set[str]) -> Any:
-    """The same, with a reference for each scalar; `named` gets the names that were used."""
+    """Replace each scalar by a reference, and add the names used to `named`."""
     if isinstance(schema, list):
         return [_named(part, mode, named) for part in schema]
     if not isinstance(schema, dict):
@@ -130,7 +133,7 @@ def _named(schema: Any, mode: Mode, named: set[str]) -> Any:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """That a field may be left out is told by `required`; null would mean something else."""
+    """Drop a default of null: `required` says which fields may be left out."""
     if schema.get("default", ...) is None:
         return {key: part for key, part in schema.items() if key != "default"}
     return schema

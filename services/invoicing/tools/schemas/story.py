@@ -182,8 +182,8 @@ STORY: Final[Sequence[Step]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """The story after it was told: each command, and what the service stored because of it."""
+class StoryResult:
+    """The commands of a story, and what the service stored for them."""
 
     commands: Sequence[dict[str, Any]]
     events: Sequence[StoredEvent]
@@ -191,20 +191,20 @@ class Played:
     invoices: Sequence[StoredInvoice]
 
 
-def play(story: Sequence[Step] = STORY) -> Played:
-    """Let the service handle the story, one command a minute. The same again comes out the same."""
-    return asyncio.run(_play(story))
+def run_story(story: Sequence[Step] = STORY) -> StoryResult:
+    """Handle a story by the real batch handler, one command a minute. Deterministic."""
+    return asyncio.run(_run_story(story))
 
 
-async def _play(story: Sequence[Step]) -> Played:
+async def _run_story(story: Sequence[Step]) -> StoryResult:
     sellers = read_sellers(SELLERS)
     store = MemoryStore(partial(format_number, sellers=sellers))
     minutes = _minutes()
     handler = BatchHandler(store, sellers, lambda: next(minutes))
-    commands = [_command(place, step) for place, step in enumerate(story)]
+    commands = [_command(number, step) for number, step in enumerate(story, start=1)]
     for offset, command in enumerate(commands):
         await handler.handle([_record(offset, command)], _LANE)
-    return Played(
+    return StoryResult(
         commands,
         list(store.events.values()),
         list(store.replies.values()),
@@ -216,15 +216,15 @@ def _minutes() -> Iterator[datetime]:
     return (BEGIN + timedelta(minutes=minute) for minute in count())
 
 
-def _command(place: int, step: Step) -> dict[str, Any]:
+def _command(number: int, step: Step) -> dict[str, Any]:
     command_type, invoice_id, data = step
     return {
         "specversion": "1.0",
-        "id": f"order-77-{place + 1}",
+        "id": f"order-77-{number}",
         "source": SOURCE,
         "type": command_type,
         "subject": invoice_id,
-        "time": rfc3339(BEGIN + timedelta(minutes=place)),
+        "time": rfc3339(BEGIN + timedelta(minutes=number - 1)),
         "datacontenttype": "application/json",
         "correlationid": "order-77",
         "data": data,
