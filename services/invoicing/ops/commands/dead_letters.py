@@ -11,7 +11,6 @@ from invoicing.ops.support.options import AsJson, parse_time
 
 if TYPE_CHECKING:
     from invoicing.maintenance.redrive import DeadLetterFilter, DeadLetterRecord
-    from invoicing.runtime.settings import Settings
 
     Handle = Callable[[DeadLetterRecord, bool], None]
 
@@ -190,8 +189,10 @@ def _redrive(selected: "DeadLetterFilter", limit: int | None, as_json: bool) -> 
     import orjson
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from invoicing.maintenance.redrive import redrive as send_back
     from invoicing.ops.support.console import err, print_line, print_note
     from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.ops.support.kafka_readers import reading
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()
@@ -207,21 +208,16 @@ def _redrive(selected: "DeadLetterFilter", limit: int | None, as_json: bool) -> 
     ):
         task = progress.add_task("redrive", total=None)
 
-        def update(sent: int) -> None:
-            progress.update(task, completed=sent)
+        async def run() -> int:
+            topic = settings.topic_dead_letter
+            async with reading(settings, topic, from_beginning=True) as consumer:
+                return await send_back(
+                    settings,
+                    consumer,
+                    selected,
+                    limit,
+                    lambda sent: progress.update(task, completed=sent),
+                )
 
-        sent = asyncio.run(_send_back(settings, selected, limit, update))
+        sent = asyncio.run(run())
     print_line(orjson.dumps({"redriven": sent}).decode() if as_json else f"{sent} sent back.")
-
-
-async def _send_back(
-    settings: "Settings",
-    selected: "DeadLetterFilter",
-    limit: int | None,
-    update: Callable[[int], None],
-) -> int:
-    from invoicing.maintenance.redrive import redrive as send_back
-    from invoicing.ops.support.kafka_readers import reading
-
-    async with reading(settings, settings.topic_dead_letter, from_beginning=True) as consumer:
-        return await send_back(settings, consumer, selected, limit, update)

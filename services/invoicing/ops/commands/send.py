@@ -1,7 +1,7 @@
 """`invoicing send`: a file of commands to Kafka, and their replies back."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -128,12 +128,9 @@ def outcomes_table(replies: "Sequence[Reply]") -> "Table":
     table.add_column("Commands", justify="right", no_wrap=True)
     table.add_column("Messages of the first")
     for outcome, of_it in sorted(by_outcome.items(), key=lambda pair: -len(pair[1])):
-        table.add_row(outcome, str(len(of_it)), Text("\n".join(_messages(of_it))))
-    return table
-
-
-def _messages(replies: "Sequence[Reply]") -> Iterator[str]:
-    for reply in replies[:MESSAGES_SHOWN]:
-        if "code" in reply:
+        messages = []
+        for reply in of_it[:MESSAGES_SHOWN] if outcome != "accepted" else ():
             errors = (f" {error['field']} {error['reason']}." for error in reply["errors"])
-            yield f"{reply['invoice_id']}: {reply['message']}{''.join(errors)}"
+            messages.append(f"{reply['invoice_id']}: {reply['message']}{''.join(errors)}")
+        table.add_row(outcome, str(len(of_it)), Text("\n".join(messages)))
+    return table

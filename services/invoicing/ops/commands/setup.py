@@ -1,12 +1,8 @@
 """`invoicing migrate` and `invoicing topics`: prepare Postgres and Kafka for the workers."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from invoicing.ops.support.options import AsJson
-
-if TYPE_CHECKING:
-    from invoicing.runtime.settings import Settings
 
 
 def migrate(as_json: AsJson = False) -> None:
@@ -47,13 +43,29 @@ def topics(as_json: AsJson = False) -> None:
     import orjson
     from rich.table import Table
 
-    from invoicing.ops.support.console import out, print_line
+    from invoicing.ops.support.console import err, out, print_line
     from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.runtime.kafka.topics import (
+        advice_on_limits,
+        batch_limits,
+        check_topics,
+        create_topics,
+        existing_topics,
+    )
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()
+
+    async def prepare() -> tuple[list[str], dict[str, int]]:
+        created = await create_topics(settings)
+        partitions = await existing_topics(settings)
+        check_topics(settings, partitions)
+        if advice := advice_on_limits(settings, await batch_limits(settings)):
+            err.print(advice)
+        return created, partitions
+
     with reaching_kafka():
-        created, partitions = asyncio.run(_prepare_topics(settings))
+        created, partitions = asyncio.run(prepare())
     if as_json:
         rows = [
             {"topic": name, "partitions": count, "created": name in created}
@@ -65,21 +77,3 @@ def topics(as_json: AsJson = False) -> None:
     for name, count in partitions.items():
         table.add_row(name, str(count), "created" if name in created else "exists")
     out.print(table)
-
-
-async def _prepare_topics(settings: "Settings") -> tuple[list[str], dict[str, int]]:
-    from invoicing.ops.support.console import err
-    from invoicing.runtime.kafka.topics import (
-        advice_on_limits,
-        batch_limits,
-        check_topics,
-        create_topics,
-        existing_topics,
-    )
-
-    created = await create_topics(settings)
-    partitions = await existing_topics(settings)
-    check_topics(settings, partitions)
-    if advice := advice_on_limits(settings, await batch_limits(settings)):
-        err.print(advice)
-    return created, partitions

@@ -30,9 +30,12 @@ def verify(
     needs about 400 bytes of temporary files for each event. Topics that lost old records to
     retention are compared as far as they reach. Exits with 1 if anything is found.
     """
+    import orjson
+
     from invoicing.maintenance.verify.verify import verify as compare
     from invoicing.ops.support.console import print_line
     from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.formatting import plain
     from invoicing.ops.support.progress import source_bars
     from invoicing.runtime.garbage import gc_tuned
     from invoicing.runtime.settings import read_settings
@@ -43,37 +46,26 @@ def verify(
     def report(finding: Finding) -> None:
         counts[finding.kind] += 1
         if as_json:
-            print_line(_json(finding))
+            fields = {
+                "finding": finding.kind,
+                "invoice_id": finding.invoice_id,
+                "expected": finding.expected,
+                "found": finding.found,
+                "meaning": MEANINGS[finding.kind],
+            }
+            print_line(orjson.dumps(fields).decode())
         elif counts.total() <= SHOWN_MAX:
-            print_line(_text(finding))
+            text = (
+                f"{finding.kind}: invoice {finding.invoice_id or '-'}"
+                f"\n  expected: {finding.expected}\n  found: {finding.found}"
+            )
+            print_line(plain(text))
 
     with gc_tuned(), source_bars() as progress, reaching_postgres(), reaching_kafka():
         verified = asyncio.run(compare(settings, report, progress))
     _print_summary(verified, counts, as_json)
     if counts:
         raise typer.Exit(1)
-
-
-def _json(finding: Finding) -> str:
-    import orjson
-
-    fields = {
-        "finding": finding.kind,
-        "invoice_id": finding.invoice_id,
-        "expected": finding.expected,
-        "found": finding.found,
-        "meaning": MEANINGS[finding.kind],
-    }
-    return orjson.dumps(fields).decode()
-
-
-def _text(finding: Finding) -> str:
-    from invoicing.ops.support.formatting import plain
-
-    return plain(
-        f"{finding.kind}: invoice {finding.invoice_id or '-'}"
-        f"\n  expected: {finding.expected}\n  found: {finding.found}"
-    )
 
 
 def _print_summary(verified: "Verified", counts: Mapping[FindingKind, int], as_json: bool) -> None:

@@ -1,16 +1,10 @@
 """`invoicing watch`: events as they are published."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from invoicing.runtime.settings import Settings
-
-    Matches = Callable[[dict[str, Any]], bool]
 
 
 def watch(
@@ -39,26 +33,36 @@ def watch(
     Runs until Ctrl-C. Only committed events are shown: each one once, and in version order for each
     invoice.
     """
+    import orjson
+
+    from invoicing.ops.support.console import print_line
     from invoicing.ops.support.failures import reaching_kafka
     from invoicing.ops.support.formatting import event_line
+    from invoicing.ops.support.kafka_readers import reading
     from invoicing.runtime.settings import read_settings
 
-    types = _event_types(type_ or ())
-    invoices = frozenset(invoice or ())
-
-    def matches(event: dict[str, Any]) -> bool:
-        return (not invoices or event["subject"] in invoices) and (
-            not types or event["type"] in types
-        )
-
+    types, invoices = _event_types(type_ or []), frozenset(invoice or [])
     settings = read_settings()
+
+    async def show_events() -> None:
+        shown = 0
+        async with reading(
+            settings, settings.topic_events, from_beginning=from_beginning
+        ) as consumer:
+            while count is None or shown < count:
+                record = await consumer.getone()
+                event = orjson.loads(record.value)
+                if (not invoices or event["subject"] in invoices) and (
+                    not types or event["type"] in types
+                ):
+                    print_line(record.value.decode() if as_json else event_line(event))
+                    shown += 1
+
     with reaching_kafka(), suppress(KeyboardInterrupt):
-        asyncio.run(
-            _watch(settings, from_beginning, matches, count, None if as_json else event_line)
-        )
+        asyncio.run(show_events())
 
 
-def _event_types(names: "list[str] | tuple[()]") -> frozenset[str]:
+def _event_types(names: list[str]) -> frozenset[str]:
     """The full names of event types. Raises `typer.BadParameter` if there is no such type."""
     from invoicing.contracts.events import EVENTS
     from invoicing.ops.support.formatting import EVENT_PREFIX, short_type
@@ -70,25 +74,3 @@ def _event_types(names: "list[str] | tuple[()]") -> frozenset[str]:
             f" {', '.join(map(short_type, EVENTS))}"
         )
     return types
-
-
-async def _watch(
-    settings: "Settings",
-    from_beginning: bool,
-    matches: "Matches",
-    count: int | None,
-    line: Callable[[dict[str, Any]], str] | None,
-) -> None:
-    import orjson
-
-    from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.kafka_readers import reading
-
-    shown = 0
-    async with reading(settings, settings.topic_events, from_beginning=from_beginning) as consumer:
-        while count is None or shown < count:
-            record = await consumer.getone()
-            event = orjson.loads(record.value)
-            if matches(event):
-                print_line(line(event) if line else record.value.decode())
-                shown += 1

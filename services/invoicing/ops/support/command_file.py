@@ -70,16 +70,12 @@ def _documents(content: bytes) -> Iterator[tuple[int, bytes]]:
         try:
             _, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = _line_end(text, start)
+            line_end = text.find("\n", start)
+            end = len(text) if line_end < 0 else line_end
             if text[start] in "{[" and text[start:end].rstrip()[-1] not in "}]":
                 end = len(text)
         yield text.count("\n", 0, start) + 1, content[start:end].strip()
         start = end
-
-
-def _line_end(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end
 
 
 def complete(document: bytes, now: datetime, new_id: Callable[[], str]) -> bytes:

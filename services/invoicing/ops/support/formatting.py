@@ -1,6 +1,6 @@
 """Events and amounts as text, the same in every command."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -61,32 +61,24 @@ def changes(before: Data, after: Data) -> list[str]:
             f"{after['currency']} {after['total']} for customer {plain(after['customer_id'])},"
             f" {lines} {'item' if lines == 1 else 'items'}"
         ]
-    return [*_own_words(before, after), *_moves(before, after)]
-
-
-def _own_words(before: Data, after: Data) -> Iterator[str]:
+    found: list[str] = []
     for name, value in after.items():
         if name in Summary.model_fields or value is None:
             continue
         if name == "invoice":
-            yield from _edits(before["invoice"], value)
+            found += _differences(before["invoice"], value, {**before["invoice"], **value})
         elif isinstance(value, Mapping):
-            yield from (f"{_spaced(part)}: {_value(text)}" for part, text in value.items())
+            found += (f"{_spaced(part)}: {_value(text)}" for part, text in value.items())
         else:
-            yield f"{_spaced(name)}: {_value(value)}"
+            found.append(f"{_spaced(name)}: {_value(value)}")
+    return [*found, *_differences(before, after, Summary.model_fields)]
 
 
-def _edits(before: Data, after: Data) -> Iterator[str]:
-    for name in {**before, **after}:
-        was, now = before.get(name), after.get(name)
-        if was != now:
-            yield f"{_spaced(name)}: {_value(was)} -> {_value(now)}"
-
-
-def _moves(before: Data, after: Data) -> Iterator[str]:
-    for name in Summary.model_fields:
-        if before[name] != after[name]:
-            yield f"{_spaced(name)}: {_value(before[name])} -> {_value(after[name])}"
+def _differences(before: Data, after: Data, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield f"{_spaced(name)}: {_value(old)} -> {_value(new)}"
 
 
 def _spaced(name: str) -> str:

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.contracts.invoice import Address, Document, Party, PricedItem, SellerParty
+from invoicing.contracts.invoice import Address, Document, Party
 from invoicing.domain.invoice import Invoice
 from invoicing.ops.support.formatting import changes, clock, plain, short_type
 from invoicing.store.rows import StoredEvent
@@ -40,9 +40,12 @@ def history_table(events: Sequence[StoredEvent]) -> Table:
 
 
 def invoice_panel(invoice: Invoice) -> Panel:
-    """An invoice on one page: who, what, how much, and what is still due."""
+    """An invoice on one page: its parties, items and amounts."""
+    # The parts of the total on the left, those of the balance on the right.
+    amounts = Table.grid(padding=(0, 4), expand=True)
+    amounts.add_row(_sums(_parts_of_total(invoice.document)), _sums(_parts_of_balance(invoice)))
     return Panel(
-        Group(_parties(invoice), "", _items(invoice.document), "", _amounts(invoice)),
+        Group(_parties(invoice), "", _items(invoice.document), "", amounts),
         title=Text(f"{invoice.invoice_number or 'no number'} - {invoice.state}", style="bold"),
         title_align="left",
         subtitle=Text(f"{invoice.invoice_id}, version {invoice.version}"),
@@ -54,11 +57,13 @@ def invoice_panel(invoice: Invoice) -> Panel:
 
 def _parties(invoice: Invoice) -> Table:
     document = invoice.document
+    seller, customer = document.seller, document.bill_to or Party()
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    grid.add_row("Seller", Text(plain(_seller(document.seller))))
-    grid.add_row("Customer", Text(plain(_customer(document))))
+    grid.add_row("Seller", _address([seller.name or seller.id], seller.address))
+    names = [document.customer_id, customer.organization, customer.name]
+    grid.add_row("Customer", _address(names, customer.address))
     grid.add_row("Dated", f"{document.document_date}, due {document.due_date}")
     if document.memo:
         grid.add_row("Memo", Text(plain(document.memo)))
@@ -68,27 +73,12 @@ def _parties(invoice: Invoice) -> Table:
     return grid
 
 
-def _seller(seller: SellerParty) -> str:
-    return ", ".join(filter(None, [seller.name or seller.id, *_lines(seller.address)]))
-
-
-def _customer(document: Document) -> str:
-    party = document.bill_to or Party()
-    names = [document.customer_id, party.organization, party.name]
-    return ", ".join(filter(None, [*names, *_lines(party.address)]))
-
-
-def _lines(address: Address | None) -> list[str | None]:
-    if address is None:
-        return []
-    return [
-        address.line1,
-        address.line2,
-        address.postal_code,
-        address.city,
-        address.state,
-        address.country,
-    ]
+def _address(names: Sequence[str | None], address: Address | None) -> Text:
+    lines = [*names]
+    if address is not None:
+        lines += [address.line1, address.line2, address.postal_code]
+        lines += [address.city, address.state, address.country]
+    return Text(plain(", ".join(filter(None, lines))))
 
 
 def _items(document: Document) -> Table:
@@ -97,37 +87,22 @@ def _items(document: Document) -> Table:
     for heading in ("Quantity", "Price", "Discount", "Tax", "Total"):
         table.add_column(heading, justify="right")
     for item in document.items:
+        rate = item.tax.rate if item.tax else None
         table.add_row(
             Text(plain(item.description or item.sku_id or item.id)),
             item.quantity,
             item.unit_price or str(item.amount),
-            _unless_zero(item.discount_amount),
-            _tax(item),
+            str(item.discount_amount) if item.discount_amount else "",
+            str(item.tax_amount) if rate is None else f"{item.tax_amount} ({percent(rate)})",
             str(item.total),
         )
     return table
-
-
-def _tax(item: PricedItem) -> str:
-    rate = item.tax.rate if item.tax else None
-    return str(item.tax_amount) if rate is None else f"{item.tax_amount} ({percent(rate)})"
 
 
 def percent(rate: str) -> str:
     """A rate as people say it: 0.07125 is 7.125 %."""
     digits = f"{Decimal(rate) * 100:f}"
     return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}%"
-
-
-def _unless_zero(amount: Decimal) -> str:
-    return str(amount) if amount else ""
-
-
-def _amounts(invoice: Invoice) -> Table:
-    """What adds up to the total on the left, what is left of it on the right."""
-    sides = Table.grid(padding=(0, 4), expand=True)
-    sides.add_row(_sums(_parts_of_total(invoice.document)), _sums(_parts_of_balance(invoice)))
-    return sides
 
 
 def _sums(rows: Iterator[tuple[str, Decimal]]) -> Table:
