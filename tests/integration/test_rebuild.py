@@ -213,7 +213,7 @@ async def test_a_shadow_that_lacks_something_is_not_swapped_in(
     lost = kept[-1]
     _lose_a_state_before(step, lost["id"], monkeypatch)
 
-    missing = f"not complete .{lost['id']}: 0 of {lost['version']} versions"
+    missing = f"is incomplete .{lost['id']}: 0 of {lost['version']} versions"
     with pytest.raises(RebuildError, match=missing):
         await books.rebuild()
 

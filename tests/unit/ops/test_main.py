@@ -1,14 +1,17 @@
 """The command line's frame: help, version, completion, and how failures end it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import invoicing as invoicing_package
 from invoicing.ops import main as ops_main
 from invoicing.ops.main import COMMANDS, TOOL_COMMANDS, app, load
 
@@ -26,6 +29,16 @@ try:
 except SystemExit as end:
     print(*(name for name in sys.modules if "." not in name), file=sys.stderr)
     sys.exit(end.code)
+"""
+
+IMPORT_ALL = """
+import importlib, pkgutil
+import invoicing
+print(invoicing.__path__[0])
+for module in pkgutil.walk_packages(invoicing.__path__, "invoicing."):
+    if ".migrations." not in module.name:
+        importlib.import_module(module.name)
+        print(module.name)
 """
 
 RUNNER = CliRunner()
@@ -92,6 +105,27 @@ def test_without_its_tools_the_service_has_neither_demo_nor_bench(
     assert " worker " in listed
     assert [name for name in TOOL_COMMANDS if f" {name} " in listed] == []
     assert tried.exit_code == 2
+
+
+def test_the_package_works_without_its_tools(tmp_path: Path) -> None:
+    """As in the image, which leaves them out."""
+    source = Path(invoicing_package.__path__[0])
+    copied = shutil.copytree(source, tmp_path / "invoicing", ignore=shutil.ignore_patterns("tools"))
+
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    path, *imported = run.stdout.split()
+    assert Path(path) == copied
+    assert "invoicing.ops.commands.worker" in imported
+    assert not any("tools" in name for name in imported)
 
 
 def test_the_version_is_the_packages() -> None:

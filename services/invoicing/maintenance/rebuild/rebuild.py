@@ -10,8 +10,7 @@ A window is one transaction: if its process is killed, the next run resumes with
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,7 +60,11 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
     Raises `SchemaError`, `RebuildError`, and `ReplayError` if an event cannot be replayed.
     """
     processes = processes or min(os.cpu_count() or 1, PROCESSES_MAX)
-    async with _alone(dsn) as connection:
+    connection = await connect(dsn)
+    try:
+        await check_schema(connection)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILD_LOCK):
+            raise RebuildError("Another rebuild is running.")
         resumed = await plan(connection)
         await _replay(connection, dsn, progress, processes)
         await catch_up(connection)
@@ -73,19 +76,9 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
             raise
         (counts,) = await connection.fetch(COUNTS)
         await connection.execute(DROP_SHADOW)
-    return Rebuilt(counts["invoices"], counts["events"], differed, resumed)
-
-
-@asynccontextmanager
-async def _alone(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(dsn)
-    try:
-        await check_schema(connection)
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILD_LOCK):
-            raise RebuildError("Another rebuild is running.")
-        yield connection
     finally:
         await connection.close()
+    return Rebuilt(counts["invoices"], counts["events"], differed, resumed)
 
 
 async def _replay(

@@ -154,7 +154,11 @@ async def settled_position(connection: asyncpg.Connection) -> int:
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
     while appending := appending & await _appending(connection):
         if time.monotonic() > deadline:
-            raise _never_ending(appending)
+            ends = ", ".join(f"pg_terminate_backend({session})" for _, session in appending)
+            raise RebuildError(
+                f"Transactions that append events have not ended within {SETTLE_SECONDS_MAX:.0f} s."
+                f" Nothing was changed. End their sessions (SELECT {ends}), and run it again."
+            )
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
     return position
 
@@ -162,14 +166,6 @@ async def settled_position(connection: asyncpg.Connection) -> int:
 async def _appending(connection: asyncpg.Connection) -> set[tuple[str, int]]:
     """The transactions that may have appended events: their ids and sessions."""
     return {(row["virtualtransaction"], row["pid"]) for row in await connection.fetch(APPENDING)}
-
-
-def _never_ending(appending: set[tuple[str, int]]) -> RebuildError:
-    ends = ", ".join(f"pg_terminate_backend({session})" for _, session in appending)
-    return RebuildError(
-        f"Transactions that append events have not ended within {SETTLE_SECONDS_MAX:.0f} s. Nothing"
-        f" was changed. End their sessions (SELECT {ends}), and run it again."
-    )
 
 
 async def caught_up_to(connection: asyncpg.Connection) -> int:

@@ -84,6 +84,8 @@ INSERT INTO invoice_labels SELECT new.* FROM {SHADOW}.invoice_labels AS new
 JOIN {SHADOW}.differing AS differing ON differing.id = invoice_id;
 """  # noqa: S608
 
+COUNT_DIFFERING: Final = f"SELECT count(*) FROM {SHADOW}.differing"  # noqa: S608
+
 
 async def compare(connection: asyncpg.Connection, dsn: str, shares: int) -> None:
     """Check that the shadow is complete, and record what differs, in parallel shares."""
@@ -124,7 +126,14 @@ async def swap(connection: asyncpg.Connection) -> int:
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'")
-                return await _swap_locked(connection)
+                # Readers continue; writers wait, since they lock the events first as well.
+                await connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+                changed = await replay_changed(connection, await caught_up_to(connection))
+                await connection.execute(RECORD_DIFFERING, changed)
+                _require_none(await connection.fetch(WRONG_IN_DIFFERING))
+                await connection.execute(SWAP)
+                differed: int = await connection.fetchval(COUNT_DIFFERING)
+                return differed
         except asyncpg.LockNotAvailableError:
             # Writers queue behind our lock request: withdraw it, so that they can continue first.
             if not tries_left:
@@ -133,14 +142,3 @@ async def swap(connection: asyncpg.Connection) -> int:
                     " Nothing was changed. Run it again to resume from here."
                 ) from None
     raise AssertionError("unreachable")
-
-
-async def _swap_locked(connection: asyncpg.Connection) -> int:
-    # Readers continue; writers wait, since they lock the events first as well.
-    await connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
-    changed = await replay_changed(connection, await caught_up_to(connection))
-    await connection.execute(RECORD_DIFFERING, changed)
-    _require_none(await connection.fetch(WRONG_IN_DIFFERING))
-    await connection.execute(SWAP)
-    differed: int = await connection.fetchval(f"SELECT count(*) FROM {SHADOW}.differing")  # noqa: S608
-    return differed

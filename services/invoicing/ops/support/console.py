@@ -24,4 +24,5 @@ def print_note(text: str) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table: folded to the terminal's width, or unfolded where there is no terminal."""
-    out.print(table, width=None if out.is_terminal else PIPE_COLUMNS, crop=out.is_terminal)
+    console = out if out.is_terminal else Console(width=PIPE_COLUMNS, highlight=False)
+    console.print(table)
