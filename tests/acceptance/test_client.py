@@ -177,6 +177,18 @@ async def test_a_rejection_names_its_code_and_the_fields_to_correct(working: Ser
     assert "VoidInvoice" in late.available_commands
 
 
+@pytest.mark.parametrize("subject", ["a.b", "", "x" * 300])
+async def test_a_command_to_an_impossible_invoice_gets_its_reply(
+    working: Service, subject: str
+) -> None:
+    async with client_of(working) as client:
+        reply = await client.send("VoidInvoice", subject, {}, command_id=command_id())
+
+    assert reply.code == "invalid_command"
+    assert [error.field for error in reply.errors] == ["subject"]
+    assert reply.version is None
+
+
 async def test_correlation_and_trace_reach_the_events(working: Service) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     subject, order = invoice_id(), command_id()
