@@ -9,6 +9,7 @@ from pydantic import Field
 from invoicing.contracts.invoice import Summary
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ContractModel
+from invoicing.contracts.raw_member import append_member
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Money, Quantity
 from invoicing.contracts.types.texts import Day, Instant, LongText, Text
@@ -43,7 +44,7 @@ class DocumentEvent(EventData):
     def model_dump_json(self, **options: Any) -> str:
         """Serialise. Most of it is the document, whose JSON is made once for all its events."""
         summary = super().model_dump_json(exclude={"invoice"}, **options)
-        return f'{summary[:-1]},"invoice":{self.invoice.json_text}}}'
+        return append_member(summary, "invoice", self.invoice.json_text)
 
 
 class Changed(EventData):

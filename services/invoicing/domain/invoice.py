@@ -15,6 +15,7 @@ from invoicing.contracts.events import CreditNote, Source
 from invoicing.contracts.invoice import Document, State, Summary
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ContractModel
+from invoicing.contracts.raw_member import append_member, split_last
 from invoicing.contracts.types.money import Money
 from invoicing.contracts.types.texts import Day, LongText, Text
 
@@ -88,11 +89,6 @@ class AttachedSource(Source):
     attached_at: datetime | None = None
 
 
-# Separates the state from the document. No text contains it, since JSON escapes quotes, and no
-# document does, since the names that clients choose (metadata) have no objects as values.
-_DOCUMENT = ',"document":{'
-
-
 class Invoice(Summary):
     """An invoice after `version` events."""
 
@@ -125,15 +121,15 @@ class Invoice(Summary):
     def model_dump_json(self, **options: Any) -> str:
         """Serialise, with the document at the end."""
         state = super().model_dump_json(**options)
-        return f'{state[:-1]},"document":{self.lazy_document.json_text}}}'
+        return append_member(state, "document", self.lazy_document.json_text)
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """Parse what `model_dump_json` wrote; the document is parsed on first access."""
         text = json_data if isinstance(json_data, str) else json_data.decode()
-        state, _, document = text.rpartition(_DOCUMENT)
-        fields = from_json(state + "}")
-        fields["lazy_document"] = LazyDocument("{" + document[:-1])
+        state, document = split_last(text, "document")
+        fields = from_json(state)
+        fields["lazy_document"] = LazyDocument(document)
         return cls.model_validate(fields, **options)
 
 

@@ -11,6 +11,7 @@ from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
 from invoicing.contracts.invoice import Summary
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ModelT
+from invoicing.contracts.raw_member import split_first
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import has_one_schema, upcast
@@ -18,12 +19,6 @@ from invoicing.runtime.errors import OperatorError
 from invoicing.store.rows import StoredEvent, event_of
 
 READER_ROLE: Final = "invoicing_reader"
-
-# Where an event's data starts, and within it the document. Each is the last member of its object,
-# and its key occurs once: quotes inside JSON strings are escaped, and no other member has this name
-# and an object as its value.
-_DATA: Final = ',"data":{'
-_INVOICE: Final = ',"invoice":{'
 
 # Workers' clocks differ slightly, so everything from the first event after that time is left out.
 EVENTS_OF: Final = """
@@ -121,7 +116,7 @@ def data_of(event_type: str, event_document: str) -> EventData:
     Raises `ValueError` or `LookupError` for an unknown type or schema, or unreadable data.
     """
     model = EVENTS[event_type]
-    _, _, data = event_document.removesuffix("}").partition(_DATA)
+    _, data = split_first(event_document, "data")
     if data and has_one_schema(event_type):
         if issubclass(model, DocumentEvent):
             return _read_document_event(model, data)
@@ -133,13 +128,13 @@ def data_of(event_type: str, event_document: str) -> EventData:
 
 def _read_document_event(model: type[DocumentEvent], data: str) -> DocumentEvent:
     """Leaves the document unparsed: documents are most of a history, and most are superseded."""
-    summary, _, document = data.removesuffix("}").partition(_INVOICE)
+    summary, document = split_first(data, "invoice")
     if not document:
         return _read(model, data)
-    return model.computed_from(_read(Summary, summary + "}"), invoice=LazyDocument("{" + document))
+    return model.computed_from(_read(Summary, summary), invoice=LazyDocument(document))
 
 
-def _read(model: type[ModelT], members: str) -> ModelT:
+def _read(model: type[ModelT], data: str) -> ModelT:
     # What `model_validate_json` does, without the cost of its options.
-    read: ModelT = model.__pydantic_validator__.validate_json("{" + members)
+    read: ModelT = model.__pydantic_validator__.validate_json(data)
     return read
