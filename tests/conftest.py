@@ -16,7 +16,12 @@ from tests.support.service.service import Service, running_service
 from tests.support.stack.choice import Choice
 from tests.support.stack.kafka import Kafka, RestartableKafka, choose_kafka
 from tests.support.stack.postgres import Postgres, RestartablePostgres, choose_postgres
-from tests.support.stack.told import hand_over, say_all, take_over, tell
+from tests.support.stack.summary import (
+    add_line,
+    receive_from_worker,
+    send_to_controller,
+    write_summary,
+)
 from tests.support.stack.topics import Topics, fresh_topics
 
 PARTITIONS = 8
@@ -44,24 +49,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name: choose() for name, choose in CHOOSERS.items() if asked & {name, f"own_{name}"}
     }
     for name, choice in config.stash[CHOICES].items():
-        tell(config, f"{name}: {choice.option.kind}")
+        add_line(config, f"{name}: {choice.option.kind}")
     if _lacks_real_kafka(config):
         _skip_tests_of_real_kafka(items, config.stash[CHOICES]["kafka"].reasons)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    hand_over(session.config)
+    send_to_controller(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    take_over(node.config, node)
+    receive_from_worker(node.config, node)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    say_all(config, terminalreporter)
+    write_summary(config, terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A backlog waits in Kafka and not in the worker, and a long one in one lane holds up no other."""
+"""A backlog waits in Kafka and not in the worker's memory, and delays no other lane."""
 
 import os
 import time

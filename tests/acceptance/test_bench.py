@@ -1,4 +1,4 @@
-"""`invoicing bench --quick`: ratios with bounds so wide that only a real regression breaks them."""
+"""`invoicing bench --quick`: ratios, with bounds that only a real regression breaks."""
 
 import json
 import os

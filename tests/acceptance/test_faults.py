@@ -1,4 +1,4 @@
-"""Exactly once, whatever is stopped, killed or taken away."""
+"""Exactly once, whichever process or dependency is stopped or killed."""
 
 import asyncio
 import random

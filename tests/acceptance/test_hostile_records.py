@@ -1,4 +1,4 @@
-"""One bad message never stops the others."""
+"""A bad message never blocks the others."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Who may ask what: tokens and those who forge them, sellers and those who pry, limits."""
+"""Access over HTTP: valid and forged tokens, isolation of sellers, rate limits."""
 
 import asyncio
 import base64

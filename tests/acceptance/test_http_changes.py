@@ -1,4 +1,4 @@
-"""Changes over HTTP: each is a command, and is answered as one."""
+"""Writes over HTTP: each is a command, with its reply."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what it says is what is served, and what is served it says."""
+"""The OpenAPI document and the API describe each other exactly."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Who sends slowly, too much, or nonsense, and how the process ends with requests under way."""
+"""Slow, oversized and malformed requests, and shutdown with requests in flight."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""docs/parity.md, row by row, through HTTP: `tests/parity` says what is asked and shown."""
+"""docs/parity.md, row by row, over HTTP: `tests/parity` has the calls and what they must show."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads over HTTP: an invoice now and then, its history, and the feed of everything."""
+"""Reads over HTTP: invoices as they are and were, their history, and the feed."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""However a producer chooses the partition, an invoice lives in one lane."""
+"""An invoice belongs to one lane, whichever partition a producer chooses."""
 
 import zlib
 from collections.abc import Callable

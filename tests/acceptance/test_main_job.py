@@ -1,4 +1,4 @@
-"""The main job, seen from outside: commands in on Kafka, events and answers out."""
+"""The main job, seen from outside: commands in on Kafka, events and replies out."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Workers with names of their own in the group, and what becomes of their lanes."""
+"""Workers with static group membership, and what happens to their lanes."""
 
 import signal
 

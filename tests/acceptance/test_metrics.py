@@ -1,4 +1,4 @@
-"""What an operator watches: how far behind, how long, how often, how many."""
+"""Metrics: lag, durations, retries, counts."""
 
 import re
 

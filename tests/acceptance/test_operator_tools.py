@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.support.service.command_line import Run, told
+from tests.support.service.command_line import Run, json_lines
 from tests.support.service.commands import (
     Sent,
     create_invoice,
@@ -42,8 +42,8 @@ async def test_verify_finds_nothing_beside_a_worker_that_is_busy(
     await service.answered(commands)
     after = await invoicing("verify", "--json")
 
-    assert told(background)[-1]["findings"] == 0
-    (summary,) = told(after)
+    assert json_lines(background)[-1]["findings"] == 0
+    (summary,) = json_lines(after)
     assert summary["compared"]["commands_in_topic"] == len(commands)
     assert summary["compared"]["offsets_not_yet_due"] == 0
 
@@ -78,8 +78,8 @@ async def test_rebuild_puts_the_state_right_beside_a_worker_that_is_busy(
     rebuilt = await invoicing("rebuild", "--json")
     await service.answered(commands)
 
-    assert told(rebuilt)[0]["differed"] >= 1
-    assert told(await invoicing("verify", "--json"))[-1]["findings"] == 0
+    assert json_lines(rebuilt)[0]["differed"] >= 1
+    assert json_lines(await invoicing("verify", "--json"))[-1]["findings"] == 0
 
 
 async def test_dead_letters_are_listed_and_shown_without_steering_the_terminal(
@@ -93,7 +93,9 @@ async def test_dead_letters_are_listed_and_shown_without_steering_the_terminal(
     await service.producer.send_and_wait(service.topics.commands, b"\xff\xfe", key=b"k")
     await service.dead_letters.count(2)
 
-    (letter,) = told(await invoicing("dead-letters", "list", "--reason", "not_json", "--json"))
+    (letter,) = json_lines(
+        await invoicing("dead-letters", "list", "--reason", "not_json", "--json")
+    )
     shown = await invoicing("dead-letters", "show", letter["position"])
     table = await invoicing("dead-letters", "list")
 
@@ -125,10 +127,10 @@ async def test_what_failed_by_a_defect_is_answered_after_its_redrive(
     first = await invoicing("dead-letters", "redrive", "--reason", "processing_failed", "--json")
     again = await invoicing("dead-letters", "redrive", "--all", "--json")
 
-    assert (told(first), told(again)) == ([{"redriven": 3}], [{"redriven": 0}])
+    assert (json_lines(first), json_lines(again)) == ([{"redriven": 3}], [{"redriven": 0}])
     answers = await service.answered(commands)
     assert {answer["state"] for answer in answers} == {"open"}
-    assert told(await invoicing("verify", "--json"))[-1]["findings"] == 0
+    assert json_lines(await invoicing("verify", "--json"))[-1]["findings"] == 0
 
 
 async def test_a_dry_run_lists_what_would_be_sent_back_and_sends_nothing(
@@ -136,7 +138,8 @@ async def test_a_dry_run_lists_what_would_be_sent_back_and_sends_nothing(
 ) -> None:
     await failed_commands(service, 3)
     positions = [
-        letter["position"] for letter in told(await invoicing("dead-letters", "list", "--json"))
+        letter["position"]
+        for letter in json_lines(await invoicing("dead-letters", "list", "--json"))
     ]
     await invoicing("dead-letters", "redrive", positions[0])
 
@@ -144,9 +147,9 @@ async def test_a_dry_run_lists_what_would_be_sent_back_and_sends_nothing(
     as_json = await invoicing("dead-letters", "redrive", "--all", "--dry-run", "--json")
     sent = await invoicing("dead-letters", "redrive", "--all", "--json")
 
-    assert [letter["position"] for letter in told(as_json)] == positions[1:]
+    assert [letter["position"] for letter in json_lines(as_json)] == positions[1:]
     assert as_page.stdout.endswith("2 would be sent back. Nothing was sent.\n")
-    assert told(sent) == [{"redriven": 2}]
+    assert json_lines(sent) == [{"redriven": 2}]
 
 
 async def test_a_list_of_dead_letters_is_whole_in_a_pipe(service: Service, invoicing: Run) -> None:
@@ -165,15 +168,15 @@ async def test_a_list_of_dead_letters_is_whole_in_a_pipe(service: Service, invoi
 async def test_only_what_was_chosen_is_sent_back(service: Service, invoicing: Run) -> None:
     commands = await failed_commands(service, 3)
     await service.ready_worker()
-    chosen = told(await invoicing("dead-letters", "list", "--json"))[1]["position"]
+    chosen = json_lines(await invoicing("dead-letters", "list", "--json"))[1]["position"]
 
     one = await invoicing("dead-letters", "redrive", chosen, "--json")
-    listed = told(await invoicing("dead-letters", "list", "--json"))
+    listed = json_lines(await invoicing("dead-letters", "list", "--json"))
     rest = await invoicing("dead-letters", "redrive", "--all", "--limit", "5", "--json")
 
-    assert told(one) == [{"redriven": 1}]
+    assert json_lines(one) == [{"redriven": 1}]
     assert [letter["position"] for letter in listed if letter["sent_back"]] == [chosen]
-    assert told(rest) == [{"redriven": 2}]
+    assert json_lines(rest) == [{"redriven": 2}]
     await service.answered(commands)
     assert len(service.answers.documents) == 3
 
@@ -192,7 +195,7 @@ async def test_what_fails_again_tells_where_it_failed_first(
     first, _, last = [dict(record.headers) for record in service.dead_letters.records]
     assert last["dl_first_offset"] == first["dl_offset"]
     assert last["dl_offset"] != first["dl_offset"]
-    assert told(await invoicing("verify", "--json"))[-1]["findings"] == 0
+    assert json_lines(await invoicing("verify", "--json"))[-1]["findings"] == 0
 
 
 @pytest.mark.parametrize("step", ["sent", "offsets"])
@@ -212,9 +215,9 @@ async def test_a_redrive_that_is_killed_loses_nothing_and_repeats_nothing(
     again = await invoicing("dead-letters", "redrive", "--all", "--json")
 
     assert killed.returncode == -signal.SIGKILL
-    assert told(again) == [{"redriven": 3}]
+    assert json_lines(again) == [{"redriven": 3}]
     await service.answered(commands)
-    assert told(await invoicing("verify", "--json"))[-1]["findings"] == 0
+    assert json_lines(await invoicing("verify", "--json"))[-1]["findings"] == 0
     assert len(service.answers.documents) == 3
 
 

@@ -1,4 +1,4 @@
-"""Random lives through Kafka: each answer and event is what a small independent model says."""
+"""Random lives of invoices through Kafka, compared with a small independent model."""
 
 import json
 from typing import Any

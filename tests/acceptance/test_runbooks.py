@@ -18,7 +18,7 @@ import invoicing.api.http.metrics
 import invoicing.worker.app  # noqa: F401
 from invoicing.ops.main import app
 from invoicing.runtime.settings import Settings
-from tests.support.service.command_line import Run, command_line, told
+from tests.support.service.command_line import Run, command_line, json_lines
 from tests.support.service.commands import Sent, create_invoice, invoice_id, record_payment
 from tests.support.service.promises import (
     assert_events_are_the_stored_ones,
@@ -164,7 +164,7 @@ async def test_postgres_restored_to_a_point_before_kafkas(service: Service, invo
 
         assert "`invoicing recover postgres`" in await last_words(service)
         assert await killed(invoicing, "recover", "postgres", step="restored")
-        (recovered,) = told(await invoicing("recover", "postgres", "--json"))
+        (recovered,) = json_lines(await invoicing("recover", "postgres", "--json"))
         await handle(service, record_payment(lost))
 
         assert recovered == {"events": 4, "answers": 2, "invoices": 2}
@@ -186,7 +186,7 @@ async def test_a_standby_that_lacks_the_last_transactions_takes_over_from_postgr
 
         assert "has forgotten" in await last_words_of(worker)
         assert "knows only of what stands below" in await last_words(service)
-        told(await invoicing("recover", "postgres", "--json"))
+        json_lines(await invoicing("recover", "postgres", "--json"))
         await service.verify()
 
 
@@ -197,7 +197,7 @@ async def test_kafka_behind_postgres(service: Service, invoicing: Run) -> None:
     await delete_group(service.bootstrap, service.topics.group)
 
     assert "`invoicing recover kafka`" in await last_words(service, patience_seconds=1)
-    (recovered,) = told(await invoicing("recover", "kafka", "--json"))
+    (recovered,) = json_lines(await invoicing("recover", "kafka", "--json"))
     await handle(service, record_payment(first), create_invoice(second))
 
     assert (recovered["events"], recovered["answers"]) == (0, 0)
@@ -225,7 +225,7 @@ async def test_a_recovery_of_kafka_that_is_killed_again_and_again_publishes_ever
     # The first one leaves a transaction open.
     for step in ("sending", "recovered_some", "recovered_events", "recovered_answers"):
         assert await killed(invoicing, "recover", "kafka", step=step), step
-    told(await invoicing("recover", "kafka", "--json"))
+    json_lines(await invoicing("recover", "kafka", "--json"))
 
     await made_anew.verify()
     await assert_events_are_the_stored_ones(made_anew)

@@ -1,4 +1,4 @@
-"""A command's way can be followed: from its producer, or the HTTP request, to its answer."""
+"""A command's trace, from its producer or the HTTP request to its reply."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator

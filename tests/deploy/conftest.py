@@ -13,7 +13,7 @@ from tests.deploy.tools import prepare_helm
 from tests.support.service.http import Api, started_api
 from tests.support.service.service import Service, Worker, running_service
 from tests.support.service.traces import Traces, receiving
-from tests.support.stack.told import tell
+from tests.support.stack.summary import add_line
 from tests.support.stack.wait import eventually
 
 NO_ENGINE = "no Docker engine answers"
@@ -33,7 +33,9 @@ def prometheus(pytestconfig: pytest.Config, compose: ComposeProject) -> Iterator
     refusal = image_refusal("prometheus")
     if refusal is not None:
         compose.stand_in_for_prometheus()
-    tell(pytestconfig, f"prometheus: {f'of Debian, as {refusal}' if refusal else 'its own image'}")
+    add_line(
+        pytestconfig, f"prometheus: {f'of Debian, as {refusal}' if refusal else 'its own image'}"
+    )
     with httpx.Client(base_url=compose.start("prometheus"), timeout=30) as client:
         yield client
 

@@ -21,7 +21,7 @@ from tests.simulation import clock
 from tests.simulation.kafka import Producer
 from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World
-from tests.support.stack.told import tell
+from tests.support.stack.summary import add_line
 
 SEED = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(10**9))
 COMMANDS = int(os.environ.get("SIMULATION_COMMANDS", "5000"))
@@ -47,7 +47,7 @@ def test_nothing_is_found(pytestconfig: pytest.Config) -> None:
     for seed in range(SEED, SEED + rounds(COMMANDS)):
         assert findings(seed) == [], f"SIMULATION_SEED={seed} plays it again"
     rate = rounds(COMMANDS) * ROUND / (perf_counter() - began) * 60
-    tell(pytestconfig, f"simulation: {rounds(COMMANDS)} rounds, {rate:,.0f} commands a minute")
+    add_line(pytestconfig, f"simulation: {rounds(COMMANDS)} rounds, {rate:,.0f} commands a minute")
 
 
 def test_a_seed_plays_the_same_again() -> None:

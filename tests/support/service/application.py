@@ -1,4 +1,4 @@
-"""The API's application without a process around it, on whatever the test puts behind it."""
+"""The API's application in this process, on the backends that a test gives it."""
 
 from typing import Any
 

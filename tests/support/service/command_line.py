@@ -34,6 +34,7 @@ def command_line(service: Service) -> Run:
     return run
 
 
-def told(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def json_lines(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The JSON lines that a successful command printed."""
     assert run.returncode == 0, run.stdout + run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""A worker whose deciding always fails, as a defect would make it.
+"""A worker in which every decision fails, as a defect would cause.
 
 python -m tests.support.service.defective_worker worker
 """

@@ -1,4 +1,4 @@
-"""A worker to which something happens at a chosen step of a chosen batch.
+"""A worker with a fault injected at a chosen step of a chosen batch.
 
     FAULT=<step>:<batch>:<what> python -m tests.support.service.faulty_worker worker
 

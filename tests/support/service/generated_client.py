@@ -1,4 +1,4 @@
-"""Clients and models that other people's generators make from schemas/."""
+"""Clients and models that third-party generators make from schemas/."""
 
 import hashlib
 import subprocess
@@ -11,7 +11,7 @@ PACKAGE = "invoicing_client"
 INSTALL_SECONDS_MAX = 120
 GENERATE_SECONDS_MAX = 60
 
-# Formatting what nobody reads takes longer than writing it.
+# Formatting the code would take longer than generating it.
 CONFIGURATION = "post_hooks: []\n"
 
 
@@ -37,7 +37,7 @@ def generate_models(schemas: Path, output: Path) -> None:
 
 
 def _tool(pins_name: str, command: str) -> Path:
-    """A generator in an environment of its own, made anew when its pins change."""
+    """A generator in an environment of its own, recreated when its pins change."""
     pins_file = ROOT / "constraints" / f"{pins_name}.txt"
     pins = hashlib.sha256(pins_file.read_bytes() + sys.version.encode()).hexdigest()[:12]
     environment = ROOT / ".local" / f"{pins_name}-{pins}"

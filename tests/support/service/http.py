@@ -1,4 +1,4 @@
-"""The API under test: a process of its own, asked over HTTP."""
+"""The API under test: a process of its own, called over HTTP."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ from tests.support.stack.wait import eventually
 LIFETIME_SECONDS = 600.0
 REQUEST_SECONDS_MAX = 40.0
 WITHOUT_LIMIT = {"INVOICING_HTTP_REQUESTS_PER_SECOND_MAX": "1000000000"}
-"""For whoever asks as fast as the machine can, and is not to be told 429 on a fast one."""
+"""For tests that send requests as fast as the machine can, and must not get a 429."""
 
 
 def new_key() -> str:

@@ -1,4 +1,4 @@
-"""Bugs that a worker may have, to see that they are seen: `BUG=<name>` for the faulty worker."""
+"""Bugs to plant in a worker, to check that they are found: `BUG=<name>` for the faulty worker."""
 
 import asyncio
 import uuid

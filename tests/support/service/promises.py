@@ -1,4 +1,4 @@
-"""What the service promises whatever happens to it, checked from outside."""
+"""The service's promises under any fault, checked from outside."""
 
 import json
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""A worker in this process, whose publications a test can tamper with or leave out."""
+"""A worker in this process, whose outgoing messages a test can tamper with or drop."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ def leave_alone(_: OutgoingMessages) -> None:
 
 @dataclass
 class Stage:
-    """A worker in this process, whose publications a test can tamper with."""
+    """A worker in this process, whose outgoing messages a test can tamper with."""
 
     settings: Settings
     handler: BatchHandler

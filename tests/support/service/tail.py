@@ -1,4 +1,4 @@
-"""Following a topic as a read-committed consumer does."""
+"""A topic's records as a read-committed consumer receives them."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ class Tail:
     ) -> list[dict[str, Any]]:
         """The documents as soon as the condition holds for them."""
 
-        def told(_: int) -> bool:
+        def holds(_: int) -> bool:
             assert self.following is not None
             if self.following.done():
                 self.following.result()
             return condition(self.documents)
 
-        await eventually(lambda: len(self.documents), until=told, seconds=seconds)
+        await eventually(lambda: len(self.documents), until=holds, seconds=seconds)
         return self.documents
 
     async def count(self, number: int, seconds: float = 60) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A receiver of traces: what a process sends by OTLP over HTTP, kept for a test to look at."""
+"""A trace collector: keeps what a process sends by OTLP over HTTP."""
 
 import threading
 from collections.abc import Iterator

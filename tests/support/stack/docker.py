@@ -1,4 +1,4 @@
-"""What the services in Docker have in common."""
+"""What services in Docker share."""
 
 import os
 import platform
@@ -51,7 +51,7 @@ def network_is_ours() -> bool:
 
 @contextmanager
 def started(container: DockerContainer) -> Iterator[None]:
-    """Start it; where that or the block fails, remove it and let the error tell what it printed."""
+    """Start it; where that or the block fails, remove it and add its output to the error."""
     try:
         container.start()
         yield

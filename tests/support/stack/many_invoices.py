@@ -1,4 +1,4 @@
-"""Very many invoices at once, written by SQL: of 20 sellers and 5,000 customers, in every state."""
+"""Many invoices at once, inserted by SQL: 20 sellers, 5,000 customers, every state."""
 
 import asyncpg
 

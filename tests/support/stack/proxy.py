@@ -10,7 +10,7 @@ COMMIT = b"COMMIT;"
 
 
 class Proxy:
-    """Passes bytes on to the server of `dsn`; late, if told so, or no longer."""
+    """Forwards bytes to the server of `dsn`, with a delay or not at all if asked to."""
 
     def __init__(self, dsn: str) -> None:
         self._target = dsn
@@ -25,7 +25,7 @@ class Proxy:
             _abort(pair)
 
     def cut_next_commit(self) -> None:
-        """Let the next COMMIT reach the server, and its answer nobody."""
+        """Let the next COMMIT reach the server, and drop the response."""
         self._cut_next_commit = True
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Wait for a condition, never for a fixed time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,9 +31,9 @@ async def eventually(
 async def eventually(
     look: Callable[[], Any], *, until: Callable[[Any], bool] = bool, seconds: float = 10
 ) -> Any:
-    """What `look` sees as soon as `until` holds for it: by default, as soon as it is true.
+    """Return the result of `look` as soon as `until` holds for it: by default, once it is true.
 
-    Raises TimeoutError, which tells what was last seen, when that takes more than `seconds`.
+    Raises TimeoutError, which says what was last seen, if that takes more than `seconds`.
     """
     seen: Any = "nothing"
     try:

@@ -21,4 +21,4 @@ class GivenKafka:
         wait_until_ready(self.bootstrap)
 
     def close(self) -> None:
-        """It belongs to somebody else."""
+        """Not ours to stop."""

@@ -17,4 +17,4 @@ class GivenPostgres:
         self.dsn = os.environ[VARIABLE]
 
     def close(self) -> None:
-        """It belongs to somebody else."""
+        """Not ours to stop."""

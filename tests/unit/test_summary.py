@@ -1,4 +1,4 @@
-"""What a run of tests says of itself at its end."""
+"""The summary at the end of a test run."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_of_kafka(): ...
 """
 
 
-def test_what_was_skipped_is_told_by_reason_wherever_that_was(pytester: pytest.Pytester) -> None:
+def test_every_skipped_test_is_listed_by_reason(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("from tests.conftest import pytest_terminal_summary")
     pytester.makepyfile(SKIPPED)
 
