@@ -351,11 +351,11 @@ def test_watch_ends_well_by_ctrl_c(invoicing: CommandLine, paid_invoice: str) ->
     assert watch.returncode == 0
 
 
-def test_show_tells_parties_items_and_balance(invoicing: CommandLine, paid_invoice: str) -> None:
+def test_show_prints_parties_items_and_balance(invoicing: CommandLine, paid_invoice: str) -> None:
     page = invoicing.run("show", paid_invoice, "--version", "3").stdout
 
-    told = ("cus_42", "Pro plan", "14.25 (7.125%)", "Tax 7.125% on 200.00", "Due USD  114.25")
-    assert [words for words in told if words not in page] == []
+    expected = ("cus_42", "Pro plan", "14.25 (7.125%)", "Tax 7.125% on 200.00", "Due USD  114.25")
+    assert [words for words in expected if words not in page] == []
     assert all(len(line) <= 80 for line in page.splitlines())
 
 
@@ -367,7 +367,7 @@ def test_show_tells_parties_items_and_balance(invoicing: CommandLine, paid_invoi
         (("--version", "1"), 1, "draft", "214.25"),
     ],
 )
-def test_show_tells_the_invoice_now_and_after_any_event(
+def test_show_prints_the_invoice_now_and_after_any_event(
     invoicing: CommandLine,
     paid_invoice: str,
     options: tuple[str, ...],
@@ -381,7 +381,7 @@ def test_show_tells_the_invoice_now_and_after_any_event(
     assert invoice["amount_due"] == amount_due
 
 
-def test_show_tells_how_it_was_at_a_time(invoicing: CommandLine) -> None:
+def test_show_prints_the_invoice_at_a_time(invoicing: CommandLine) -> None:
     id_ = invoice_id()
     invoicing.send(create_invoice(id_))
     opened = json.loads(invoicing.run("history", id_, "--json").stdout.splitlines()[1])
@@ -393,26 +393,26 @@ def test_show_tells_how_it_was_at_a_time(invoicing: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "when"),
     [
         (("--as-of", "2020-01-01"), "as of 2020-01-01 00:00:00"),
         (("--version", "9"), "with version 9"),
     ],
 )
 def test_show_finds_nothing_before_the_first_event_or_after_the_last(
-    invoicing: CommandLine, paid_invoice: str, options: tuple[str, ...], told: str
+    invoicing: CommandLine, paid_invoice: str, options: tuple[str, ...], when: str
 ) -> None:
     shown = invoicing.run("show", paid_invoice, *options)
 
     assert shown.returncode == 1
-    assert shown.stderr == f"There is no invoice {paid_invoice} {told}.\n"
+    assert shown.stderr == f"There is no invoice {paid_invoice} {when}.\n"
 
 
-def test_history_tells_what_changed(invoicing: CommandLine, paid_invoice: str) -> None:
+def test_history_lists_what_changed(invoicing: CommandLine, paid_invoice: str) -> None:
     table = invoicing.run("history", paid_invoice).stdout
 
-    told = ("created", "opened", "payment_recorded", "amount: 100.00", "state: open -> paid")
-    assert [words for words in told if words not in table] == []
+    expected = ("created", "opened", "payment_recorded", "amount: 100.00", "state: open -> paid")
+    assert [words for words in expected if words not in table] == []
     assert all(len(line) <= 80 for line in table.splitlines())
 
 
@@ -465,7 +465,7 @@ def test_an_address_of_kafka_that_is_none_is_one_clear_line(servers: str) -> Non
     assert failed.stderr.count("\n") == 1
 
 
-def test_worker_tells_a_wrong_setting_as_a_log_event() -> None:
+def test_worker_logs_a_wrong_setting() -> None:
     invoicing = CommandLine({"INVOICING_POSTGRES_DSN": "x://", "INVOICING_LOG_FORMAT": "json"})
 
     failed = invoicing.run("worker", INVOICING_KAFKA_TRANSACTIONS="perhaps")
@@ -476,7 +476,7 @@ def test_worker_tells_a_wrong_setting_as_a_log_event() -> None:
     assert line["message"].startswith("INVOICING_KAFKA_TRANSACTIONS is wrong")
 
 
-def test_worker_tells_of_a_database_without_its_tables(kafka: Kafka, empty_database: str) -> None:
+def test_worker_logs_that_a_database_has_no_tables(kafka: Kafka, empty_database: str) -> None:
     invoicing = CommandLine(
         {
             "INVOICING_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,

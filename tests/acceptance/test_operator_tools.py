@@ -108,7 +108,9 @@ async def test_dead_letters_are_listed_and_shown_without_steering_the_terminal(
     assert "not_utf8" in table.stdout
 
 
-async def test_dead_letters_that_nobody_has_are_said_so(service: Service, invoicing: Run) -> None:
+async def test_a_position_without_a_dead_letter_is_reported(
+    service: Service, invoicing: Run
+) -> None:
     listed, shown = await asyncio.gather(
         invoicing("dead-letters", "list", "--since", "2020-01-01"),
         invoicing("dead-letters", "show", "0@7"),
@@ -118,7 +120,7 @@ async def test_dead_letters_that_nobody_has_are_said_so(service: Service, invoic
     assert (shown.returncode, shown.stderr) == (1, "There is no dead letter at 0@7.\n")
 
 
-async def test_what_failed_by_a_defect_is_answered_after_its_redrive(
+async def test_a_command_that_failed_by_a_defect_is_answered_after_its_redrive(
     service: Service, invoicing: Run
 ) -> None:
     commands = await failed_commands(service, 3)
@@ -181,7 +183,7 @@ async def test_only_what_was_chosen_is_sent_back(service: Service, invoicing: Ru
     assert len(service.answers.documents) == 3
 
 
-async def test_what_fails_again_tells_where_it_failed_first(
+async def test_a_letter_that_fails_again_keeps_its_first_failure(
     service: Service, invoicing: Run
 ) -> None:
     await service.ready_worker()

@@ -183,7 +183,9 @@ async def test_an_operator_sends_dead_letters_back_with_the_rights_that_are_writ
     operator = secured.party("operator")
 
     async with reading(operator.settings(), DEAD_LETTERS) as dead_letters:
-        told = await asyncio.to_thread(operator.run, "dead-letters", "redrive", "--limit", "1")
+        told = await asyncio.to_thread(
+            operator.run, "dead-letters", "redrive", "--all", "--limit", "1"
+        )
         # Nobody has mended it, so that it is set aside again.
         await asyncio.wait_for(dead_letters.getone(), SECONDS_MAX)
 

@@ -36,6 +36,6 @@ def test_a_right_that_is_missing_on_postgres_is_no_bug() -> None:
         raise refusal
 
 
-def test_a_broker_that_is_away_is_told_by_its_setting() -> None:
+def test_a_broker_that_is_down_names_its_setting() -> None:
     with pytest.raises(UnreachableError, match="BOOTSTRAP_SERVERS"), reaching_kafka():
         raise KafkaConnectionError("localhost:1")

@@ -25,11 +25,11 @@ OPENED: dict[str, Any] = {
 }
 
 
-def test_a_first_event_tells_what_was_made() -> None:
+def test_a_first_event_is_described_by_what_was_created() -> None:
     assert changes({}, OPENED) == ["USD 214.25 for customer cus_42, 1 item"]
 
 
-def test_an_event_tells_its_own_words_then_what_moved() -> None:
+def test_an_event_lists_its_own_fields_then_what_changed() -> None:
     payment = {
         **{name: value for name, value in OPENED.items() if name != "invoice"},
         "amount_paid": "100.00",
@@ -46,13 +46,13 @@ def test_an_event_tells_its_own_words_then_what_moved() -> None:
     ]
 
 
-def test_an_update_tells_the_fields_that_changed() -> None:
+def test_an_update_lists_the_fields_that_changed() -> None:
     updated = {**OPENED, "invoice": {"items": [{}], "memo": "Thanks", "email": "a@b.example"}}
 
     assert changes(OPENED, updated) == ["memo: Thank you -> Thanks", "email: none -> a@b.example"]
 
 
-def test_an_event_that_changed_nothing_else_tells_nothing() -> None:
+def test_an_event_that_changed_nothing_lists_nothing() -> None:
     assert changes(OPENED, OPENED) == []
 
 
@@ -65,9 +65,7 @@ def test_an_event_that_changed_nothing_else_tells_nothing() -> None:
         ({"invoice_number": None}, "no number, open, USD 214.25, due 214.25"),
     ],
 )
-def test_standing_tells_number_state_and_what_is_not_zero(
-    changed: dict[str, Any], words: str
-) -> None:
+def test_standing_has_number_state_and_nonzero_amounts(changed: dict[str, Any], words: str) -> None:
     assert standing({**OPENED, **changed}) == words
 
 
@@ -82,7 +80,7 @@ def test_zero_is_no_amount_in_any_scale(text: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("rate", "words"), [("0.2", "20%"), ("0.07125", "7.125%"), ("0", "0%"), ("1", "100%")]
 )
-def test_a_rate_is_told_in_percent(rate: str, words: str) -> None:
+def test_a_rate_is_shown_in_percent(rate: str, words: str) -> None:
     assert percent(rate) == words
 
 

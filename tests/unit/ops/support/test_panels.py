@@ -23,7 +23,7 @@ def page(invoice: Invoice, columns: int = 80) -> str:
     return captured.get()
 
 
-def test_a_page_tells_all_that_the_total_is_made_of() -> None:
+def test_a_page_lists_all_parts_of_the_total() -> None:
     invoice = an_invoice(
         items=[{"unit_price": "100.00", "tax": {"rate": "0.2"}, "duties": {"amount": "3.00"}}],
         discount={"percent_off": "10"},
