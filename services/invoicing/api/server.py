@@ -7,26 +7,22 @@ from functools import partial
 from typing import Final
 
 import structlog
-from prometheus_client import make_asgi_app
-from starlette.applications import Starlette
-from starlette.routing import Mount, Route
 
 from invoicing.api.app import create_app
 from invoicing.api.auth.clients import read_clients
 from invoicing.api.auth.keys import signing_key, token_keys
 from invoicing.api.auth.rates import Rates
 from invoicing.api.auth.tokens import Tokens
-from invoicing.api.docs.service_routes import get_liveness, get_readiness
 from invoicing.api.http.connections import GuardedConnection
 from invoicing.api.reads.database import Database, open_database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppState
 from invoicing.api.writes.gateway import Gateway, open_gateway
-from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
+from invoicing.runtime.health import HealthProbe, running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
-from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
-from invoicing.runtime.retry import Patience
+from invoicing.runtime.process import run_until_signal, stop_signal
+from invoicing.runtime.service import health_probes, monitoring_app, until_available
 from invoicing.runtime.settings import Settings, WrongSettingError
 from invoicing.store.errors import check_schema, is_infrastructure_error
 
@@ -44,13 +40,12 @@ async def run(settings: Settings) -> None:
     """
     stopped = stop_signal()
     tokens = check_access(settings)
-    probes = {
-        "kafka": HealthProbe("kafka", kafka_ping(settings)),
-        "postgres": HealthProbe("postgres", postgres_ping(settings)),
-    }
-    operations_app = _operations_app(probes)
+    probes = health_probes(settings)
+    monitoring = monitoring_app(
+        live=dict, ready=lambda: {name: probe.is_up for name, probe in probes.items()}
+    )
     async with (
-        serving(operations_app, settings.metrics_host, settings.metrics_port),
+        serving(monitoring, settings.metrics_host, settings.metrics_port),
         running_probes(probes),
         open_database(settings) as database,
     ):
@@ -75,16 +70,12 @@ def check_access(settings: Settings) -> Tokens | None:
 async def _serve(
     settings: Settings, database: Database, tokens: Tokens | None, probes: dict[str, HealthProbe]
 ) -> None:
-    await patiently(
-        Patience(settings.retry_limit_seconds, "Postgres"),
-        is_infrastructure_error,
-        partial(check_schema, database.everything),
+    await until_available(
+        settings, "Postgres", is_infrastructure_error, partial(check_schema, database.everything)
     )
     async with AsyncExitStack() as stack:
         opening = partial(_open_gateway, stack, settings, database)
-        gateway = await patiently(
-            Patience(settings.retry_limit_seconds, "Kafka"), is_kafka_outage, opening
-        )
+        gateway = await until_available(settings, "Kafka", is_kafka_outage, opening)
         state = _app_state(settings, database, gateway, tokens)
         app = create_app(state, probes)
         port = await stack.enter_async_context(
@@ -113,19 +104,6 @@ def _app_state(
         signing_key=signing_key(settings),
         clients=read_clients(settings.clients_file) if settings.clients_file else {},
     )
-
-
-def _operations_app(probes: dict[str, HealthProbe]) -> Starlette:
-    """Health and metrics, on a port of their own."""
-    app = Starlette(
-        routes=[
-            Route("/health/live", lambda _request: get_liveness()),
-            Route("/health/ready", get_readiness),
-            Mount("/metrics", make_asgi_app()),
-        ]
-    )
-    app.state.probes = probes
-    return app
 
 
 def _is_loopback(host: str) -> bool:

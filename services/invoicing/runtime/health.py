@@ -1,8 +1,8 @@
-"""Whether Kafka and Postgres answer right now, asked again and again beside the work."""
+"""Health probes: whether Kafka and Postgres answer right now."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from invoicing.runtime import metrics
 from invoicing.runtime.kafka.connect import client_options
+from invoicing.runtime.process import background
 from invoicing.runtime.retry import describe
 from invoicing.runtime.settings import Settings
 
@@ -21,37 +22,45 @@ log = structlog.get_logger()
 
 
 class HealthProbe:
-    """Pings one dependency until cancelled; `is_up` is what the last ping said."""
+    """Pings one dependency until cancelled; `is_up` is the outcome of the last ping."""
 
     def __init__(self, name: str, ping: Callable[[], Awaitable[None]]) -> None:
         self.is_up = False
+        self._was_pinged = False
         self._name = name
         self._ping = ping
 
     async def run(self) -> None:
-        """Ping for ever, and say when the answer changes."""
-        error: BaseException | None = None
+        """Ping forever, and log the first outcome and every change."""
         while True:
+            error: Exception | None = None
             try:
                 async with asyncio.timeout(PING_SECONDS_MAX):
                     await self._ping()
-                error = None
-            except Exception as caught:  # noqa: BLE001 (however it fails, it does not answer)
+            except Exception as caught:  # noqa: BLE001 (whatever it is, the dependency is not up)
                 error = caught
-            self._note(error)
+            self._record(error)
             await asyncio.sleep(PING_INTERVAL_SECONDS)
 
-    def _note(self, error: BaseException | None) -> None:
-        was_up, self.is_up = self.is_up, error is None
+    def _record(self, error: Exception | None) -> None:
+        is_news = not self._was_pinged or self.is_up != (error is None)
+        self.is_up, self._was_pinged = error is None, True
         metrics.DEPENDENCY_UP.labels(dependency=self._name).set(self.is_up)
-        if self.is_up and not was_up:
+        if is_news and error is None:
             log.info("dependency_up", dependency=self._name)
-        elif error is not None and was_up:
+        elif is_news and error is not None:
             log.warning("dependency_down", dependency=self._name, error=describe(error))
 
 
+@asynccontextmanager
+async def running_probes(probes: Mapping[str, HealthProbe]) -> AsyncIterator[None]:
+    """Run the probes while the block runs."""
+    async with background(*(probe.run() for probe in probes.values())):
+        yield
+
+
 def kafka_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
-    """A ping that asks a broker about our topics, over a connection of its own."""
+    """A ping that asks a broker about the commands topic, over its own connection."""
     clients: list[AIOKafkaAdminClient] = []
 
     async def ping() -> None:
@@ -70,7 +79,7 @@ def kafka_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
 
 
 def postgres_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
-    """A ping over a connection of its own: the pool may be busy and well."""
+    """A ping over its own connection, since a busy pool is no outage."""
     connections: list[asyncpg.Connection] = []
 
     async def ping() -> None:
@@ -85,8 +94,3 @@ def postgres_ping(settings: Settings) -> Callable[[], Awaitable[None]]:
             raise
 
     return ping
-
-
-def unready(probes: Mapping[str, bool]) -> list[str]:
-    """The names of what is not as it must be."""
-    return [name for name, is_well in probes.items() if not is_well]

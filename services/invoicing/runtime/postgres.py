@@ -63,10 +63,26 @@ async def _keep_session(connection: asyncpg.Connection) -> None:
     """Instead of asyncpg's RESET ALL, a round trip each time a connection is returned."""
 
 
+def is_refused_login(error: BaseException) -> bool:
+    """Whether Postgres refuses our user, password or database: SQLSTATE class 28, and 3D000.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    return isinstance(
+        error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError
+    )
+
+
 @contextmanager
 def usable_dsn() -> Iterator[None]:
-    """Raises `WrongSettingError` if asyncpg refuses the DSN inside the block."""
+    """Raises `WrongSettingError` if asyncpg or Postgres refuse the DSN inside the block."""
     try:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise WrongSettingError(f"{PREFIX}POSTGRES_DSN is wrong: {error}.") from None
+    except asyncpg.PostgresError as error:
+        if not is_refused_login(error):
+            raise
+        raise WrongSettingError(
+            f"Postgres refuses the user or database of {PREFIX}POSTGRES_DSN: {error}."
+        ) from None

@@ -1,19 +1,14 @@
-"""A process's life: until a signal it works, and an outage at its start is borne for a while."""
+"""Process lifecycle: run until SIGTERM or SIGINT, with work in the background."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
-
-from invoicing.runtime.health import HealthProbe
-from invoicing.runtime.retry import Patience
-
-Result = TypeVar("Result")
+from typing import Any
 
 
 def stop_signal() -> asyncio.Future[None]:
-    """Done as soon as SIGTERM or SIGINT comes."""
+    """A future that is done once SIGTERM or SIGINT arrives."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 
@@ -27,7 +22,7 @@ def stop_signal() -> asyncio.Future[None]:
 
 
 async def run_until_signal(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:
-    """Wait for the signal or the work, whichever ends first; raises what the work raises."""
+    """Wait for the signal or the work, whichever comes first. Raises what the work raises."""
     task = asyncio.ensure_future(work)
     await asyncio.wait({stopped, task}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
@@ -38,17 +33,10 @@ async def run_until_signal(stopped: asyncio.Future[None], work: Awaitable[None])
 
 
 @asynccontextmanager
-async def running_probes(probes: Mapping[str, HealthProbe]) -> AsyncIterator[None]:
-    """Let the pulses beat while the block runs."""
-    async with background(*(probe.run() for probe in probes.values())):
-        yield
-
-
-@asynccontextmanager
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let this work go on while the block runs; it ends with the block.
+    """Run this work while the block runs, and cancel it at the block's end.
 
-    Where it fails, the block is cancelled, and raises that error.
+    If it fails, the block is cancelled and raises its error.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -59,20 +47,5 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 for task in tasks:
                     task.cancel()
     except BaseExceptionGroup as errors:
-        # The first is what it failed by; with it, the rest were cancelled.
+        # The first failed; the others were cancelled because of it.
         raise errors.exceptions[0] from errors.exceptions[0].__cause__
-
-
-async def patiently(
-    patience: Patience,
-    is_infrastructure_error: Callable[[BaseException], bool],
-    operation: Callable[[], Awaitable[Result]],
-) -> Result:
-    """Try until it works. Raises `GaveUpError`, and at once what is no outage."""
-    while True:
-        try:
-            return await operation()
-        except Exception as error:
-            if not is_infrastructure_error(error):
-                raise
-            await patience.after(error)

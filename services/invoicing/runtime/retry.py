@@ -1,53 +1,95 @@
-"""How long an outage is borne: again and again with jittered backoff, inside a limit."""
+"""Retries of outages: jittered exponential backoff until a deadline, by tenacity."""
 
 import asyncio
-import random
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from invoicing.runtime.errors import OperatorError
 
-FIRST_PAUSE_SECONDS: Final = 0.1
-PAUSE_SECONDS_MAX: Final = 3.0
-TRY_SECONDS_MAX: Final = 60.0
-"""No try lasts longer. What fails after more than that has worked in between."""
+# Jitter keeps processes that failed together from retrying together.
+BACKOFF: Final = wait_random_exponential(multiplier=0.1, min=0.05, max=3.0)
+ATTEMPT_SECONDS_MAX: Final = 60.0
+"""No attempt lasts longer. A failure after more than that comes after some success."""
+
+Result = TypeVar("Result")
 
 
 class GaveUpError(OperatorError):
     """An outage outlasted the limit. The process ends with this message, for its orchestrator."""
 
 
-class Patience:
-    """One outage's patience: `after` each failure it pauses, until the limit has passed."""
+async def retry_outage(
+    what: str,
+    limit_seconds: float,
+    is_outage: Callable[[BaseException], bool],
+    operation: Callable[[], Awaitable[Result]],
+) -> Result:
+    """Call the operation until it succeeds.
+
+    Raises `GaveUpError` once `what` has failed for `limit_seconds`; any error that is no outage at
+    once.
+    """
+
+    def give_up(state: RetryCallState) -> Result:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        assert error is not None
+        raise _gave_up(what, limit_seconds, error) from error
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(is_outage),
+        wait=BACKOFF,
+        stop=stop_after_delay(limit_seconds),
+        retry_error_callback=give_up,
+    )
+    result: Result = await retrying(operation)
+    return result
+
+
+class Outage:
+    """Retries of work that goes on for as long as the process, and may fail at any time.
+
+    After each failure `wait`; once it works again, `reset`.
+    """
 
     def __init__(self, limit_seconds: float, what: str) -> None:
         self._limit_seconds = limit_seconds
         self._what = what
+        self._attempts = RetryCallState(AsyncRetrying(), None, (), {})
         self._began: float | None = None
         self._failed_at = 0.0
-        self._failures = 0
 
-    async def after(self, error: BaseException) -> None:
-        """Wait before the next try. Raises `GaveUpError` once the outage has lasted too long."""
+    async def wait(self, error: BaseException) -> None:
+        """Pause before the next attempt. Raises `GaveUpError` if the outage has lasted too long."""
         now = asyncio.get_running_loop().time()
-        if self._began is None or now - self._failed_at > self._limit_seconds + TRY_SECONDS_MAX:
-            self._began, self._failures = now, 0
+        if self._began is None or now - self._failed_at > self._limit_seconds + ATTEMPT_SECONDS_MAX:
+            self._began, self._attempts.attempt_number = now, 0
         if now - self._began > self._limit_seconds:
-            raise GaveUpError(
-                f"{self._what} failed for {self._limit_seconds:g} seconds: {describe(error)}"
-            ) from error
-        pause = min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2.0**self._failures)
-        self._failures += 1
+            raise _gave_up(self._what, self._limit_seconds, error) from error
+        self._attempts.attempt_number += 1
+        pause = BACKOFF(self._attempts)
         self._failed_at = now + pause
-        # Jitter keeps workers that failed together from trying together.
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+        await asyncio.sleep(pause)
 
-    def restored(self) -> None:
+    def reset(self) -> None:
         """It worked: the next failure is a new outage."""
-        self._began, self._failures = None, 0
+        self._began = None
+
+
+def _gave_up(what: str, limit_seconds: float, error: BaseException) -> GaveUpError:
+    return GaveUpError(f"{what} failed for {limit_seconds:g} seconds: {describe(error)}")
 
 
 def describe(error: BaseException) -> str:
-    """An infrastructure's error in one line."""
+    """An infrastructure error in one line."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import REGISTRY
@@ -16,13 +16,16 @@ from starlette.routing import Route
 
 from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
+from invoicing.runtime.kafka.connect import KafkaLoginError
 from invoicing.runtime.logs import configure_logs, log_task_failure
-from invoicing.runtime.postgres import usable_dsn
-from invoicing.runtime.settings import Settings, read_settings
+from invoicing.runtime.postgres import is_refused_login, usable_dsn
+from invoicing.runtime.retry import retry_outage
+from invoicing.runtime.settings import PREFIX, Settings, WrongSettingError, read_settings
 from invoicing.runtime.tracing import configure_traces
 
 log = structlog.get_logger()
 
+Result = TypeVar("Result")
 Checks = Callable[[], Mapping[str, bool]]
 
 
@@ -65,6 +68,33 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         import uvloop
 
         uvloop.run(watched())
+
+
+async def until_available(
+    settings: Settings,
+    what: str,
+    is_outage: Callable[[BaseException], bool],
+    operation: Callable[[], Awaitable[Result]],
+) -> Result:
+    """A step of the start, retried while `what` (Kafka or Postgres) is unavailable.
+
+    A refused login is a wrong setting here, and not an outage: nothing has worked with it yet.
+    Raises `GaveUpError`, `WrongSettingError`, and any error that is no outage.
+    """
+
+    def is_worth_retrying(error: BaseException) -> bool:
+        is_refused = isinstance(error, KafkaLoginError) or is_refused_login(error)
+        return is_outage(error) and not is_refused
+
+    try:
+        with usable_dsn():
+            return await retry_outage(
+                what, settings.retry_limit_seconds, is_worth_retrying, operation
+            )
+    except KafkaLoginError as error:
+        raise WrongSettingError(
+            f"Kafka refuses {PREFIX}KAFKA_SASL_USERNAME or _KAFKA_SASL_PASSWORD: {error}."
+        ) from None
 
 
 def health_probes(settings: Settings) -> dict[str, HealthProbe]:

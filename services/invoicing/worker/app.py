@@ -7,22 +7,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import orjson
 import structlog
 from aiokafka import TopicPartition
-from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream import FastStream
 from faststream.kafka import KafkaBroker
-from prometheus_client import make_asgi_app
 
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.garbage import gc_tuned
-from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
+from invoicing.runtime.gc_tuning import gc_tuned
+from invoicing.runtime.health import running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
 from invoicing.runtime.postgres import open_pool
-from invoicing.runtime.process import patiently, run_until_signal, running_probes, stop_signal
-from invoicing.runtime.retry import Patience
+from invoicing.runtime.process import run_until_signal, stop_signal
+from invoicing.runtime.service import health_probes, monitoring_app, until_available
 from invoicing.runtime.settings import Settings
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.protocol import EventStore
@@ -50,13 +48,17 @@ async def run(settings: Settings, sellers: Sellers) -> None:
         store = PostgresStore(pool, numbered, settings.consumer_group)
         handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
         broker, lanes = create_broker(settings, handler, store)
-        probes = {
-            "kafka": HealthProbe("kafka", kafka_ping(settings)),
-            "postgres": HealthProbe("postgres", postgres_ping(settings)),
-        }
-        app = AsgiFastStream(broker, asgi_routes=_routes(probes, lanes))
+        probes = health_probes(settings)
+        monitoring = monitoring_app(
+            live=lambda: {"lanes": not lanes.failure.done()},
+            ready=lambda: {
+                **{name: probe.is_up for name, probe in probes.items()},
+                "lanes": lanes.all_open,
+            },
+        )
+        app = FastStream(broker)
         async with (
-            serving(app, settings.metrics_host, settings.metrics_port),
+            serving(monitoring, settings.metrics_host, settings.metrics_port),
             running_probes(probes),
         ):
             await run_until_signal(stopped, prepare(settings, pool, store))
@@ -82,10 +84,9 @@ def create_broker(
 
 
 async def _work(
-    settings: Settings, app: AsgiFastStream, lanes: Lanes, stopped: asyncio.Future[None]
+    settings: Settings, app: FastStream, lanes: Lanes, stopped: asyncio.Future[None]
 ) -> None:
-    kafka = Patience(settings.retry_limit_seconds, "Kafka")
-    await patiently(kafka, is_kafka_outage, partial(_start, app))
+    await until_available(settings, "Kafka", is_kafka_outage, partial(_start, app))
     log.info("worker_started", group=settings.consumer_group, topic=settings.topic_commands)
     consumer = kafka_consumer.consumer_of(app.broker)
     try:
@@ -101,7 +102,7 @@ async def _work(
         log.info("worker_stopped")
 
 
-async def _start(app: AsgiFastStream) -> None:
+async def _start(app: FastStream) -> None:
     try:
         await app.start()
     except BaseException:
@@ -120,27 +121,3 @@ async def _pool(settings: Settings) -> AsyncIterator[Any]:
                 await pool.close()
         except Exception:  # noqa: BLE001 (the process is about to end)
             pool.terminate()
-
-
-def _routes(probes: dict[str, HealthProbe], lanes: Lanes) -> list[tuple[str, Any]]:
-    @get
-    async def live(_: Any) -> AsgiResponse:
-        """Whether the process can still do its work: no means restart it."""
-        return _report({"lanes": not lanes.failure.done()})
-
-    @get
-    async def ready(_: Any) -> AsgiResponse:
-        """Whether the worker is handling commands right now."""
-        return _report(
-            {name: probe.is_up for name, probe in probes.items()} | {"lanes": lanes.all_open}
-        )
-
-    return [("/metrics", make_asgi_app()), ("/health/live", live), ("/health/ready", ready)]
-
-
-def _report(checks: dict[str, bool]) -> AsgiResponse:
-    return AsgiResponse(
-        orjson.dumps({"ok": all(checks.values()), "checks": checks}),
-        status_code=200 if all(checks.values()) else 503,
-        headers={"content-type": "application/json"},
-    )

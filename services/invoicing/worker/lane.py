@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from invoicing.runtime import metrics, tracing
-from invoicing.runtime.retry import GaveUpError, Patience, describe
+from invoicing.runtime.retry import GaveUpError, Outage, describe
 from invoicing.runtime.settings import Settings
 from invoicing.runtime.stages import timed
 from invoicing.store.errors import DatabaseBehindError, is_transient
@@ -71,7 +71,7 @@ class Lane:
         self._paused = False
         self._stopping = False
         self._woken = asyncio.Event()
-        self._outage = Patience(settings.retry_limit_seconds, f"Lane {self._name}")
+        self._outage = Outage(settings.retry_limit_seconds, f"Lane {self._name}")
 
     @property
     def _name(self) -> str:
@@ -142,7 +142,7 @@ class Lane:
             except Exception as error:  # noqa: BLE001 (aiokafka raises many types; all are handled alike)
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("lane_interrupted", lane=self._name, error=describe(error))
-                await self._outage.after(error)
+                await self._outage.wait(error)
             finally:
                 self._close()
                 await publisher.stop(CLOSE_SECONDS_MAX)
@@ -199,7 +199,7 @@ class Lane:
                 await self._handle_and_publish(records, publisher)
             self._in_hand, self._oldest_dropped = (), None
             self.progressed_at = perf_counter()
-            self._outage.restored()
+            self._outage.reset()
 
     async def _handle_and_publish(self, records: Sequence[Record], publisher: Publisher) -> None:
         assert self._state is not None, "the lane is open"
@@ -226,7 +226,7 @@ class Lane:
 
     async def _handle(self, records: Sequence[Record], state: LaneState) -> OutgoingMessages:
         """Decide and store, retrying while Postgres is away."""
-        outage = Patience(self._settings.retry_limit_seconds, "Postgres")
+        outage = Outage(self._settings.retry_limit_seconds, "Postgres")
         while True:
             try:
                 return await self._handler.handle(records, state)
@@ -235,7 +235,7 @@ class Lane:
                     raise
                 metrics.RETRIES.labels(cause=type(error).__name__).inc()
                 log.warning("store_interrupted", lane=self._name, error=describe(error))
-                await outage.after(error)
+                await outage.wait(error)
 
     async def _yield_to_owner(self, error: Exception) -> None:
         """Pause for a session: by then the group has reassigned the lane, or confirmed it ours."""

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
 from invoicing.runtime import metrics
-from invoicing.runtime.retry import GaveUpError, Patience, describe
+from invoicing.runtime.retry import GaveUpError, Outage, describe
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.consumer import Fetched, GetMany, intercept_polls
 
@@ -27,7 +27,7 @@ class Poller:
 
     def __init__(self, lanes: Lanes, limit_seconds: float) -> None:
         self._lanes = lanes
-        self._patience = Patience(limit_seconds, "Reading commands")
+        self._outage = Outage(limit_seconds, "Reading commands")
         self._attached: AIOKafkaConsumer | None = None
         self._unreadable: set[TopicPartition] = set()
         self._apart_until = 0.0
@@ -56,7 +56,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001 (unreadable records raise many types)
             await self._recover(error)
             return {}
-        self._patience.restored()
+        self._outage.reset()
         self._unreadable.clear()
         return fetched
 
@@ -66,7 +66,7 @@ class Poller:
         self._lanes.fetch_again()
         self._go_apart()
         try:
-            await self._patience.after(error)
+            await self._outage.wait(error)
         except GaveUpError as gave_up:
             # FastStream would log it and poll again.
             self._lanes.fail(gave_up)

@@ -17,8 +17,7 @@ from invoicing.runtime.kafka.topics import (
     check_topics,
     existing_topics,
 )
-from invoicing.runtime.process import patiently
-from invoicing.runtime.retry import Patience
+from invoicing.runtime.service import until_available
 from invoicing.runtime.settings import Settings
 from invoicing.store.errors import check_schema, is_transient
 from invoicing.store.protocol import EventStore
@@ -32,13 +31,14 @@ log = structlog.get_logger()
 async def prepare(settings: Settings, pool: asyncpg.Pool, store: EventStore) -> None:
     """Check the schema, the topics and every lane's offsets; pin the partition count.
 
-    Raises `SchemaError`, `TopicsError`, `KafkaBehindError` and `DatabaseBehindError`, and
-    `GaveUpError` if Postgres or Kafka stays away for longer than the retry limit.
+    Raises `SchemaError`, `TopicsError`, `KafkaBehindError` and `DatabaseBehindError`, `GaveUpError`
+    if Postgres or Kafka stays away for longer than the retry limit, and `WrongSettingError` if one
+    of them refuses our login.
     """
     topic = settings.topic_commands
 
     async def retried(what: str, operation: Callable[[], Awaitable[Result]]) -> Result:
-        return await patiently(Patience(settings.retry_limit_seconds, what), _is_outage, operation)
+        return await until_available(settings, what, _is_outage, operation)
 
     await retried("Postgres", partial(check_schema, pool))
     partitions = await retried("Kafka", partial(existing_topics, settings))

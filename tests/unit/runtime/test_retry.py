@@ -1,62 +1,122 @@
-"""How long an outage is borne, by a clock that the test winds."""
+"""Retries of outages, by a clock that the test sets."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 
 import pytest
 
-from invoicing.runtime import retry as patience
-from invoicing.runtime.retry import TRY_SECONDS_MAX, GaveUpError, Patience
+from invoicing.runtime import retry
+from invoicing.runtime.retry import ATTEMPT_SECONDS_MAX, GaveUpError, Outage, retry_outage
 
 LIMIT_SECONDS = 60.0
 
 
 class Clock:
-    """What an event loop knows of the time. To sleep takes none."""
+    """An event loop's time. Sleeping takes none."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.pauses: list[float] = []
 
     def time(self) -> float:
         return self.now
 
-    async def sleep(self, _seconds: float) -> None:
-        pass
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    wound = SimpleNamespace(get_running_loop=lambda: made, sleep=made.sleep)
-    monkeypatch.setattr(patience, "asyncio", wound)
-    return made
+    clock = Clock()
+    fake = SimpleNamespace(get_running_loop=lambda: clock, sleep=clock.sleep)
+    monkeypatch.setattr(retry, "asyncio", fake)
+    return clock
 
 
-async def test_an_outage_that_goes_on_is_given_up(clock: Clock) -> None:
-    bearing = Patience(LIMIT_SECONDS, "Kafka")
+async def test_an_outage_that_lasts_is_given_up(clock: Clock) -> None:
+    outage = Outage(LIMIT_SECONDS, "Kafka")
     for clock.now in range(0, 61, 10):
-        await bearing.after(OSError("gone"))
+        await outage.wait(OSError("gone"))
 
     clock.now = 70
     with pytest.raises(GaveUpError, match="Kafka failed for 60 seconds: OSError: gone"):
-        await bearing.after(OSError("gone"))
+        await outage.wait(OSError("gone"))
 
 
-async def test_tries_that_take_long_are_one_outage(clock: Clock) -> None:
-    bearing = Patience(limit_seconds=1, what="Kafka")
-    await bearing.after(OSError("gone"))
-    clock.now = TRY_SECONDS_MAX
+async def test_slow_attempts_belong_to_one_outage(clock: Clock) -> None:
+    outage = Outage(limit_seconds=1, what="Kafka")
+    await outage.wait(OSError("gone"))
+    clock.now = ATTEMPT_SECONDS_MAX
 
     with pytest.raises(GaveUpError):
-        await bearing.after(OSError("gone"))
+        await outage.wait(OSError("gone"))
 
 
 async def test_a_failure_long_after_another_is_a_new_outage(clock: Clock) -> None:
-    bearing = Patience(LIMIT_SECONDS, "Kafka")
-    await bearing.after(OSError("gone"))
+    outage = Outage(LIMIT_SECONDS, "Kafka")
+    await outage.wait(OSError("gone"))
     clock.now = 3_600
 
-    await bearing.after(OSError("gone"))
+    await outage.wait(OSError("gone"))
 
     clock.now += LIMIT_SECONDS + 1
     with pytest.raises(GaveUpError):
-        await bearing.after(OSError("gone"))
+        await outage.wait(OSError("gone"))
+
+
+async def test_a_failure_after_a_success_is_a_new_outage(clock: Clock) -> None:
+    outage = Outage(LIMIT_SECONDS, "Kafka")
+    await outage.wait(OSError("gone"))
+    outage.reset()
+    clock.now = LIMIT_SECONDS + 1
+
+    await outage.wait(OSError("gone"))
+
+
+async def test_pauses_grow_to_a_limit_and_begin_anew_with_the_next_outage(clock: Clock) -> None:
+    outage = Outage(LIMIT_SECONDS, "Kafka")
+    for _ in range(200):
+        await outage.wait(OSError("gone"))
+
+    assert clock.pauses[0] <= 0.1
+    assert clock.pauses[1] <= 0.2
+    assert 1.5 < max(clock.pauses) <= 3.0
+    assert min(clock.pauses) >= 0.05
+    outage.reset()
+    await outage.wait(OSError("gone"))
+    assert clock.pauses[-1] <= 0.1
+
+
+def failing(*errors: Exception) -> Callable[[], Awaitable[int]]:
+    """An operation that raises these in turn, and then returns how often it was called."""
+    calls = 0
+
+    async def operation() -> int:
+        nonlocal calls
+        calls += 1
+        if calls <= len(errors):
+            raise errors[calls - 1]
+        return calls
+
+    return operation
+
+
+def is_outage(error: BaseException) -> bool:
+    return isinstance(error, OSError)
+
+
+async def test_an_operation_is_called_until_it_succeeds() -> None:
+    assert await retry_outage("Kafka", 60, is_outage, failing(OSError(), OSError())) == 3
+
+
+async def test_an_error_that_is_no_outage_is_raised_at_once() -> None:
+    with pytest.raises(KeyError):
+        await retry_outage("Kafka", 60, is_outage, failing(OSError(), KeyError()))
+
+
+async def test_an_operation_that_fails_for_too_long_is_given_up_with_its_last_error() -> None:
+    errors = [OSError(f"attempt {number}") for number in range(100)]
+
+    with pytest.raises(GaveUpError, match=r"Kafka failed for 0.3 seconds: OSError: attempt [1-9]"):
+        await asyncio.wait_for(retry_outage("Kafka", 0.3, is_outage, failing(*errors)), 30)

@@ -16,7 +16,7 @@ from invoicing.maintenance.rebuild.shadow import (
     connect,
     settled_position,
 )
-from invoicing.runtime.garbage import gc_tuned
+from invoicing.runtime.gc_tuning import gc_tuned
 from invoicing.store.history import replay_many
 from invoicing.store.postgres import copy_invoices, save_invoices
 from invoicing.store.rows import StoredInvoice, stored_invoice

@@ -48,6 +48,7 @@ def topics(as_json: AsJson = False) -> None:
     from invoicing.runtime.kafka.topics import (
         advice_on_limits,
         batch_limits,
+        check_partition_setting,
         check_topics,
         create_topics,
         existing_topics,
@@ -60,6 +61,7 @@ def topics(as_json: AsJson = False) -> None:
         created = await create_topics(settings)
         partitions = await existing_topics(settings)
         check_topics(settings, partitions)
+        check_partition_setting(settings, partitions)
         if advice := advice_on_limits(settings, await batch_limits(settings)):
             err.print(advice)
         return created, partitions

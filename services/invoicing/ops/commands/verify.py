@@ -37,7 +37,7 @@ def verify(
     from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
     from invoicing.ops.support.formatting import plain
     from invoicing.ops.support.progress import source_bars
-    from invoicing.runtime.garbage import gc_tuned
+    from invoicing.runtime.gc_tuning import gc_tuned
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

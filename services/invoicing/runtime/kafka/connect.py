@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -22,6 +22,10 @@ FETCH_WAIT_MS_MAX: Final = 100
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 
 header_names.accept_any()
+
+
+class KafkaLoginError(KafkaConnectionError):  # type: ignore[misc]
+    """The brokers refuse our user or password."""
 
 
 def is_kafka_outage(error: BaseException) -> bool:
@@ -66,31 +70,38 @@ def new_transactional_producer(settings: Settings, name: str, **options: Any) ->
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started client for topics and groups.
 
-    Raises `KafkaConnectionError` with the reason: aiokafka only logs that a certificate is not
-    trusted, or a password wrong.
+    Raises `KafkaConnectionError` with the reason, or `KafkaLoginError`: aiokafka only logs that a
+    certificate is not trusted, or a password wrong.
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
     except KafkaConnectionError as error:
-        reasons = await _reasons_against_connecting(settings)
-        raise KafkaConnectionError("; ".join(reasons) or str(error)) from error
+        reasons = await _connection_errors(settings)
+        is_refused = any(
+            isinstance(reason, SaslAuthenticationFailed) for reason in reasons.values()
+        )
+        message = "; ".join(f"{server}: {describe(reason)}" for server, reason in reasons.items())
+        raise (KafkaLoginError if is_refused else KafkaConnectionError)(
+            message or str(error)
+        ) from error
     try:
         yield admin
     finally:
         await admin.close()
 
 
-async def _reasons_against_connecting(settings: Settings) -> list[str]:
+async def _connection_errors(settings: Settings) -> dict[str, Exception]:
+    """Why each of the bootstrap servers cannot be connected to."""
     options = client_options(settings)
-    reasons = []
+    errors: dict[str, Exception] = {}
     for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
         try:
             connection = await create_conn(host, port, **options)
             connection.close()
         except (OSError, KafkaError, TimeoutError) as error:
-            reasons.append(f"{host}:{port}: {describe(error)}")
-    return reasons
+            errors[f"{host}:{port}"] = error
+    return errors
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

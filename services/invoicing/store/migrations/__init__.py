@@ -4,8 +4,6 @@ Each release expands first and contracts in a later one, so that the last releas
 """
 
 import asyncio
-import random
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from alembic import op
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random
 
 from invoicing.runtime.errors import OperatorError
 
@@ -76,28 +75,25 @@ def migrate(dsn: str, revision: str = "head", patience_seconds: float = PATIENCE
     def pending(current: Any, _: object) -> Any:
         return scripts._upgrade_revs(revision, current)
 
-    for _ in _tries(patience_seconds):
-        try:
-            with EnvironmentContext(config, scripts, fn=pending, destination_rev=revision):
-                return scripts.run_env()
-        except asyncpg.LockNotAvailableError:
-            log.warning("migration_blocked")
-    raise MigrationBlockedError(
-        f"Other transactions have held locks on the tables for {patience_seconds:g} seconds."
-        " Nothing was changed. pg_stat_activity shows the open transactions; run it again when they"
-        " are over."
+    def upgrade() -> None:
+        with EnvironmentContext(config, scripts, fn=pending, destination_rev=revision):
+            scripts.run_env()
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(asyncpg.LockNotAvailableError),
+        wait=wait_random(PAUSE_SECONDS_MAX / 5, PAUSE_SECONDS_MAX),
+        stop=stop_before_delay(patience_seconds),
+        before_sleep=lambda _: log.warning("migration_blocked"),
+        reraise=True,
     )
-
-
-def _tries(patience_seconds: float) -> Iterator[None]:
-    """Again and again until the time is over, with pauses in which others get through."""
-    ends_at = time.monotonic() + patience_seconds
-    while True:
-        yield
-        pause = random.uniform(0.2, 1.0) * PAUSE_SECONDS_MAX  # noqa: S311
-        if time.monotonic() + pause > ends_at:
-            return
-        time.sleep(pause)
+    try:
+        retrying(upgrade)
+    except asyncpg.LockNotAvailableError:
+        raise MigrationBlockedError(
+            f"Other transactions have held locks on the tables for {patience_seconds:g} seconds."
+            " Nothing was changed. pg_stat_activity shows the open transactions; run it again when"
+            " they are over."
+        ) from None
 
 
 def current_revision(dsn: str) -> str | None:

@@ -22,7 +22,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from invoicing.contracts.envelope import HEADERS
-from invoicing.runtime.garbage import gc_tuned
+from invoicing.runtime.gc_tuning import gc_tuned
 from invoicing.runtime.kafka.connect import new_consumer, new_transactional_producer
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import save_invoices

@@ -1,4 +1,4 @@
-"""Garbage collection, where it would look at much and find nothing."""
+"""Garbage collection for work in batches."""
 
 import gc
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ YOUNG_OBJECTS_MAX: Final = 100_000
 
 @contextmanager
 def gc_tuned() -> Iterator[None]:
-    """Let the collector look rarely while the block runs, and never at what lived before it.
+    """Collect rarely while the block runs, and never what was alive before it.
 
-    For work by batches: each makes some ten thousand objects that live as long as it, and no rings.
+    A batch creates some ten thousand objects that live as long as it does, and no reference cycles:
+    the collector would scan much and free nothing.
     """
     thresholds = gc.get_threshold()
     gc.freeze()
