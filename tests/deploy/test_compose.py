@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import re
+import tomllib
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
+from invoicing.api.docs import service_routes
 from tests.deploy.alerts import ALERTS
-from tests.deploy.compose import PYTHON_IMAGE, ComposeProject
+from tests.deploy.compose import PYTHON_IMAGE, ROOT, ComposeProject
 from tests.deploy.dashboard import DASHBOARD, PANELS, expressions
 from tests.support.service.commands import create_invoice, invoice_id, void_invoice
 from tests.support.service.service import Service
@@ -22,6 +26,7 @@ CREATE = {
     "items": [{"description": "Pro plan", "unit_price": "100.00"}],
 }
 EXITED_WHEN_KILLED = 137
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 WORKERS = ("worker-1", "worker-2")
 # Our packages take 140 of them.
 IMAGE_MEGABYTES_MAX = 170
@@ -98,6 +103,47 @@ def test_the_image_holds_nothing_to_install_or_build_with(compose: ComposeProjec
 
     assert found == ""
     assert modules.split() == ["None", "None"]
+
+
+def test_every_page_of_the_api_is_served_by_the_image(compose: ComposeProject) -> None:
+    paths = sorted(
+        route.path for route in service_routes.router.routes if isinstance(route, APIRoute)
+    )
+    assert {"/openapi.json", "/docs", "/health/ready"} <= set(paths)
+
+    with httpx.Client(base_url=compose.url, timeout=30) as http:
+        pages = {path: http.get(path) for path in paths}
+
+    assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(paths, 200)
+    assert all(page.content for page in pages.values())
+    assert pages["/openapi.json"].json()["info"]["version"] == VERSION
+    for asset in re.findall(r'(?:href|src)="([^"]+)"', pages["/docs"].text):
+        assert asset in paths
+
+
+def test_the_image_holds_the_installed_package_and_no_tools(compose: ComposeProject) -> None:
+    look = """
+import importlib.metadata, importlib.util, invoicing
+print(importlib.metadata.version("invoicing"), importlib.util.find_spec("invoicing.tools"))
+"""
+    printed = compose.docker(
+        "run", "--rm", "--entrypoint", "python", compose.image, "-c", look
+    ).split()
+    files = compose.docker(
+        *("run", "--rm", "--entrypoint", "find", compose.image),
+        *("/opt/invoicing", "-path", "*/invoicing/tools*"),
+    )
+
+    assert printed == [VERSION, "None"]
+    assert files == ""
+
+
+def test_the_image_runs_the_command_line_by_its_name(compose: ComposeProject) -> None:
+    help_text = compose.docker("run", "--rm", compose.image, "--help")
+
+    assert "Usage: invoicing" in help_text
+    assert "worker" in help_text
+    assert "demo" not in help_text
 
 
 def test_the_image_adds_little_to_pythons(compose: ComposeProject) -> None:
