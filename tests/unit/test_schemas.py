@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,7 @@ def test_the_files_say_what_the_models_say() -> None:
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own with all files written, and the place where commands run."""
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     write(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

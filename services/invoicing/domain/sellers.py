@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from invoicing.contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
 from invoicing.contracts.types.texts import Days, Text
@@ -24,7 +24,7 @@ class NumberFormat(BaseModel):
         description="Text before the digits."
     )
     padding: int = Field(6, ge=1, le=12, description="Minimum number of digits, padded with zeros.")
-    yearly: bool = Field(False, description="Whether to restart at 1 each year and show the year.")
+    yearly: bool = Field(False, description="Restart at 1 each year, and show the year.")
 
 
 class Seller(BaseModel):
@@ -33,13 +33,24 @@ class Seller(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    name: Text | None = Field(None, description="The name on the invoice.")
-    address: Address | None = Field(None, description="The address on the invoice.")
-    tax_ids: tuple[TaxIdentifier, ...] = Field((), description="The seller's tax numbers.")
-    tax_rounding: TaxRounding = Field(TaxRounding.GROUP, description="Where tax is rounded.")
-    payment_terms_days: Days = Field(0, description="Payment terms if the command has none.")
-    invoice_numbers: NumberFormat = NumberFormat(prefix="INV-")
-    credit_note_numbers: NumberFormat = NumberFormat(prefix="CN-")
+    name: Text | None = Field(None, description="Name on the invoice.")
+    address: Address | None = Field(None, description="Address on the invoice.")
+    tax_ids: tuple[TaxIdentifier, ...] = Field(
+        (), description="The seller's tax numbers on the invoice."
+    )
+    tax_rounding: TaxRounding = Field(
+        TaxRounding.GROUP,
+        description="Round tax per `line`, or per `group` of lines with the same rate.",
+    )
+    payment_terms_days: Days = Field(
+        0, description="Days until the due date, unless the command gives one."
+    )
+    invoice_numbers: NumberFormat = Field(
+        NumberFormat(prefix="INV-"), description="Format of invoice numbers."
+    )
+    credit_note_numbers: NumberFormat = Field(
+        NumberFormat(prefix="CN-"), description="Format of credit note numbers."
+    )
 
     @cached_property
     def party(self) -> SellerParty:
@@ -67,16 +78,24 @@ def _unlisted(seller_id: str) -> Seller:
     return Seller(id=seller_id)
 
 
-_LIST = TypeAdapter(dict[str, dict[str, object]])
+class SellersFile(BaseModel):
+    """The file of sellers: a table `[sellers.ID]` for each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sellers: dict[str, Seller]
+
+    @field_validator("sellers", mode="before")
+    @classmethod
+    def _add_ids(cls, tables: object) -> object:
+        """The table's name is the seller's id, so no table has an `id` of its own."""
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            return tables
+        if named := [key for key, table in tables.items() if "id" in table]:
+            raise ValueError(f"must not have an `id` in {', '.join(named)}: its name is the id")
+        return {key: {**table, "id": key} for key, table in tables.items()}
 
 
 def read_sellers(toml: str) -> Sellers:
-    """Parse a file with a table `[sellers.ID]` for each seller.
-
-    ValueError, with the reason, if the text is not such a file.
-    """
-    tables = tomllib.loads(toml)
-    if set(tables) != {"sellers"}:
-        raise ValueError("A sellers file has a table [sellers.ID] for each seller, and no other.")
-    listed = _LIST.validate_python(tables["sellers"])
-    return Sellers({id_: Seller.model_validate({**own, "id": id_}) for id_, own in listed.items()})
+    """Sellers from the text of a file. Raises ValueError."""
+    return Sellers(SellersFile.model_validate(tomllib.loads(toml), extra="forbid").sellers)

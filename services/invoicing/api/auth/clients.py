@@ -6,16 +6,15 @@ scopes = ["invoices:read", "invoices:write"]
 seller_id = "*"
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from invoicing.runtime.settings import WrongSettingError
+from invoicing.runtime.toml_files import read_toml_file
 
 READ: Final = "invoices:read"
 WRITE: Final = "invoices:write"
@@ -28,20 +27,42 @@ ALL_SELLERS: Final = "*"
 _hasher = PasswordHasher()
 
 
+def _check_scope(scope: str) -> str:
+    if scope not in SCOPES:
+        raise ValueError(f"must be {' or '.join(SCOPES)}")
+    return scope
+
+
 class RegisteredClient(BaseModel):
     """A client of the file. It sees the invoices of `seller_id` only; `*` is all sellers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    secret_hash: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$")]
-    scopes: frozenset[str] = frozenset(SCOPES)
-    seller_id: Annotated[str, Field(min_length=1, max_length=500)]
+    secret_hash: str = Field(
+        pattern=r"^\$argon2id\$",
+        description="Hash of the client's secret, as `invoicing client-secret` prints it.",
+    )
+    scopes: frozenset[Annotated[str, AfterValidator(_check_scope)]] = Field(
+        frozenset(SCOPES), description=f"What it may do: {', '.join(SCOPES)}."
+    )
+    seller_id: str = Field(
+        min_length=1,
+        max_length=500,
+        description="The seller whose invoices it sees; `*` for all sellers.",
+    )
 
 
 RegisteredClients = Mapping[str, RegisteredClient]
 
 _ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
-_FILE = TypeAdapter(dict[_ClientId, RegisteredClient])
+
+
+class ClientsFile(BaseModel):
+    """The file of clients: a table `[clients.ID]` for each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clients: dict[_ClientId, RegisteredClient]
 
 
 def hash_secret(secret: str) -> str:
@@ -55,16 +76,7 @@ _NOBODY: Final = RegisteredClient(secret_hash=hash_secret("nobody"), seller_id="
 
 def read_clients(path: Path) -> RegisteredClients:
     """The clients of a file. Raises `WrongSettingError`."""
-    try:
-        return _FILE.validate_python(tomllib.loads(path.read_text("utf-8")).get("clients", {}))
-    except OSError as error:
-        reason = error.strerror or "it cannot be read"
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except ValueError as error:
-        reason = str(error)
-    raise WrongSettingError(f"INVOICING_CLIENTS_FILE: {path} cannot be used: {reason}")
+    return read_toml_file("CLIENTS_FILE", path, ClientsFile).clients
 
 
 def authenticate(

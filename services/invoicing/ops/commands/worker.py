@@ -28,16 +28,9 @@ def worker() -> None:
 
 def sellers_of(settings: "Settings") -> "Sellers":
     """The sellers in force. Raises `WrongSettingError`."""
-    from invoicing.domain.sellers import Sellers, read_sellers
-    from invoicing.runtime.settings import WrongSettingError
+    from invoicing.domain.sellers import Sellers, SellersFile
+    from invoicing.runtime.toml_files import read_toml_file
 
-    path = settings.sellers_file
-    if path is None:
+    if settings.sellers_file is None:
         return Sellers()
-    try:
-        return read_sellers(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    except ValueError as error:
-        reason = str(error)
-    raise WrongSettingError(f"INVOICING_SELLERS_FILE: {path} cannot be used: {reason}")
+    return Sellers(read_toml_file("SELLERS_FILE", settings.sellers_file, SellersFile).sellers)

@@ -10,6 +10,7 @@ import yaml
 from invoicing.api.app import bare_app
 from invoicing.api.docs.examples import RESPONSES
 from invoicing.api.docs.openapi import describe
+from invoicing.tools import settings_page
 from invoicing.tools.schemas import http_examples, lifecycle_page
 from invoicing.tools.schemas.asyncapi import asyncapi
 from invoicing.tools.schemas.messages import messages
@@ -46,6 +47,7 @@ def _wanted(root: Path) -> Mapping[Path, str]:
         _SCHEMAS / "asyncapi.yaml": _as_yaml(asyncapi(described)),
         _SCHEMAS / "openapi.yaml": _as_yaml(describe(bare_app(), {**RESPONSES, **made})),
         _EXAMPLES: _as_json(made),
+        settings_page.PAGE: settings_page.settings_page(root),
         LIFECYCLE_PAGE: lifecycle_page.renewed(_read(root / LIFECYCLE_PAGE)),
     }
 
