@@ -21,25 +21,21 @@ LOOK_INTERVAL_SECONDS: Final = 1.0
 ASK_SECONDS_MAX: Final = 5.0
 
 
-def _declare_series() -> None:
-    """Set every counter to 0: `rate()` misses the first increment of one that starts at 1."""
-    for reason in DeadLetterReason:
-        metrics.DEAD_LETTERS.labels(reason=reason)
-
-
 @asynccontextmanager
 async def watching_lag(lanes: Lanes, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
     """Update the lanes' gauges while the block runs."""
-    _declare_series()
-    async with background(_watch(lanes, consumer)):
+    # Set every counter to 0: `rate()` misses the first increment of one that starts at 1.
+    for reason in DeadLetterReason:
+        metrics.DEAD_LETTERS.labels(reason=reason)
+
+    async def watch() -> None:
+        behind: dict[TopicPartition, int] = {}
+        while True:
+            await measure(lanes.owned, consumer, behind)
+            await asyncio.sleep(LOOK_INTERVAL_SECONDS)
+
+    async with background(watch()):
         yield
-
-
-async def _watch(lanes: Lanes, consumer: AIOKafkaConsumer) -> None:
-    behind: dict[TopicPartition, int] = {}
-    while True:
-        await measure(lanes.owned, consumer, behind)
-        await asyncio.sleep(LOOK_INTERVAL_SECONDS)
 
 
 async def measure(
@@ -52,7 +48,26 @@ async def measure(
     with suppress(Exception):
         async with asyncio.timeout(ASK_SECONDS_MAX):
             behind.update(await _records_behind(lanes, consumer))
-    _update_gauges(lanes, behind)
+    metrics.LANES_OWNED.set(len(lanes))
+    metrics.LANES_OPEN.set(sum(lane.is_open for lane in lanes))
+    # Clear all series first, so that two workers never report the same partition.
+    for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.STALLED_SECONDS):
+        gauge.clear()
+    oldest_age = 0.0
+    for lane in lanes:
+        partition, oldest = str(lane.topic_partition.partition), lane.oldest_record
+        # By the producer's clock: if that is wrong, so is the age. The stall below is by ours.
+        age = 0.0
+        if oldest is not None and oldest.has_timestamp:
+            age = max(0.0, time() - oldest.timestamp_ms / 1000)
+        is_idle = lane.is_open and oldest is None
+        oldest_age = max(oldest_age, age)
+        metrics.LAG_RECORDS.labels(partition).set(behind.get(lane.topic_partition, 0))
+        metrics.LAG_SECONDS.labels(partition).set(age)
+        metrics.STALLED_SECONDS.labels(partition).set(
+            0.0 if is_idle else perf_counter() - lane.progressed_at
+        )
+    metrics.OLDEST_UNANSWERED.set(oldest_age)
 
 
 async def _records_behind(
@@ -73,33 +88,3 @@ async def _records_behind(
         begin = oldest.position.offset if oldest else await consumer.position(partition)
         behind[partition] = max(0, ends[partition] - begin)
     return behind
-
-
-def _update_gauges(lanes: list[Lane], behind: dict[TopicPartition, int]) -> None:
-    metrics.LANES_OWNED.set(len(lanes))
-    metrics.LANES_OPEN.set(sum(lane.is_open for lane in lanes))
-    # Clear all series first, so that two workers never report the same partition.
-    for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.STALLED_SECONDS):
-        gauge.clear()
-    ages = {lane.topic_partition: _age_seconds(lane) for lane in lanes}
-    metrics.OLDEST_UNANSWERED.set(max(ages.values(), default=0))
-    for lane in lanes:
-        partition = str(lane.topic_partition.partition)
-        age = ages[lane.topic_partition]
-        metrics.LAG_RECORDS.labels(partition).set(behind.get(lane.topic_partition, 0))
-        metrics.LAG_SECONDS.labels(partition).set(age)
-        metrics.STALLED_SECONDS.labels(partition).set(_stalled_seconds(lane))
-
-
-def _age_seconds(lane: Lane) -> float:
-    """By the producer's clock. If that is wrong, so is this; `_stalled_seconds` never is."""
-    oldest = lane.oldest_record
-    if oldest is None or not oldest.has_timestamp:
-        return 0.0
-    return max(0.0, time() - oldest.timestamp_ms / 1000)
-
-
-def _stalled_seconds(lane: Lane) -> float:
-    if lane.is_open and lane.oldest_record is None:
-        return 0.0
-    return perf_counter() - lane.progressed_at

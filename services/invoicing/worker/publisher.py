@@ -120,7 +120,16 @@ class Publisher:
 
         Events and forwards go to the first `routing_partitions` partitions of their topics.
         """
-        partitions = await self._partition_counts(routing_partitions)
+        settings, producer = self._settings, self._producer
+        partitions = {
+            settings.topic_commands: routing_partitions,
+            settings.topic_events: routing_partitions,
+            # From the client's metadata, which asks a broker only once.
+            **{
+                topic: len(await producer.partitions_for(topic))
+                for topic in (settings.topic_replies, settings.topic_dead_letter)
+            },
+        }
         messages = list(self._messages(outgoing, partitions))
         await self._publish(messages, next_offset)
 
@@ -175,16 +184,6 @@ class Publisher:
             )
             batch.append(**message.fields)
         return batch
-
-    async def _partition_counts(self, routing_partitions: int) -> dict[str, int]:
-        settings = self._settings
-        unordered = (settings.topic_replies, settings.topic_dead_letter)
-        return {
-            settings.topic_commands: routing_partitions,
-            settings.topic_events: routing_partitions,
-            # From the client's metadata, which asks a broker only once.
-            **{topic: len(await self._producer.partitions_for(topic)) for topic in unordered},
-        }
 
     def _messages(
         self, outgoing: OutgoingMessages, partitions: dict[str, int]
