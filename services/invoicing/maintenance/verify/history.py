@@ -131,7 +131,7 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
 def _fields(invoice: Invoice) -> dict[str, object]:
     """An invoice's fields, with the document parsed."""
     fields = {**invoice.__dict__, "document": invoice.document}
-    del fields["filed"]
+    del fields["lazy_document"]
     return fields
 
 
