@@ -149,7 +149,8 @@ async def test_a_dry_run_lists_what_would_be_sent_back_and_sends_nothing(
     as_json = await invoicing("dead-letters", "redrive", "--all", "--dry-run", "--json")
     sent = await invoicing("dead-letters", "redrive", "--all", "--json")
 
-    assert [letter["position"] for letter in json_lines(as_json)] == positions[1:]
+    # Partitions are read side by side, so letters of two of them come in either order.
+    assert {letter["position"] for letter in json_lines(as_json)} == set(positions[1:])
     assert as_page.stdout.endswith("2 would be sent back. Nothing was sent.\n")
     assert json_lines(sent) == [{"redriven": 2}]
 
