@@ -206,7 +206,9 @@ async def test_a_worker_says_where_a_record_may_be_too_large_to_be_set_aside(
     service: Service,
 ) -> None:
     topic = service.topics.dead_letter
-    settings = read_settings({}, postgres_dsn="", kafka_bootstrap_servers=service.bootstrap)
+    settings = read_settings(
+        {}, postgres_dsn=service.dsn, kafka_bootstrap_servers=service.bootstrap
+    )
     async with admin_client(settings) as admin:
         as_commands = {BATCH_LIMIT: "1048588"}
         await admin.alter_configs(
