@@ -20,14 +20,15 @@ Model = Callable[[str], Any]
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     """Gives the generated class of a message by its type."""
     directory = tmp_path_factory.mktemp("models")
-    for folder in ("answers", "events"):
+    for folder in ("answers", "commands", "events"):
         generate_models(SCHEMAS / folder, directory / f"generated_{folder}")
     sys.path.insert(0, str(directory))
 
     def find(type_: str) -> Any:
-        folder = "answers" if type_.startswith("command.") else "events"
-        module = import_module(f"generated_{folder}.{type_.replace('.', '_')}")
-        return getattr(module, type_.title().replace(".", ""))
+        (path,) = SCHEMAS.glob(f"*/{type_}.json")
+        module = import_module(f"generated_{path.parent.name}.{type_.replace('.', '_')}")
+        title = schema(type_)["title"]
+        return getattr(module, title.title().replace(".", "") if "." in title else title)
 
     yield find
     sys.path.remove(str(directory))
@@ -39,7 +40,7 @@ def schema(type_: str) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize("type_", ["command.accepted", "command.rejected", "invoice.opened"])
+@pytest.mark.parametrize("type_", sorted(path.stem for path in SCHEMAS.glob("*/*.json")))
 def test_a_generated_model_reads_the_examples(model: Model, type_: str) -> None:
     for example in schema(type_)["examples"]:
         assert model(type_).model_validate(example)
