@@ -5,10 +5,11 @@ Commands, events and stored state share these models. A command is validated wit
 of what is published.
 """
 
+from datetime import date
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.money import (
@@ -342,6 +343,35 @@ class Document(InvoiceInput):
     )
     total_excluding_tax: Money = Field(description="`total` less `total_tax`.")
     tax_groups: tuple[TaxGroup, ...] = Field(description="The tax by category and rate.")
+
+
+class DocumentLabels(BaseModel):
+    """The fields of a document that are labels of the invoice, for lists to filter by."""
+
+    currency: str
+    upstream_id: str | None = None
+    application_id: str | None = None
+    order_id: str | None = None
+
+
+class IndexedItem(BaseModel):
+    """The fields of a line that are labels of the invoice."""
+
+    sku_id: str | None = None
+
+
+class DocumentIndexFields(DocumentLabels):
+    """The fields of a document that states, numbers and lists need; the others are not parsed.
+
+    One that has the name of a column in `store/rows.py` is stored in that column.
+    """
+
+    document_date: date
+    due_date: date
+    live_mode: bool = True
+    source_id: str | None = None
+    items: tuple[IndexedItem, ...]
+    metadata: dict[str, str] | None = None
 
 
 class Summary(ContractModel):

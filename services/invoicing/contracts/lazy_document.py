@@ -1,32 +1,9 @@
 """A document that is parsed on first access."""
 
-from datetime import date
-
-from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from invoicing.contracts.invoice import Document
-
-
-class ExcerptItem(BaseModel):
-    """The fields of a line that lists filter by."""
-
-    sku_id: str | None = None
-
-
-class DocumentIndexFields(BaseModel):
-    """The fields of a document that states, numbers and lists need, under their own names."""
-
-    currency: str
-    document_date: date
-    due_date: date
-    live_mode: bool = True
-    source_id: str | None = None
-    upstream_id: str | None = None
-    application_id: str | None = None
-    order_id: str | None = None
-    items: tuple[ExcerptItem, ...]
-    metadata: dict[str, str] | None = None
+from invoicing.contracts.invoice import Document, DocumentIndexFields
 
 
 class LazyDocument:
@@ -36,12 +13,12 @@ class LazyDocument:
     payment would cost more than deciding it. A field of this type has the document's schema.
     """
 
-    __slots__ = ("_document", "_excerpt", "_json")
+    __slots__ = ("_document", "_index_fields", "_json")
 
-    def __init__(self, filed: Document | str) -> None:
-        self._document = None if isinstance(filed, str) else filed
-        self._json = filed if isinstance(filed, str) else None
-        self._excerpt: DocumentIndexFields | None = None
+    def __init__(self, document: Document | str) -> None:
+        self._document = None if isinstance(document, str) else document
+        self._json = document if isinstance(document, str) else None
+        self._index_fields: DocumentIndexFields | None = None
 
     @property
     def document(self) -> Document:
@@ -51,13 +28,13 @@ class LazyDocument:
         return self._document
 
     @property
-    def excerpt(self) -> Document | DocumentIndexFields:
+    def index_fields(self) -> Document | DocumentIndexFields:
         """The document if it was parsed already, else its index fields at a quarter of the cost."""
         if self._document is not None:
             return self._document
-        if self._excerpt is None:
-            self._excerpt = DocumentIndexFields.model_validate_json(self.json_text)
-        return self._excerpt
+        if self._index_fields is None:
+            self._index_fields = DocumentIndexFields.model_validate_json(self.json_text)
+        return self._index_fields
 
     @property
     def json_text(self) -> str:
@@ -87,6 +64,6 @@ class LazyDocument:
             schema,
             core_schema.union_schema([core_schema.is_instance_schema(cls), schema]),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda filed: filed.document, return_schema=document
+                lambda lazy: lazy.document, return_schema=document
             ),
         )

@@ -84,7 +84,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
 def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
     sources = invoice.sources
     # A default source that was detached stays detached until another one is named.
-    if event.invoice.excerpt.source_id != invoice.lazy_document.excerpt.source_id:
+    if event.invoice.index_fields.source_id != invoice.lazy_document.index_fields.source_id:
         sources = with_default_source(sources, event.invoice, recorded_at)
     return {"lazy_document": event.invoice, "sources": sources}
 
@@ -102,7 +102,7 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
         seller = decision.seller
         if isinstance(seller, Rejection):
             return seller
-        day = invoice.lazy_document.excerpt.document_date
+        day = invoice.lazy_document.index_fields.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
     decision.emit(
         events.InvoiceOpened,

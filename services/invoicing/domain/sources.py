@@ -80,7 +80,7 @@ def with_default_source(
     sources: Mapping[str, AttachedSource], document: LazyDocument, recorded_at: datetime
 ) -> dict[str, AttachedSource]:
     """Attach the document's default source unless it is attached already."""
-    source_id = document.excerpt.source_id
+    source_id = document.index_fields.source_id
     if source_id is None or source_id in sources:
         return dict(sources)
     return {**sources, source_id: AttachedSource(source_id=source_id, attached_at=recorded_at)}

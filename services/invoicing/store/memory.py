@@ -9,6 +9,7 @@ from invoicing.domain.numbering import NumberSeries
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import (
+    DOCUMENT_COLUMNS,
     CommandKey,
     Loaded,
     Position,
@@ -96,12 +97,8 @@ class MemoryStore:
         stored = self.invoices.get(row.id)
         if stored is None or row.labels is not None:
             return row
-        return row._replace(
-            document_date=stored.document_date,
-            due_date=stored.due_date,
-            live_mode=stored.live_mode,
-            labels=stored.labels,
-        )
+        from_document = {name: getattr(stored, name) for name in DOCUMENT_COLUMNS}
+        return row._replace(**from_document, labels=stored.labels)
 
 
 def _overtaken(constraint: str) -> asyncpg.UniqueViolationError:

@@ -68,8 +68,9 @@ RETURNING seller_id, kind, period, next
 """
 
 _ARRAYS = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(INVOICE_COLUMNS.values(), 1))
+# Every document has a date: without one, the row was made without reading the document.
 _UPDATES = ", ".join(
-    f"{name} = coalesce(excluded.{name}, stored.{name})"
+    f"{name} = CASE WHEN excluded.document_date IS NULL THEN stored.{name} ELSE excluded.{name} END"
     if name in DOCUMENT_COLUMNS
     else f"{name} = excluded.{name}"
     for name in INVOICE_COLUMNS

@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 import asyncpg
 
+from invoicing.contracts.invoice import DocumentIndexFields
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.list_index import listing
+from invoicing.domain.labels import labels_of
 from invoicing.domain.numbering import NumberRequest
 from invoicing.domain.status import base_status
 from invoicing.store.placeholders import fill
@@ -73,8 +74,8 @@ class StoredInvoice(NamedTuple):
     """A row of `invoices`, and at the end the invoice's labels, which have a table of their own.
 
     This is the one table of columns: each field but the last is the column of its name, and all
-    SQL on `invoices` is made from it. The document's columns and the labels are None where the
-    stored values still hold.
+    SQL on `invoices` is made from it. If the document has not changed, its columns and the labels
+    are None, and the stored values stay.
     """
 
     id: str
@@ -98,9 +99,6 @@ class StoredInvoice(NamedTuple):
     labels: tuple[str, ...] | None
 
 
-DOCUMENT_COLUMNS: Final = ("document_date", "due_date", "live_mode")
-"""Columns that are read from the document: null leaves what is stored, as `labels` does."""
-
 _POSTGRES_TYPES: Final[Mapping[Any, str]] = {
     str: "text", int: "int", bool: "boolean", Decimal: "numeric",
     datetime: "timestamptz", date: "date",
@@ -120,10 +118,18 @@ def _columns_of(row: type) -> dict[str, str]:
 INVOICE_COLUMNS: Final[Mapping[str, str]] = _columns_of(StoredInvoice)
 """Each column of `invoices` with its type, in the order of a row's fields."""
 
+DOCUMENT_COLUMNS: Final = tuple(
+    name for name in DocumentIndexFields.model_fields if name in INVOICE_COLUMNS
+)
+"""Columns that are read from the document. They and the labels are kept if it did not change."""
+
 
 def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice:
     """The row of an invoice. Reading the document is skipped unless the document has changed."""
-    index = listing(invoice.lazy_document.excerpt) if document_changed else None
+    fields = invoice.lazy_document.index_fields if document_changed else None
+    from_document: dict[str, Any] = {
+        name: getattr(fields, name) if fields else None for name in DOCUMENT_COLUMNS
+    }
     return StoredInvoice(
         id=invoice.invoice_id,
         version=invoice.version,
@@ -139,10 +145,8 @@ def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice
         snapshot=invoice.model_dump_json(),
         created_at=invoice.created_at,
         updated_at=invoice.updated_at,
-        document_date=index.document_date if index else None,
-        due_date=index.due_date if index else None,
-        live_mode=index.live_mode if index else None,
-        labels=index.labels if index else None,
+        **from_document,
+        labels=labels_of(fields) if fields else None,
     )
 
 

@@ -68,7 +68,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Marks a filter by the label that has the parameter's name (`domain.list_index`)."""
+    """Marks a filter by the label that has the parameter's name (`domain.labels`)."""
 
 
 def filters_by(kind: type[Column | Label], query: Query) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from invoicing.api.reads.filters import (
     filters_by,
     start_of,
 )
-from invoicing.domain.list_index import label, metadata_label
+from invoicing.domain.labels import label, metadata_label
 from invoicing.domain.status import (
     ARCHIVED,
     BASE_STATUSES_OF_OPEN,
