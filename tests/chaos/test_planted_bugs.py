@@ -42,10 +42,11 @@ def start(service: Service, tmp_path: Path) -> Iterator[Start]:
             **service.environment,
             "INVOICING_METRICS_PORT": str(free_port()),
             "INVOICING_RETRY_LIMIT_SECONDS": "5",
-            "INVOICING_GROUP_INSTANCE_ID": "" if "SIGSTOP" in fault else f"{len(workers)}",
             "BUG": bug,
             "FAULT": fault,
         }
+        if "SIGSTOP" not in fault:
+            environment["INVOICING_GROUP_INSTANCE_ID"] = f"{len(workers)}"
         workers.append(ForkedWorker(environment, tmp_path / f"{len(workers)}.log"))
         return workers[-1]
 

@@ -67,12 +67,12 @@ def drop_an_answer() -> None:
 
 
 def fence_nobody() -> None:
-    mode = publisher._mode
+    new_producer = publisher.new_transactional_producer
 
-    def of_its_own(*arguments: Any) -> dict[str, Any]:
-        return mode(*arguments) | {"transactional_id": uuid.uuid4().hex}
+    def under_a_name_of_its_own(settings: Any, _name: str, **options: Any) -> Any:
+        return new_producer(settings, uuid.uuid4().hex, **options)
 
-    publisher._mode = of_its_own
+    publisher.new_transactional_producer = under_a_name_of_its_own
 
 
 def take_a_number_twice() -> None:
