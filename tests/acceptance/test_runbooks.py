@@ -33,7 +33,7 @@ from tests.support.stack.topics import delete_group, fresh_topics
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
 CODE = "".join(path.read_text() for path in sorted((ROOT / "services").rglob("*.py")))
-ALERTS = (ROOT / "deploy/prometheus/rules/invoicing.yaml").read_text()
+ALERTS = (ROOT / "deploy/helm/invoicing/rules/invoicing.yaml").read_text()
 
 COMMAND = re.compile(r"^ *(invoicing [^#|>\n]*)|`(invoicing [^`]+)`", re.MULTILINE)
 ALERT = re.compile(r"\bInvoicing[A-Z][A-Za-z]+")

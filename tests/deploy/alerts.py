@@ -6,7 +6,7 @@ import yaml
 
 from tests.deploy.tools import REPOSITORY
 
-RULE_FILES: Final = sorted((REPOSITORY / "deploy" / "prometheus" / "rules").glob("*.yaml"))
+RULE_FILES: Final = sorted((REPOSITORY / "deploy" / "helm" / "invoicing" / "rules").glob("*.yaml"))
 ALERTS: Final[list[dict[str, Any]]] = [
     rule
     for path in RULE_FILES

@@ -7,7 +7,8 @@ from typing import Any, Final
 from tests.deploy.tools import REPOSITORY
 
 GRAFANA: Final = REPOSITORY / "deploy" / "grafana"
-DASHBOARD: Final = json.loads((GRAFANA / "dashboards" / "invoicing.json").read_text())
+DASHBOARDS: Final = REPOSITORY / "deploy" / "helm" / "invoicing" / "dashboards"
+DASHBOARD: Final = json.loads((DASHBOARDS / "invoicing.json").read_text())
 PANELS: Final[list[dict[str, Any]]] = [
     panel for panel in DASHBOARD["panels"] if panel["type"] != "row"
 ]

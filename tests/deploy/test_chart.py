@@ -1,5 +1,6 @@
 """The Helm chart: what it renders is valid, closed, and fits the service's own settings."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from invoicing.runtime.settings import PREFIX, SECRETS, Settings
+from invoicing.runtime.settings import PREFIX, SECRETS, Settings, setting_names
 from tests.deploy.tools import REPOSITORY, helm, refused, run
 
 # Where Helm is not installed it is built first, and from nothing that takes some minutes.
@@ -23,10 +24,11 @@ VALUES = {
     "minimal": HERE / "values-minimal.yaml",
     "plain": HERE / "values-plain.yaml",
     "production": PRODUCTION,
+    "everything": HERE / "values-everything.yaml",
 }
 KUBERNETES = ("1.30", "1.34")
 # Of others, whose schemas Kubernetes does not have.
-CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule", "HTTPRoute"}
 
 each_values = pytest.mark.parametrize("values", VALUES)
 
@@ -62,6 +64,10 @@ def named(values: str, kind: str) -> dict[str, dict[str, Any]]:
 @each_values
 def test_helm_finds_nothing_to_mend(values: str) -> None:
     run(helm(), "lint", "--strict", CHART, "--values", VALUES[values])
+
+
+def test_the_chart_has_no_links_that_helm_would_remark_on_each_time() -> None:
+    assert not [path for path in CHART.rglob("*") if path.is_symlink()]
 
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES)
@@ -112,6 +118,41 @@ def test_every_setting_is_one_that_the_service_knows(values: str) -> None:
 
     for pod in pods(values):
         assert environment(pod).keys() <= known
+
+
+@each_values
+def test_no_setting_is_given_twice(values: str) -> None:
+    for pod in pods(values):
+        (container,) = pod["containers"]
+        names = [entry["name"] for entry in container["env"]]
+        assert len(names) == len(set(names))
+
+
+def test_every_setting_is_either_the_charts_own_or_taken_as_a_value() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    taken = {f"{PREFIX}{name}" for name in schema["properties"]["settings"]["properties"]}
+    seen = {name for values in VALUES for pod in pods(values) for name in environment(pod)}
+    given = {
+        f"{PREFIX}{name}"
+        for values in VALUES.values()
+        for name in yaml.safe_load(values.read_text()).get("settings", {})
+    }
+    # They belong to the containers' ports, which the chart names.
+    fixed = {f"{PREFIX}{name}" for name in ("HTTP_PORT", "METRICS_PORT", "METRICS_HOST")}
+    own = seen - given
+    secrets = {f"{PREFIX}{name}" for name in SECRETS if f"{PREFIX}{name}_FILE" in own}
+
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert known <= taken | own | fixed | secrets
+    assert not taken & (own | fixed | secrets)
+
+
+def test_every_file_that_a_setting_can_name_can_be_mounted() -> None:
+    files = {name for name in setting_names() if name.endswith(("_FILE", "_PATH"))}
+
+    mounted = {name for values in VALUES for pod in pods(values) for name in environment(pod)}
+
+    assert {f"{PREFIX}{name}" for name in files} <= mounted
 
 
 @each_values
@@ -199,20 +240,55 @@ def test_prometheus_and_grafana_are_given_the_files_of_this_repository() -> None
         for name, document in named("production", "ConfigMap").items()
         if name.endswith("-dashboard")
     ]
-    deploy = REPOSITORY / "deploy"
-
-    shipped = (deploy / "prometheus" / "rules" / "invoicing.yaml").read_text()
+    shipped = (CHART / "rules" / "invoicing.yaml").read_text()
     assert rules["spec"] == yaml.safe_load(shipped)
-    shown = (deploy / "grafana" / "dashboards" / "invoicing.json").read_text()
+    shown = (CHART / "dashboards" / "invoicing.json").read_text()
     assert dashboard["data"]["invoicing.json"].strip() == shown.strip()
     monitors = named("production", "PodMonitor").values()
     jobs = {m["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["replacement"] for m in monitors}
     assert jobs == set(re.findall(r'job="(invoicing-\w+)"', shipped))
 
 
+def test_an_alert_links_to_its_runbook_where_that_can_be_read() -> None:
+    (rules,) = named("everything", "PrometheusRule").values()
+
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    for alert in alerts:
+        url = alert["annotations"]["runbook_url"]
+        base, _, page = url.rpartition("/")
+        assert base == "https://git.example.org/invoicing/docs/runbooks"
+        assert (REPOSITORY / "docs" / "runbooks" / page).is_file()
+
+
+def test_the_api_is_reached_by_ingress_or_route_where_that_is_asked_for() -> None:
+    (service,) = [d for name, d in named("everything", "Service").items() if name.endswith("-api")]
+    (ingress,) = named("everything", "Ingress").values()
+    (route,) = named("everything", "HTTPRoute").values()
+
+    name = service["metadata"]["name"]
+    (rule,) = ingress["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert rule["host"] == "billing.example.org"
+    assert path["backend"]["service"] == {"name": name, "port": {"name": "http"}}
+    assert ingress["spec"]["tls"] == [{"hosts": [rule["host"]], "secretName": "billing-tls"}]
+    (backend,) = route["spec"]["rules"][0]["backendRefs"]
+    assert (backend["name"], backend["port"]) == (name, service["spec"]["ports"][0]["port"])
+    assert not named("minimal", "Ingress") | named("minimal", "HTTPRoute")
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
+        ("settings.METRICS_PORT=9100", "METRICS_PORT"),
+        ("settings.HTTP_PORT=8080", "HTTP_PORT"),
+        ("settings.TOPIC_PARTITIONS=16", "TOPIC_PARTITIONS"),
+        ("settings.CLIENTS_FILE=/clients.toml", "CLIENTS_FILE"),
+        ("settings.LOG_LEVE=DEBUG", "LOG_LEVE"),
+        ("settings.LOG_LEVEL=debug", "LOG_LEVEL"),
+        ("settings.HTTP_CORS_ORIGINS=localhost:5173", "HTTP_CORS_ORIGINS"),
+        ("api.ingress.enabled=true", "host"),
+        ("api.httpRoute.enabled=true", "parentRefs"),
+        ("monitoring.runbookBaseUrl=docs", "runbookBaseUrl"),
         ("kafka.bootstrapServers=", "bootstrapServers"),
         ("api.tokens.hasSigningKey=false", "tokens"),
         ("workers.replicas=3", "workers"),
@@ -222,9 +298,10 @@ def test_prometheus_and_grafana_are_given_the_files_of_this_repository() -> None
     ],
 )
 def test_a_wrong_value_is_refused_and_named(value: str, complaint: str) -> None:
+    option = "--set-string" if value.startswith("settings.") else "--set"
     output = refused(
         helm(), "template", "billing", CHART, "--kube-version", KUBERNETES[-1],
-        "--values", VALUES["minimal"], "--set", value,
+        "--values", VALUES["minimal"], option, value,
     )  # fmt: skip
 
     assert complaint in output

@@ -58,6 +58,16 @@ volumes:
   - name: postgres-authority
     secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}
   {{- end }}
+  {{- if eq (index . 1) "api" }}
+  {{- with $root.Values.api.tokens.jwksConfigMap }}
+  - name: jwks
+    configMap: {name: {{ . }}, items: [{key: jwks.json, path: jwks.json}]}
+  {{- end }}
+  {{- with $root.Values.api.tokens.clientsSecret }}
+  - name: clients
+    secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: clients.toml, path: clients.toml}]}
+  {{- end }}
+  {{- end }}
   {{- if and $root.Values.sellers (eq (index . 1) "worker") }}
   - name: sellers
     configMap: {name: {{ include "invoicing.name" $root }}-sellers}
@@ -86,6 +96,14 @@ volumeMounts:
   {{- if $values.postgres.caSecret }}
   - {name: postgres-authority, mountPath: /run/tls/postgres, readOnly: true}
   {{- end }}
+  {{- if eq $command "api" }}
+  {{- if $values.api.tokens.jwksConfigMap }}
+  - {name: jwks, mountPath: /etc/invoicing/jwks, readOnly: true}
+  {{- end }}
+  {{- if $values.api.tokens.clientsSecret }}
+  - {name: clients, mountPath: /run/secrets/clients, readOnly: true}
+  {{- end }}
+  {{- end }}
   {{- if and $values.sellers (eq $command "worker") }}
   - {name: sellers, mountPath: /etc/invoicing, readOnly: true}
   {{- end }}
@@ -100,8 +118,17 @@ env:
     valueFrom: {secretKeyRef: {name: {{ index . 2 }}, key: kafka-username}}
   - {name: INVOICING_KAFKA_SASL_PASSWORD_FILE, value: /run/secrets/invoicing/kafka-password}
   {{- end }}
+  {{- if hasSuffix "SSL" $values.kafka.securityProtocol }}
   {{- if $values.kafka.caSecret }}
   - {name: INVOICING_KAFKA_SSL_CA_PATH, value: /run/tls/kafka/ca.crt}
+  {{- end }}
+  {{- if $values.kafka.hasClientCertificate }}
+  - {name: INVOICING_KAFKA_SSL_CERTIFICATE_PATH, value: /run/secrets/invoicing/kafka-tls.crt}
+  - {name: INVOICING_KAFKA_SSL_KEY_PATH, value: /run/secrets/invoicing/kafka-tls.key}
+  {{- if $values.kafka.hasClientKeyPassword }}
+  - {name: INVOICING_KAFKA_SSL_KEY_PASSWORD_FILE, value: /run/secrets/invoicing/kafka-tls-password}
+  {{- end }}
+  {{- end }}
   {{- end }}
   {{- end }}
   {{- with $values.tracesEndpoint }}
