@@ -7,8 +7,10 @@ variables may hold a token.
 
 import asyncio
 import logging
+import math
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
@@ -20,6 +22,8 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 # They report every reconnect and rebalance at INFO. What matters of it, we log ourselves.
 LIBRARIES: Final = ("aiokafka", "faststream", "uvicorn", "asyncio", "alembic", "sqlalchemy")
+
+KAFKA_LINE_INTERVAL_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -42,6 +46,7 @@ def configure_logs(log_format: LogFormat, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(KafkaNoiseFilter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in LIBRARIES:
         logger = logging.getLogger(name)
@@ -59,6 +64,33 @@ def configure_logs(log_format: LogFormat, level: str = "INFO") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class KafkaNoiseFilter(logging.Filter):
+    """Passes one line of aiokafka per second, and all with an exception.
+
+    While brokers are away, each of its clients logs every attempt to connect, hundreds of lines a
+    second in all. Our own `dependency_down` would drown in them.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._passed_at = -math.inf
+        self._dropped = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log the line; the next one that passes says how many did not."""
+        if not record.name.startswith("aiokafka") or record.exc_info:
+            return True
+        if self._clock() - self._passed_at < KAFKA_LINE_INTERVAL_SECONDS:
+            self._dropped += 1
+            return False
+        if self._dropped:
+            record.msg = f"{record.getMessage()} ({self._dropped} lines before it left out)"
+            record.args = ()
+        self._passed_at, self._dropped = self._clock(), 0
+        return True
 
 
 def _renderers(log_format: LogFormat) -> list[Any]:
