@@ -478,10 +478,11 @@ async def test_a_cursor_of_another_seller_shows_nothing_of_him(
 
 async def test_another_sellers_invoice_is_as_if_it_were_not(write: Write, connect: Connect) -> None:
     await write(create_invoice("inv_b", seller_id="b"))
+    same_id = {"X-Request-Id": "req_1"}
 
     for part in ("", "/items", "/events", "/diff?from=1", "?version=1"):
-        other = await connect("a").get(f"/v1/invoices/inv_b{part}")
-        missing = await connect("a").get(f"/v1/invoices/inv_x{part}")
+        other = await connect("a").get(f"/v1/invoices/inv_b{part}", headers=same_id)
+        missing = await connect("a").get(f"/v1/invoices/inv_x{part}", headers=same_id)
         assert (other.status_code, other.content) == (404, missing.content)
 
 

@@ -93,10 +93,10 @@ class StoredInvoice(NamedTuple):
     """The domain's `Invoice` as JSON."""
     created_at: datetime
     updated_at: datetime
-    document_date: date | None
-    due_date: date | None
-    live_mode: bool | None
-    labels: tuple[str, ...] | None
+    document_date: date | None = None
+    due_date: date | None = None
+    live_mode: bool | None = None
+    labels: tuple[str, ...] | None = None
 
 
 _POSTGRES_TYPES: Final[Mapping[Any, str]] = {
