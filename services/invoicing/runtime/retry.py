@@ -1,9 +1,13 @@
 """Retries of outages: jittered exponential backoff until a deadline, by tenacity."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
+import asyncpg
+from aiokafka.errors import KafkaError
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -18,6 +22,9 @@ from invoicing.runtime.errors import OperatorError
 BACKOFF: Final = wait_random_exponential(multiplier=0.1, min=0.05, max=3.0)
 ATTEMPT_SECONDS_MAX: Final = 60.0
 """No attempt lasts longer. A failure after more than that comes after some success."""
+
+# Data exception, integrity constraint violation: their messages quote values.
+DATA_ERROR_CLASSES: Final = ("22", "23")
 
 Result = TypeVar("Result")
 
@@ -89,9 +96,29 @@ def _gave_up(what: str, limit_seconds: float, error: BaseException) -> GaveUpErr
 
 
 def describe(error: BaseException) -> str:
-    """An infrastructure error in one line."""
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """An error in one line, for logs and operators.
+
+    With its message if that comes from the infrastructure. Of any other error, and of those that
+    Postgres has with data, the message may quote a customer's data: where it was raised must do.
+    """
+    name = type(error).__name__
+    if _has_safe_message(error):
+        message = error.args[0] if isinstance(error, asyncpg.PostgresError) else error
+        text = " ".join(str(message).split())[:300]
+        return f"{name}: {text}" if text else name
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return name
+    return f"{name} in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+
+
+def _has_safe_message(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        # Never its DETAIL either: "Failing row contains (...)".
+        return bool(error.args) and (error.sqlstate or "")[:2] not in DATA_ERROR_CLASSES
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # "invalid input for query argument"
+    return isinstance(error, OSError | KafkaError | OperatorError)
 
 
 async def wait_with_timeout(event: asyncio.Event, seconds: float) -> None:

@@ -34,7 +34,9 @@ def new_key() -> str:
 class Api:
     """An API process, and tokens that it takes. A setting that is empty is left out."""
 
-    def __init__(self, service: Service, log: Path, **settings: str) -> None:
+    def __init__(
+        self, service: Service, log: Path, module: str = "invoicing.ops.main", **settings: str
+    ) -> None:
         self.service = service
         self.pem = new_key()
         self.port = free_port()
@@ -50,7 +52,7 @@ class Api:
         }
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "invoicing.ops.main", "api"],
+                [sys.executable, "-m", module, "api"],
                 env={name: value for name, value in environment.items() if value},
                 stdout=output,
                 stderr=output,
@@ -111,9 +113,11 @@ class Api:
 
 
 @contextmanager
-def started_api(service: Service, **settings: str) -> Iterator[Api]:
+def started_api(
+    service: Service, module: str = "invoicing.ops.main", **settings: str
+) -> Iterator[Api]:
     """An API process that may not be ready yet; it ends with the block."""
-    api = Api(service, service.directory / f"api-{free_port()}.log", **settings)
+    api = Api(service, service.directory / f"api-{free_port()}.log", module, **settings)
     try:
         yield api
     finally:

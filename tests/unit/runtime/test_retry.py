@@ -4,10 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 
+import asyncpg
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from invoicing.runtime import retry
-from invoicing.runtime.retry import ATTEMPT_SECONDS_MAX, GaveUpError, Outage, retry_outage
+from invoicing.runtime.retry import (
+    ATTEMPT_SECONDS_MAX,
+    GaveUpError,
+    Outage,
+    describe,
+    retry_outage,
+)
 
 LIMIT_SECONDS = 60.0
 
@@ -120,3 +128,53 @@ async def test_an_operation_that_fails_for_too_long_is_given_up_with_its_last_er
 
     with pytest.raises(GaveUpError, match=r"Kafka failed for 0.3 seconds: OSError: attempt [1-9]"):
         await asyncio.wait_for(retry_outage("Kafka", 0.3, is_outage, failing(*errors)), 30)
+
+
+def raised(error: Exception) -> Exception:
+    """The error as it is when it was raised."""
+    try:
+        raise error
+    except Exception as caught:  # noqa: BLE001 (it is whatever the test gives)
+        return caught
+
+
+def postgres_error(sqlstate: str, message: str, detail: str) -> asyncpg.PostgresError:
+    """An error as the server sends one."""
+    fields = {"C": sqlstate, "M": message, "D": detail}
+    return asyncpg.PostgresError.new(fields)
+
+
+@pytest.mark.parametrize(
+    ("error", "description"),
+    [
+        (OSError("gone"), "OSError: gone"),
+        (TimeoutError(), "TimeoutError"),
+        (
+            KafkaConnectionError("no\nbroker"),
+            "KafkaConnectionError: KafkaConnectionError: no broker",
+        ),
+        (GaveUpError("Kafka failed."), "GaveUpError: Kafka failed."),
+        (asyncpg.InterfaceError("connection is closed"), "InterfaceError: connection is closed"),
+        (postgres_error("57P01", "shutting down", "Ada"), "AdminShutdownError: shutting down"),
+    ],
+)
+def test_an_infrastructure_error_is_described_by_its_message(
+    error: Exception, description: str
+) -> None:
+    assert describe(raised(error)) == description
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LookupError("Ada"),
+        ValueError("Ada"),
+        postgres_error("22P02", 'invalid input syntax for type date: "Ada"', "Ada"),
+        postgres_error("23505", "duplicate key value", "Key (invoice_id)=(Ada) already exists."),
+    ],
+)
+def test_any_other_error_is_described_by_where_it_was_raised(error: Exception) -> None:
+    description = describe(raised(error))
+
+    assert description.startswith(f"{type(error).__name__} in raised (test_retry.py:")
+    assert "Ada" not in description

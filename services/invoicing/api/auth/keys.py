@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.exceptions import PyJWKClientError, PyJWKSetError, PyJWTError
 
-from invoicing.runtime.retry import describe
 from invoicing.runtime.settings import Settings, WrongSettingError
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
@@ -111,7 +110,7 @@ class Keys:
             published = await asyncio.to_thread(source.fetch_data)
             self._published = _usable(published)
         except (PyJWKClientError, PyJWTError, ValueError, TypeError) as error:
-            log.warning("token_keys_unavailable", error=describe(error))
+            log.warning("token_keys_unavailable", error=_reason(error))
             if not self._published:
                 self._tried_at = -float("inf")
                 raise KeysUnavailableError from error
@@ -160,7 +159,7 @@ def _keys_of_file(path: Path) -> list[jwt.PyJWK]:
         keys = _usable(orjson.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError, PyJWTError) as error:
         raise WrongSettingError(
-            f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {describe(error)}"
+            f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {_reason(error)}"
         ) from None
     if not keys:
         raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no usable key.")
@@ -196,3 +195,8 @@ def _only(keys: Iterable[jwt.PyJWK], key_id: str | None, algorithm: object) -> j
     if not fitting or any(key.key != fitting[0].key for key in fitting):
         return None
     return fitting[0] if key_id is None or fitting[0].key_id is None else None
+
+
+def _reason(error: Exception) -> str:
+    """Why public keys cannot be read, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
