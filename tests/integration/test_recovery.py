@@ -120,7 +120,7 @@ async def test_topics_that_do_not_reach_back_to_the_backup_are_not_enough(
     await restored.stage.forget(restored.settings.topic_commands)
     before = await tables(restored.settings)
 
-    with pytest.raises(RecoveryError, match="6 answers whose commands the commands topic"):
+    with pytest.raises(RecoveryError, match="6 replies whose commands the commands topic"):
         await to_postgres(restored.settings)
 
     assert await tables(restored.settings) == before

@@ -298,7 +298,13 @@ class Redriver:
                 await self._producer.send_offsets_to_transaction(offsets, _group(self._settings))
         else:
             await self._send(letters)
-            await self._commit(offsets)
+            consumer = new_consumer(self._settings, group_id=_group(self._settings))
+            await consumer.start()
+            try:
+                consumer.assign(list(offsets))
+                await consumer.commit(offsets)
+            finally:
+                await consumer.stop()
 
     async def _send(self, letters: Iterable[DeadLetterRecord]) -> None:
         topic = self._settings.topic_commands
@@ -320,12 +326,3 @@ class Redriver:
             )
         for acknowledgement in acknowledgements:
             await acknowledgement
-
-    async def _commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
-        consumer = new_consumer(self._settings, group_id=_group(self._settings))
-        await consumer.start()
-        try:
-            consumer.assign(list(offsets))
-            await consumer.commit(dict(offsets))
-        finally:
-            await consumer.stop()

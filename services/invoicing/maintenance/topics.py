@@ -1,10 +1,10 @@
-"""The topics as a read-committed consumer sees them, up to their ends at one moment."""
+"""Read topics from their beginning up to the ends that they had at one moment."""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -21,6 +21,8 @@ RECORDS_MAX: Final = 5_000
 # Longer than the timeout of any of our transactions.
 STALLED_SECONDS_MAX: Final = 90.0
 EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
+# More than the clocks of two machines differ.
+CLOCK_SKEW_MAX: Final = timedelta(minutes=1)
 
 
 class UnfinishedTransactionError(OperatorError):
@@ -55,6 +57,18 @@ class RetainedRange:
     records: int = 0
     length: int = 0
     """Offsets from beginning to end: more than `records`, since Kafka's own markers count too."""
+
+    def covers(self, partition: int | None, recorded_at: float) -> bool:
+        """Whether retention cannot have removed what was recorded at that Unix time.
+
+        `partition` is the command's; a topic of the service has the same partitions.
+        """
+        lost_until = self.lost_until.get(partition) if partition is not None else None
+        if lost_until is None:
+            return True
+        if lost_until is EVERYTHING:
+            return False
+        return datetime.fromtimestamp(recorded_at, UTC) > lost_until + CLOCK_SKEW_MAX
 
 
 async def read_watermarks(settings: Settings) -> HighWatermarks:
@@ -134,13 +148,18 @@ async def read_topic(
                 consumer.pause(partition)
                 reading.remove(partition)
         if reading and time.monotonic() - stalled_since > STALLED_SECONDS_MAX:
-            raise _stalled(reading)
+            names = ", ".join(f"{partition.topic}-{partition.partition}" for partition in reading)
+            raise UnfinishedTransactionError(
+                f"No committed record has arrived from {names} for {STALLED_SECONDS_MAX:g} seconds,"
+                " although the log goes on: a transaction is open there. Find it with"
+                " `kafka-transactions.sh find-hanging` and end it with `abort`."
+            )
 
 
 async def _seek_to_beginning(
     consumer: AIOKafkaConsumer, topic: str, watermarks: HighWatermarks, retained: RetainedRange
 ) -> list[TopicPartition]:
-    """Assign the topic's partitions that hold anything, and start each at its beginning."""
+    """Assign the topic's non-empty partitions, each at its beginning, and note what was lost."""
     ends = {
         partition: end for partition, end in watermarks.ends.items() if partition.topic == topic
     }
@@ -155,12 +174,3 @@ async def _seek_to_beginning(
     for partition in reading:
         consumer.seek(partition, begins[partition])
     return reading
-
-
-def _stalled(reading: Sequence[TopicPartition]) -> UnfinishedTransactionError:
-    names = ", ".join(f"{partition.topic}-{partition.partition}" for partition in reading)
-    return UnfinishedTransactionError(
-        f"No committed record has arrived from {names} for {STALLED_SECONDS_MAX:g} seconds, and its"
-        " end is not reached: a transaction is open there. Find it with"
-        " `kafka-transactions.sh find-hanging` and end it with `abort`."
-    )

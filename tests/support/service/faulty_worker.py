@@ -55,11 +55,11 @@ STEPS: dict[str, tuple[type, str, str]] = {
 # Of `invoicing recover`, which handles no batch.
 STEPS_OF_RECOVERY: dict[str, tuple[Any, str, str]] = {
     # Some events are published, for good.
-    "recovered_some": (of_kafka._Publishing, "_publish", "after"),
-    "recovered_events": (of_kafka._Publishing, "events", "after"),
-    "recovered_answers": (of_kafka._Publishing, "answers", "after"),
+    "recovered_some": (of_kafka.Republisher, "publish", "after"),
+    "recovered_events": (of_kafka.Republisher, "events", "after"),
+    "recovered_answers": (of_kafka.Republisher, "replies", "after"),
     # All is put back, inside the transaction.
-    "restored": (of_postgres, "_renew_states", "after"),
+    "restored": (of_postgres, "rebuild_states", "after"),
 }
 # Long enough for bytes to leave, too short for most answers.
 ON_ITS_WAY_SECONDS = 0.001

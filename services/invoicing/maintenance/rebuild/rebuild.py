@@ -16,8 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from invoicing.maintenance.rebuild.helpers import helping
-from invoicing.maintenance.rebuild.replay import catch_up, replay_all
+from invoicing.maintenance.rebuild.replay import catch_up, helper_processes, replay_all
 from invoicing.maintenance.rebuild.shadow import (
     DROP_SHADOW,
     POLL_INTERVAL_SECONDS,
@@ -84,7 +83,7 @@ async def rebuild(dsn: str, progress: Progress, processes: int | None = None) ->
 async def _replay(
     connection: asyncpg.Connection, dsn: str, progress: Progress, processes: int
 ) -> None:
-    with helping(dsn, processes - 1):
+    with helper_processes(dsn, processes - 1):
         replaying = asyncio.create_task(replay_all(dsn))
         try:
             while not replaying.done():

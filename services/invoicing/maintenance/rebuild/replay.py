@@ -1,7 +1,11 @@
 """Events replayed into the shadow: window by window, then those that arrived since."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import asyncpg
@@ -17,7 +21,7 @@ from invoicing.maintenance.rebuild.shadow import (
     settled_position,
 )
 from invoicing.runtime.gc_tuning import gc_tuned
-from invoicing.store.history import replay_many
+from invoicing.store.history import ReplayError, replay_many
 from invoicing.store.postgres import copy_invoices, save_invoices
 from invoicing.store.rows import StoredInvoice, stored_invoice
 
@@ -33,6 +37,44 @@ SELECT invoice_id FROM events WHERE position BETWEEN $1 AND $2 AND version = 1
 CHANGED_SINCE: Final = """
 SELECT DISTINCT invoice_id FROM events WHERE position > $1
 """
+
+
+@contextmanager
+def helper_processes(dsn: str, processes: int) -> Iterator[None]:
+    """Run processes that replay windows during the block; they are terminated at its end.
+
+    Their progress is in the windows. If a helper fails, its window is left to another process, and
+    fails there as well.
+    """
+    # Spawned: a running event loop and its connections do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    helpers = [context.Process(target=_help, args=(dsn,), daemon=True) for _ in range(processes)]
+    for helper in helpers:
+        helper.start()
+    try:
+        yield
+    finally:
+        for helper in helpers:
+            helper.terminate()
+        for helper in helpers:
+            helper.join()
+
+
+def _help(dsn: str) -> None:
+    async def replay_until_parent_ends() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 1)
+        connection = await connect(dsn)
+        try:
+            await replay_free_windows(connection)
+        finally:
+            await connection.close()
+
+    # Ctrl-C reaches every process of the terminal; the parent handles it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(ReplayError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        asyncio.run(replay_until_parent_ends())
 
 
 async def replay_all(dsn: str) -> None:
@@ -75,6 +117,7 @@ async def catch_up(connection: asyncpg.Connection) -> None:
     for _ in range(CATCH_UP_ROUNDS_MAX):
         since = await caught_up_to(connection)
         position = await settled_position(connection)
+        assert position >= since, "positions of events only grow"
         changed = await replay_changed(connection, since)
         await connection.execute(f"UPDATE {SHADOW}.progress SET caught_up_to = $1", position)  # noqa: S608
         if len(changed) < FEW_INVOICES:

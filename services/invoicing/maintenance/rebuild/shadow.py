@@ -110,8 +110,12 @@ async def connect(dsn: str) -> asyncpg.Connection:
 
 async def plan(connection: asyncpg.Connection) -> bool:
     """Create a shadow and its windows; True if an earlier run left one that can be resumed."""
-    if await _is_resumable(connection):
-        return True
+    if await connection.fetchval("SELECT to_regclass($1)", f"{SHADOW}.windows") is not None:
+        schema = await connection.fetchval("SELECT current_schema()")
+        columns = [await connection.fetchval(COLUMNS, name) for name in (schema, SHADOW)]
+        is_ours = await connection.fetchval(PLANNED_BY_US, folding_code())
+        if is_ours and columns[0] == columns[1]:
+            return True
     async with connection.transaction():
         await connection.execute(DROP_SHADOW)
         await connection.execute(CREATE_SHADOW)
@@ -120,15 +124,6 @@ async def plan(connection: asyncpg.Connection) -> bool:
         await connection.execute(PLAN, position)
         await connection.execute(RECORD_PLAN, position, folding_code())
     return False
-
-
-async def _is_resumable(connection: asyncpg.Connection) -> bool:
-    if await connection.fetchval("SELECT to_regclass($1)", f"{SHADOW}.windows") is None:
-        return False
-    schema = await connection.fetchval("SELECT current_schema()")
-    columns = [await connection.fetchval(COLUMNS, name) for name in (schema, SHADOW)]
-    planned = await connection.fetchval(PLANNED_BY_US, folding_code())
-    return bool(planned) and columns[0] == columns[1]
 
 
 def folding_code() -> str:

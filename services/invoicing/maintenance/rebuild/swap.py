@@ -91,24 +91,19 @@ async def compare(connection: asyncpg.Connection, dsn: str, shares: int) -> None
     """Check that the shadow is complete, and record what differs, in parallel shares."""
     position = await caught_up_to(connection)
     await connection.execute(f"TRUNCATE {SHADOW}.differing")
-    wrong = await asyncio.gather(
-        *(_compare_share(dsn, shares, one, position) for one in range(shares))
-    )
-    _require_none(chain.from_iterable(wrong))
 
-
-async def _compare_share(
-    dsn: str, shares: int, share: int, position: int
-) -> Sequence[asyncpg.Record]:
-    """Record what differs in this share. Returns the rows that the shadow lacks, normally none."""
-    connection = await connect(dsn)
-    try:
-        wrong = await connection.fetch(WRONG_IN_SHADOW, shares, share, position)
-        if not wrong:
-            await connection.execute(FIND_DIFFERING, shares, share)
+    async def compare_share(share: int) -> Sequence[asyncpg.Record]:
+        own = await connect(dsn)
+        try:
+            wrong = await own.fetch(WRONG_IN_SHADOW, shares, share, position)
+            if not wrong:
+                await own.execute(FIND_DIFFERING, shares, share)
+        finally:
+            await own.close()
         return wrong
-    finally:
-        await connection.close()
+
+    wrong = await asyncio.gather(*map(compare_share, range(shares)))
+    _require_none(chain.from_iterable(wrong))
 
 
 def _require_none(wrong: Iterable[asyncpg.Record]) -> None:

@@ -1,1 +1,1 @@
-"""After one side was restored, made anew or has lost its last: brought forward by the other."""
+"""Bring one side forward from the other, after it was restored, replaced or has lost data."""

@@ -1,8 +1,8 @@
-"""The feed of all events, after a dump of them was restored into another cluster.
+"""Recover the feed of all events after a dump was restored into another cluster.
 
-The feed goes by the transactions that events were stored in, below those that may still run. A
-cluster's own transactions count from its own beginning: of a cluster that has counted further, the
-events lie in its future, and no reader sees them. So all of them are put before its first.
+The feed is ordered by the transaction that stored an event, and shows those below the transactions
+that may still be running. Each cluster numbers its transactions from its own start, so events from
+a cluster that has counted further are in the future and hidden. All events are moved to the start.
 """
 
 from typing import Final
@@ -13,8 +13,9 @@ from invoicing.maintenance.database import FEED_HIDDEN
 from invoicing.maintenance.recover.preconditions import check_quiet
 from invoicing.runtime.settings import Settings
 
-# By position they keep their order. Nothing else of an event may ever change, hence the trigger.
-PUT_BEFORE: Final = """
+# Within a transaction the feed is ordered by position, so the order stays. Nothing else in an event
+# ever changes, which the trigger enforces.
+MOVE_TO_START: Final = """
 LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE;
 ALTER TABLE events DISABLE TRIGGER events_append_only;
 UPDATE events SET transaction_id = '0';
@@ -23,9 +24,9 @@ ALTER TABLE events ENABLE TRIGGER events_append_only;
 
 
 async def recover_feed(settings: Settings) -> int:
-    """Make events visible that are of later transactions than this cluster has begun.
+    """Show events whose transactions are later than any that this cluster has begun.
 
-    Returns how many there were; without any, nothing is changed. The DSN's user must own the
+    Returns how many were hidden; if none were, nothing is changed. The DSN's user must own the
     tables. Raises `RecoveryError` while workers run.
     """
     await check_quiet(settings)
@@ -34,7 +35,7 @@ async def recover_feed(settings: Settings) -> int:
         async with connection.transaction():
             hidden: int = await connection.fetchval(FEED_HIDDEN)
             if hidden:
-                await connection.execute(PUT_BEFORE)
+                await connection.execute(MOVE_TO_START)
     finally:
         await connection.close()
     return hidden

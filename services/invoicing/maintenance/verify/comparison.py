@@ -1,153 +1,119 @@
-"""Both sides, read back from the spill in one order and compared."""
+"""Compare both sides, read back from the spill in one order."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from sqlite3 import Row
 from typing import Final
 
-from invoicing.maintenance.topics import EVERYTHING, HighWatermarks, RetainedRange
+from invoicing.maintenance.topics import HighWatermarks
 from invoicing.maintenance.verify import spill as spilled
-from invoicing.maintenance.verify.answered import (
-    AnswerDigest,
+from invoicing.maintenance.verify.commands import (
     CommandCase,
     CommandRecord,
-    PublishedAnswer,
+    PublishedReply,
+    ReplyDigest,
     check_command,
 )
+from invoicing.maintenance.verify.events import PublishedDigest, StoredDigest, check_events
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 from invoicing.maintenance.verify.kafka_side import RetainedRanges
 from invoicing.maintenance.verify.numbers import GivenNumber, SeriesCheck
-from invoicing.maintenance.verify.published import PublishedDigest, StoredDigest, check_published
 from invoicing.maintenance.verify.spill import Spill
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.store.rows import Position
 
-# Two machines' clocks differ by less: what was recorded this close to what a topic has lost by age
-# may be lost too.
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
-NOWHERE: Final = -1
+NO_PARTITION: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rules of one comparison: what was due, and what the topics still held.
-
-    `homes` are among how many lanes invoices are at home.
-    """
+    """What is needed to judge a difference: what was committed, and what the topics retained."""
 
     settings: Settings
     watermarks: HighWatermarks
-    homes: int
+    routing_partitions: int
     retained: RetainedRanges
     numbers_counted: Mapping[tuple[str, str], int]
 
-    def findings(self, spill: Spill) -> Iterator[Finding]:
-        """All that the two sides do not agree on."""
-        yield from self._events(spill.read(spilled.EVENTS_BY_INVOICE))
-        yield from self._commands(spill.read(spilled.CASES_BY_COMMAND))
-        yield from self._dead_letters(spill.read(spilled.SET_ASIDE))
-        yield from self._numbers(spill.read(spilled.NUMBERS))
-
-    def _events(self, rows: Iterator[Row]) -> Iterator[Finding]:
+    def events(self, spill: Spill) -> Iterator[Finding]:
+        """Every invoice's stored and published events."""
+        once = self.settings.is_transactional
+        rows = spill.read(spilled.EVENTS_BY_INVOICE)
         for invoice_id, group in groupby(rows, itemgetter("invoice_id")):
             stored: list[StoredDigest] = []
             published: list[PublishedDigest] = []
             for row in group:
+                version, digest = row["version"], row["digest"]
                 if row["published"]:
                     position = _position(row, self.settings.topic_events)
                     is_keyed = bool(row["is_keyed"])
-                    published.append(
-                        PublishedDigest(row["version"], row["digest"], position, is_keyed)
+                    published.append(PublishedDigest(version, digest, position, is_keyed))
+                else:
+                    stored.append(
+                        StoredDigest(
+                            version,
+                            digest,
+                            committed=self._is_committed(row),
+                            retained=self.retained.events.covers(
+                                row["partition"], row["recorded_at"]
+                            ),
+                            has_reply=bool(row["has_reply"]),
+                            lane=row["partition"],
+                        )
+                    )
+            partition = partition_of(invoice_id.encode(), self.routing_partitions)
+            yield from check_events(invoice_id, stored, published, partition, once=once)
+
+    def commands(self, spill: Spill) -> Iterator[Finding]:
+        """Every command's records, stored reply and published replies."""
+        rows = spill.read(spilled.CASES_BY_COMMAND)
+        for key, group in groupby(rows, itemgetter("source", "id")):
+            reply: ReplyDigest | None = None
+            records: list[CommandRecord] = []
+            published: list[PublishedReply] = []
+            for row in group:
+                fields = row["invoice_id"], row["digest"]
+                position = _position(row, self.settings.topic_commands)
+                if row["side"] == spilled.PUBLISHED:
+                    position = _position(row, self.settings.topic_replies)
+                    published.append(PublishedReply(*fields, position, row["code"]))
+                elif row["side"] == spilled.RECORD:
+                    committed, is_routed = self._is_committed(row), bool(row["is_routed"])
+                    records.append(
+                        CommandRecord(*fields, position, row["body_hash"], committed, is_routed)
                     )
                 else:
-                    stored.append(self._stored_event(row))
-            home = partition_of(invoice_id.encode(), self.homes)
-            yield from check_published(
-                invoice_id, stored, published, home, once=self.settings.is_transactional
-            )
-
-    def _stored_event(self, row: Row) -> StoredDigest:
-        return StoredDigest(
-            row["version"],
-            row["digest"],
-            committed=self._is_committed(row),
-            retained=is_retained(row, self.retained.events),
-            answered=bool(row["answered"]),
-            lane=row["partition"],
-        )
-
-    def _commands(self, rows: Iterator[Row]) -> Iterator[Finding]:
-        for (source, id_), group in groupby(rows, itemgetter("source", "id")):
-            answer: AnswerDigest | None = None
-            records: list[CommandRecord] = []
-            published: list[PublishedAnswer] = []
-            for row in group:
-                if row["side"] == spilled.STORED:
-                    answer = self._answer(row)
-                elif row["side"] == spilled.RECORD:
-                    records.append(self._record(row))
-                else:
-                    published.append(self._published(row))
-            case = CommandCase((source, id_), answer, records, published)
+                    committed = self._is_committed(row)
+                    retained = self.retained.replies.covers(row["partition"], row["recorded_at"])
+                    reply = ReplyDigest(*fields, position, row["body_hash"], committed, retained)
+            case = CommandCase(key, reply, records, published)
             yield from check_command(case, once=self.settings.is_transactional)
 
-    def _answer(self, row: Row) -> AnswerDigest:
-        return AnswerDigest(
-            row["invoice_id"],
-            row["body_hash"],
-            row["digest"],
-            _position(row, self.settings.topic_commands),
-            committed=self._is_committed(row),
-            retained=is_retained(row, self.retained.answers),
-        )
-
-    def _record(self, row: Row) -> CommandRecord:
-        return CommandRecord(
-            _position(row, self.settings.topic_commands),
-            row["invoice_id"],
-            row["body_hash"],
-            row["digest"],
-            committed=self._is_committed(row),
-            at_home=bool(row["at_home"]),
-        )
-
-    def _published(self, row: Row) -> PublishedAnswer:
-        return PublishedAnswer(
-            row["invoice_id"],
-            row["code"],
-            row["digest"],
-            _position(row, self.settings.topic_replies),
-        )
-
-    def _dead_letters(self, rows: Iterator[Row]) -> Iterator[Finding]:
-        for row in rows:
+    def dead_letters(self, spill: Spill) -> Iterator[Finding]:
+        """Every unreadable or dead-lettered record and its dead letters."""
+        may_be_lost = bool(self.retained.dead_letters.lost_until)
+        for row in spill.read(spilled.DEAD_LETTERED):
             position = _position(row, self.settings.topic_commands)
-            letters = row["letters"]
+            letters, equal = row["letters"], row["equal_letters"]
             if not letters:
-                lost = self.retained.dead_letters.lost_until
-                if self._is_committed(row) and not lost:
-                    yield Finding(
-                        FindingKind.COMMAND_NOT_SET_ASIDE,
-                        None,
-                        f"a dead letter for {position}, which cannot be read",
-                        "none",
-                    )
-            elif row["equal_letters"] != letters or (
-                letters > 1 and self.settings.is_transactional
-            ):
+                if self._is_committed(row) and not may_be_lost:
+                    expected = f"a dead letter for {position}, which cannot be read"
+                    yield Finding(FindingKind.COMMAND_NOT_SET_ASIDE, None, expected, "none")
+            elif equal != letters or (letters > 1 and self.settings.is_transactional):
                 yield Finding(
                     FindingKind.DEAD_LETTER_DIFFERS,
                     row["invoice_id"],
                     f"one dead letter with the bytes of {position}",
-                    f"{letters}, of which {row['equal_letters']} with these bytes",
+                    f"{letters}, {equal} of them with these bytes",
                 )
 
-    def _numbers(self, rows: Iterator[Row]) -> Iterator[Finding]:
+    def numbers(self, spill: Spill) -> Iterator[Finding]:
+        """Every seller's numbers and what its series have counted."""
         unseen = dict(self.numbers_counted)
+        rows = spill.read(spilled.NUMBERS)
         for (seller_id, kind), group in groupby(rows, itemgetter("seller_id", "kind")):
             check = SeriesCheck(seller_id, kind, unseen.pop((seller_id, kind), 0))
             for row in group:
@@ -165,14 +131,4 @@ class Comparison:
 
 def _position(row: Row, topic: str) -> Position:
     partition, offset = row["partition"], row["offset"]
-    return Position(topic, NOWHERE if partition is None else partition, offset or 0)
-
-
-def is_retained(row: Row, retained: RetainedRange) -> bool:
-    """Whether a topic cannot have lost by age what was recorded then."""
-    lost_until = retained.lost_until.get(row["partition"])
-    if lost_until is None:
-        return True
-    if lost_until is EVERYTHING:
-        return False
-    return datetime.fromtimestamp(row["recorded_at"], UTC) > lost_until + CLOCKS_DIFFER
+    return Position(topic, NO_PARTITION if partition is None else partition, offset or 0)

@@ -1,4 +1,4 @@
-"""What the checker can find, and what each finding means."""
+"""What `invoicing verify` can find, and what each finding means."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,47 +45,48 @@ class FindingKind(StrEnum):
 
 MEANINGS: Final[Mapping[FindingKind, str]] = MappingProxyType(
     {
-        FindingKind.VERSION_GAP: "An invoice's stored events do not count 1, 2, 3, ...",
+        FindingKind.VERSION_GAP: "The versions of an invoice's stored events are not 1, 2, 3, ...",
         FindingKind.EVENT_UNREADABLE: "A stored event cannot be replayed.",
-        FindingKind.EVENT_MISLABELLED: "A stored event's row says another thing than its document.",
-        FindingKind.EVENT_WITHOUT_ANSWER: "No stored answer accounts for a stored event.",
-        FindingKind.STATE_DIFFERS: "The current state is not what the events add up to."
-        " `invoicing rebuild` makes it anew.",
-        FindingKind.STATE_MISSING: "An invoice has events, but no current state."
-        " `invoicing rebuild` makes it anew.",
-        FindingKind.STATE_WITHOUT_EVENTS: "An invoice has a current state, but no events.",
+        FindingKind.EVENT_MISLABELLED: "A stored event's columns contradict its document.",
+        FindingKind.EVENT_WITHOUT_ANSWER: "No stored reply accounts for a stored event.",
+        FindingKind.STATE_DIFFERS: "An invoice's current state does not follow from its events."
+        " `invoicing rebuild` repairs it.",
+        FindingKind.STATE_MISSING: "An invoice has events but no current state."
+        " `invoicing rebuild` repairs it.",
+        FindingKind.STATE_WITHOUT_EVENTS: "An invoice has a current state but no events.",
         FindingKind.EVENT_MISSING: "A stored event was not published: consumers have lost it.",
         FindingKind.EVENT_REPEATED: "An event was published more than once.",
-        FindingKind.EVENT_DIFFERS: "What was published is not what is stored, byte for byte.",
+        FindingKind.EVENT_DIFFERS: "A published event is not the stored one, byte for byte.",
         FindingKind.EVENT_UNKNOWN: "An event was published that is not stored.",
-        FindingKind.EVENT_MISPLACED: "An event was published in another partition or under another"
-        " key than its invoice's.",
+        FindingKind.EVENT_MISPLACED: "An event was published in the wrong partition or with a key"
+        " other than its invoice.",
         FindingKind.EVENTS_OUT_OF_ORDER: "An event was published before the one that it follows.",
-        FindingKind.ANSWER_CONTRADICTED: "A stored answer says another thing than the events.",
-        FindingKind.ANSWER_MISSING: "A command's answer was not published as often as it was due.",
-        FindingKind.ANSWER_REPEATED: "An answer was published more often than it was asked for.",
-        FindingKind.ANSWER_DIFFERS: "A published answer is not the stored one, byte for byte.",
-        FindingKind.ANSWER_UNKNOWN: "An answer was published that is not stored.",
-        FindingKind.COMMAND_UNANSWERED: "The group has passed a command by without an answer.",
-        FindingKind.COMMAND_NOT_FORWARDED: "The group has passed by a command that another"
-        " partition should have got.",
-        FindingKind.COMMAND_NOT_SET_ASIDE: "The group has passed an unreadable record by without"
-        " a dead letter.",
-        FindingKind.DEAD_LETTER_DIFFERS: "A dead letter is not the record that it stands for, or"
-        " there is more than one.",
-        FindingKind.LANE_FORGOTTEN: "The database knows less of a lane than Kafka was told."
+        FindingKind.ANSWER_CONTRADICTED: "A stored reply contradicts the stored events.",
+        FindingKind.ANSWER_MISSING: "A command's reply was published less often than it was due.",
+        FindingKind.ANSWER_REPEATED: "A reply was published more often than its command was sent.",
+        FindingKind.ANSWER_DIFFERS: "A published reply is not the stored one, byte for byte.",
+        FindingKind.ANSWER_UNKNOWN: "A reply was published that is not stored.",
+        FindingKind.COMMAND_UNANSWERED: "The group has passed a command without a reply.",
+        FindingKind.COMMAND_NOT_FORWARDED: "The group has passed a command that belongs to another"
+        " partition without forwarding it.",
+        FindingKind.COMMAND_NOT_SET_ASIDE: "The group has passed an unreadable record without a"
+        " dead letter.",
+        FindingKind.DEAD_LETTER_DIFFERS: "A dead letter is not its record, byte for byte, or a"
+        " record has more than one.",
+        FindingKind.LANE_FORGOTTEN: "The database is behind the offset that Kafka has for a lane."
         " `invoicing recover postgres` brings it forward.",
-        FindingKind.LOG_TOO_SHORT: "A lane was handled beyond the end of its log."
+        FindingKind.LOG_TOO_SHORT: "A lane's offset is beyond the end of its log."
         " `invoicing recover kafka` brings Kafka forward.",
-        FindingKind.OFFSET_GONE: "The group's offset of a lane that was handled is gone."
+        FindingKind.OFFSET_GONE: "The group has no offset for a lane that has handled records."
         " `invoicing recover kafka` sets it again.",
-        FindingKind.FEED_DISORDERED: "The feed of all events tells an invoice's in another order.",
-        FindingKind.FEED_HIDDEN: "The feed of all events cannot tell some: their transactions are"
-        " another cluster's. `invoicing recover feed` mends it.",
+        FindingKind.FEED_DISORDERED: "The feed of all events has an invoice's in another order.",
+        FindingKind.FEED_HIDDEN: "The feed of all events cannot show some: their transactions are"
+        " from another cluster. `invoicing recover feed` repairs it.",
         FindingKind.NUMBER_CHANGED: "An invoice's number is not the one that it was given.",
-        FindingKind.NUMBER_REPEATED: "Two documents of a seller have one number.",
+        FindingKind.NUMBER_REPEATED: "Two documents of a seller have the same number.",
         FindingKind.NUMBER_SKIPPED: "A seller's numbers have a gap.",
-        FindingKind.MESSAGE_UNREADABLE: "A message in a topic of the service is none of its own.",
+        FindingKind.MESSAGE_UNREADABLE: "A message in one of the service's topics was not written"
+        " by the service.",
     }
 )
 
@@ -94,7 +95,7 @@ MEANINGS: Final[Mapping[FindingKind, str]] = MappingProxyType(
 class Finding:
     """One broken promise: what should be, by the side that is trusted, and what is.
 
-    `invoice_id` is None where no invoice can be named.
+    `invoice_id` is None if the invoice is unknown.
     """
 
     kind: FindingKind
@@ -104,7 +105,7 @@ class Finding:
 
 
 Report = Callable[[Finding], None]
-"""Told every finding as it is made."""
+"""Called with every finding as it is made."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is read, how much of it was, and about how much there is."""
+"""Called with what is read, how much of it has been read, and about how much there is."""

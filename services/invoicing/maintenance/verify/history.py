@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from invoicing.contracts.envelope import event_id
 from invoicing.contracts.invoice import Document
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.invoice import Invoice
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 from invoicing.store.history import next_state
@@ -130,9 +131,9 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
 
 def _fields(invoice: Invoice) -> dict[str, object]:
     """An invoice's fields, with the document parsed."""
-    fields = {**invoice.__dict__, "document": invoice.document}
-    del fields["lazy_document"]
-    return fields
+    fields = invoice.__dict__.items()
+    parsed = {name: value for name, value in fields if not isinstance(value, LazyDocument)}
+    return {**parsed, "document": invoice.document}
 
 
 def _unreadable(event: StoredEvent, error: Exception) -> Finding:

@@ -1,8 +1,8 @@
-"""The numbers of one seller and kind: each given once, none skipped.
+"""Check the numbers of one seller and kind: each given once, none skipped.
 
-How a number is written is the seller's setting and may have changed, so nothing is assumed of it
-but that it ends in its digits: among numbers of one prefix and length these must follow on one
-another, and all together must be as many as the series has given.
+The format is the seller's setting and may have changed, so all that is assumed is that a number
+ends in its digits. Numbers with the same prefix and length must be consecutive, and there must be
+as many numbers as the series has given.
 """
 
 import re
@@ -13,37 +13,37 @@ from typing import Final
 from invoicing.maintenance.verify.findings import Finding, FindingKind
 
 _NUMBER: Final = re.compile(r"(.*?)([0-9]*)", re.ASCII | re.DOTALL)
-# One gap's numbers are named up to here: a wrong digit in front would make millions of them.
+# At most so many numbers of a gap are named: a wrong leading digit makes a gap of millions.
 _NAMED_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class GivenNumber:
-    """A number that a document was given."""
+    """A document's number."""
 
     text: str
     invoice_id: str
 
     @property
     def parts(self) -> tuple[str, int, int]:
-        """Prefix, count of digits, and the digits' value: the order to check numbers in."""
+        """Prefix, count of digits and their value: numbers are checked in this order."""
         match = _NUMBER.fullmatch(self.text)
         assert match is not None
         return match[1], len(match[2]), int(match[2] or 0)
 
 
 class SeriesCheck:
-    """Takes the numbers of one seller and kind, in the order of their `parts`."""
+    """Checks the numbers of one seller and kind, taken in the order of their `parts`."""
 
     def __init__(self, seller_id: str, kind: str, counted: int) -> None:
-        """`counted`: how many numbers its series have given, by their own count."""
+        """`counted`: how many numbers its series have given, by number_series."""
         self._name = f"{kind} numbers of seller {seller_id}"
         self._counted = counted
         self._given = 0
         self._last: GivenNumber | None = None
 
     def take(self, number: GivenNumber) -> Iterator[Finding]:
-        """The next number."""
+        """Check the next number against the one before it."""
         last, self._last = self._last, number
         if last is not None and last.text == number.text:
             yield Finding(
@@ -54,12 +54,11 @@ class SeriesCheck:
             )
             return
         self._given += 1
-        if last is not None and number.parts[:2] == last.parts[:2]:
-            yield from self._check_gap(last, number)
-
-    def _check_gap(self, last: GivenNumber, number: GivenNumber) -> Iterator[Finding]:
-        (prefix, digits, before), (_, _, value) = last.parts, number.parts
-        if missing := range(before + 1, value):
+        if last is None or number.parts[:2] != last.parts[:2]:
+            return
+        prefix, digits, before = last.parts
+        assert number.parts[2] >= before, "the numbers of a series must be taken in order"
+        if missing := range(before + 1, number.parts[2]):
             named: Sequence[int] = missing[:_NAMED_MAX]
             yield Finding(
                 FindingKind.NUMBER_SKIPPED,
@@ -70,13 +69,11 @@ class SeriesCheck:
             )
 
     def end(self) -> Iterator[Finding]:
-        """After the last number: were there as many as counted?"""
+        """After the last number: compare how many there were with the series' own count."""
         if self._given != self._counted:
-            kind = FindingKind.NUMBER_SKIPPED
-            if self._given > self._counted:
-                kind = FindingKind.NUMBER_REPEATED
+            is_short = self._given < self._counted
             yield Finding(
-                kind,
+                FindingKind.NUMBER_SKIPPED if is_short else FindingKind.NUMBER_REPEATED,
                 None,
                 f"{self._name}: {self._counted}, as number_series counts",
                 f"{self._given} on documents",

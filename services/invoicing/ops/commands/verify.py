@@ -99,10 +99,10 @@ def _compared(verified: "Verified") -> dict[str, int]:
     return {
         "invoices": tables.invoices,
         "events": tables.events,
-        "answers": tables.answers,
+        "answers": tables.replies,
         "commands_in_topic": retained.commands.records,
         "events_in_topic": retained.events.records,
-        "answers_in_topic": retained.answers.records,
+        "answers_in_topic": retained.replies.records,
         "dead_letters_in_topic": retained.dead_letters.records,
         "partitions_with_records_lost_by_age": verified.partitions_cut,
         "offsets_not_yet_due": verified.offsets_not_due,
