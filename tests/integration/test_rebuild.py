@@ -1,4 +1,4 @@
-"""The current state made anew: the same where it was right, right where it was not."""
+"""A rebuild of the current state: unchanged where it was right, repaired where it was wrong."""
 
 import asyncio
 import multiprocessing
@@ -49,7 +49,7 @@ LANE = LaneState("commands", 0, checkpoint=0, routing_partitions=1)
 
 
 class Books:
-    """A database with invoices in it, and the hand that writes them."""
+    """A database with invoices in it, and the handler that writes them."""
 
     def __init__(self, dsn: str, handler: BatchHandler) -> None:
         self.dsn = dsn
@@ -99,7 +99,7 @@ async def kept(books: Books) -> list[dict[str, Any]]:
     return await books.state()
 
 
-async def test_a_right_state_is_left_as_it_is(books: Books, kept: list[dict[str, Any]]) -> None:
+async def test_a_correct_state_is_left_as_it_is(books: Books, kept: list[dict[str, Any]]) -> None:
     rebuilt = await books.rebuild()
 
     assert rebuilt == Rebuilt(invoices=6, events=21, differed=0, resumed=False)
@@ -119,7 +119,7 @@ async def test_a_right_state_is_left_as_it_is(books: Books, kept: list[dict[str,
         " VALUES ('stranger', 1, 'open', 'default', 'cus_1', '{}', now())",
     ],
 )
-async def test_a_wrong_state_is_put_right(
+async def test_a_wrong_state_is_repaired(
     books: Books, kept: list[dict[str, Any]], fault: str
 ) -> None:
     await books.fetch(fault)
@@ -131,7 +131,7 @@ async def test_a_wrong_state_is_put_right(
     assert await books.fetch("SELECT id FROM invoices WHERE id = 'stranger'") == []
 
 
-async def test_each_process_puts_its_share_right(
+async def test_each_process_repairs_its_share(
     books: Books, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shadow, "PLAN", _in_small_windows(shadow.PLAN))
@@ -187,7 +187,7 @@ async def test_folding_many_leaves_no_cursor_open(
         "UPDATE invoicing_rebuild.progress SET folded_by = 'the release before'",
     ],
 )
-async def test_a_shadow_that_is_of_another_release_or_empty_is_made_anew(
+async def test_a_shadow_of_another_release_or_an_empty_one_is_replaced(
     books: Books, kept: list[dict[str, Any]], left: str
 ) -> None:
     connection = await asyncpg.connect(books.dsn)
@@ -380,7 +380,9 @@ async def test_an_invoice_that_cannot_be_replayed_stops_it_and_nothing_is_change
     assert await books.state() == kept
 
 
-async def test_two_at_once_are_refused(books: Books, kept: list[dict[str, Any]]) -> None:
+async def test_a_second_rebuild_at_once_is_rejected(
+    books: Books, kept: list[dict[str, Any]]
+) -> None:
     connection = await asyncpg.connect(books.dsn)
     await connection.execute("SELECT pg_advisory_lock($1)", rebuild_module.REBUILD_LOCK)
 
@@ -406,7 +408,7 @@ async def test_after_a_kill_it_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
-async def test_when_it_is_ended_its_helpers_end_and_the_next_run_goes_on(
+async def test_when_it_is_ended_its_processes_end_and_the_next_run_resumes(
     books: Books,
     kept: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,

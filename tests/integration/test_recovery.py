@@ -1,4 +1,4 @@
-"""One side was restored or has lost something: the other brings it forward."""
+"""One side was restored or has lost data: it is brought forward from the other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def to_kafka(settings: Settings, since: datetime | None = None) -> Recover
 
 @dataclass
 class Restored:
-    """A backup, and what was there when it was lost."""
+    """A restored backup, and the tables as they were before the loss."""
 
     settings: Settings
     lost: Tables
@@ -72,7 +72,7 @@ class Restored:
 
 @pytest.fixture
 async def restored(stage: Stage) -> AsyncIterator[Restored]:
-    """The backup was taken before one of two stories was told."""
+    """The backup was taken after the first of two stories."""
     await stage.send_story()
     await stage.work()
     async with backup_of(stage.settings.dsn) as backup:
@@ -143,12 +143,12 @@ async def test_nothing_is_recovered_while_a_worker_is_in_the_group(stage: Stage)
         await member.stop()
 
 
-async def test_topics_that_were_made_anew_get_what_is_stored_and_lanes_begin_anew(
+async def test_recreated_topics_get_what_is_stored_and_lanes_start_over(
     stage: Stage,
 ) -> None:
     await stage.send_story()
     await stage.work()
-    await make_anew(stage)
+    await recreate_topics(stage)
 
     recovered = await to_kafka(stage.settings)
 
@@ -159,7 +159,7 @@ async def test_topics_that_were_made_anew_get_what_is_stored_and_lanes_begin_ane
     assert verified.retained.events.records == 9
 
 
-async def test_of_topics_that_were_made_anew_only_what_is_young_enough_is_filled_in(
+async def test_only_what_is_young_enough_is_published_to_recreated_topics(
     stage: Stage,
 ) -> None:
     await stage.send_story()
@@ -168,7 +168,7 @@ async def test_of_topics_that_were_made_anew_only_what_is_young_enough_is_filled
     stage.begin_other_story()
     await stage.send_story()
     await stage.work()
-    await make_anew(stage)
+    await recreate_topics(stage)
 
     recovered = await to_kafka(stage.settings, since)
 
@@ -221,7 +221,7 @@ async def test_a_worker_that_sleeps_in_its_transaction_is_shut_out_and_its_batch
         assert (await other.verify())[0] == []
 
 
-async def test_events_of_another_clusters_transactions_are_told_again_in_their_order(
+async def test_events_of_another_clusters_transactions_are_shown_again_in_their_order(
     stage: Stage,
 ) -> None:
     await stage.send_story()
@@ -235,8 +235,8 @@ async def test_events_of_another_clusters_transactions_are_told_again_in_their_o
     assert (await stage.verify())[0] == []
 
 
-async def make_anew(stage: Stage) -> None:
-    """All topics, as on a new cluster, where nobody knows the group."""
+async def recreate_topics(stage: Stage) -> None:
+    """Recreate all topics and forget the group, as on a new cluster."""
     settings = stage.settings
     names = (*stage.topics, settings.topic_dead_letter)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
@@ -245,12 +245,12 @@ async def make_anew(stage: Stage) -> None:
         await admin.delete_topics(list(names))
         await delete_group(settings.kafka_bootstrap_servers, settings.consumer_group)
         for name in names:
-            # Deleted little by little, and its name is free again only at the end.
+            # Deletion is asynchronous: the name is free only at its end.
             await eventually(lambda name=name: _is_created(admin, name), seconds=120)  # type: ignore[misc]
-        # A name that was just given again may still be told to be missing.
+        # Brokers may report a new topic as missing for a moment.
         await eventually(
             lambda: existing_topics(settings),
-            until=lambda told: set(names) <= set(told),
+            until=lambda topics: set(names) <= set(topics),
             seconds=60,
         )
     finally:

@@ -1,4 +1,4 @@
-"""The checker, checked: every fault that it is for is planted, and must be found and named."""
+"""`invoicing verify` finds and names every kind of fault, each planted in a working service."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ async def test_nothing_is_found_while_commands_are_still_to_be_handled(stage: St
 
 
 async def test_nothing_is_found_between_the_two_commits(stage: Stage) -> None:
-    """Stored, and not published yet: the next owner of the lane will."""
+    """Stored but not published yet: the next owner of the lane will publish it."""
     await stage.note_beginnings()
     await stage.send_story()
     for lane, records in (await stage.fetch()).items():
@@ -72,18 +72,18 @@ def invent_event(outgoing: OutgoingMessages) -> None:
         outgoing.events.append(event._replace(version=99, document=document))
 
 
-def drop_answer(outgoing: OutgoingMessages) -> None:
+def drop_reply(outgoing: OutgoingMessages) -> None:
     del outgoing.replies[:1]
 
 
-def repeat_answer(outgoing: OutgoingMessages) -> None:
+def repeat_reply(outgoing: OutgoingMessages) -> None:
     outgoing.replies += outgoing.replies[:1]
 
 
-def say_something_else(outgoing: OutgoingMessages) -> None:
-    for answer in outgoing.replies[:1]:
-        document = answer.document.replace('"version":2', '"version":3')
-        outgoing.replies[0] = replace(answer, document=document)
+def change_a_reply(outgoing: OutgoingMessages) -> None:
+    for reply in outgoing.replies[:1]:
+        document = reply.document.replace('"version":2', '"version":3')
+        outgoing.replies[0] = replace(reply, document=document)
 
 
 def drop_forward(outgoing: OutgoingMessages) -> None:
@@ -109,16 +109,16 @@ def cut_dead_letter(outgoing: OutgoingMessages) -> None:
         (swap_events, FindingKind.EVENTS_OUT_OF_ORDER),
         (change_a_byte, FindingKind.EVENT_DIFFERS),
         (invent_event, FindingKind.EVENT_UNKNOWN),
-        (drop_answer, FindingKind.ANSWER_MISSING),
-        (repeat_answer, FindingKind.ANSWER_REPEATED),
-        (say_something_else, FindingKind.ANSWER_DIFFERS),
+        (drop_reply, FindingKind.ANSWER_MISSING),
+        (repeat_reply, FindingKind.ANSWER_REPEATED),
+        (change_a_reply, FindingKind.ANSWER_DIFFERS),
         (drop_forward, FindingKind.COMMAND_NOT_FORWARDED),
         (drop_dead_letter, FindingKind.COMMAND_NOT_SET_ASIDE),
         (cut_dead_letter, FindingKind.DEAD_LETTER_DIFFERS),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-async def test_a_fault_in_what_is_published_is_found_and_named(
+async def test_a_fault_in_published_messages_is_found_and_named(
     stage: Stage, tamper: Tamper, kind: FindingKind
 ) -> None:
     await stage.send_story()
@@ -133,7 +133,7 @@ async def test_a_fault_in_what_is_published_is_found_and_named(
 
 
 @pytest.mark.parametrize(("partitions_away", "key"), [(1, None), (0, b"stranger")])
-async def test_an_event_in_anothers_partition_or_under_anothers_key_is_found(
+async def test_an_event_in_the_wrong_partition_or_with_the_wrong_key_is_found(
     stage: Stage, partitions_away: int, key: bytes | None
 ) -> None:
     withheld: list[StoredEvent] = []
@@ -233,7 +233,7 @@ async def test_an_event_in_anothers_partition_or_under_anothers_key_is_found(
         ),
     ],
 )
-async def test_a_fault_in_what_is_stored_is_found_and_named(
+async def test_a_fault_in_stored_rows_is_found_and_named(
     stage: Stage, statement: str, kinds: set[FindingKind]
 ) -> None:
     await stage.send_story()
@@ -265,14 +265,14 @@ async def test_a_number_that_was_taken_twice_is_found(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "counted"),
     [
         ("UPDATE number_series SET next = next + 1", "4, as number_series counts"),
         ("UPDATE number_series SET next = next - 1", "2, as number_series counts"),
     ],
 )
 async def test_a_series_that_counts_other_numbers_than_were_given_is_found(
-    stage: Stage, statement: str, told: str
+    stage: Stage, statement: str, counted: str
 ) -> None:
     await stage.send_story()
     await stage.work()
@@ -280,7 +280,7 @@ async def test_a_series_that_counts_other_numbers_than_were_given_is_found(
     await stage.execute(statement)
 
     findings, _ = await stage.verify()
-    assert [told in finding.expected for finding in findings] == [True]
+    assert [counted in finding.expected for finding in findings] == [True]
 
 
 async def test_a_number_that_was_skipped_is_found_and_named(stage: Stage) -> None:
@@ -323,7 +323,7 @@ async def test_a_lane_whose_offset_is_gone_is_found(stage: Stage) -> None:
     assert {finding.kind for finding in findings} == {FindingKind.OFFSET_GONE}
 
 
-async def test_a_message_of_a_stranger_is_found(stage: Stage) -> None:
+async def test_a_message_that_the_service_did_not_write_is_found(stage: Stage) -> None:
     await stage.producer.send_and_wait(stage.settings.topic_events, b'{"subject": "inv_1"}')
 
     findings, _ = await stage.verify()
