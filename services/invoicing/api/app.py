@@ -128,7 +128,14 @@ async def _handle_validation_error(_request: Request, error: Exception) -> Respo
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = {"Allow": ", ".join(_methods(request))}
+        # The methods of all routes of the path; Starlette names those of one route only.
+        methods = sorted(
+            method
+            for route in request.app.state.routes
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods
+        )
+        allowed = {"Allow": ", ".join(methods)}
         return ProblemError(
             ProblemCode.METHOD_NOT_ALLOWED, "Method not allowed.", headers=allowed
         ).response()
@@ -137,16 +144,6 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
     return ProblemError(
         ProblemCode.MALFORMED_REQUEST, "The request could not be parsed."
     ).response()
-
-
-def _methods(request: Request) -> list[str]:
-    """The methods of all routes of the path; Starlette names those of one route only."""
-    return sorted(
-        method
-        for route in request.app.state.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods
-    )
 
 
 async def _handle_exception(_request: Request, error: Exception) -> Response:

@@ -92,23 +92,20 @@ class Tokens:
             key = await self._keys.find(header.get("kid"), header.get("alg"))
             if key is None:
                 raise InvalidTokenError("The token was signed with an unknown key.")
-            return _client(self._claims(token, key))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                issuer=self._settings.token_issuer,
+                audience=self._settings.token_audience,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+            return _client(claims)
         except jwt.ExpiredSignatureError:
             raise InvalidTokenError("The token has expired.") from None
         except PyJWTError:
             raise InvalidTokenError("The token is not valid for this service.") from None
-
-    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key,
-            algorithms=[key.algorithm_name],
-            issuer=self._settings.token_issuer,
-            audience=self._settings.token_audience,
-            leeway=CLOCK_SKEW_SECONDS,
-            options={"require": ["exp", "iss", "aud"]},
-        )
-        return claims
 
 
 def _client(claims: Mapping[str, Any]) -> Client:

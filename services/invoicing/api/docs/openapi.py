@@ -109,14 +109,15 @@ def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
     components = document.setdefault("components", {})
     components["schemas"] = _schemas(routes)
     components["examples"] = {name: {"value": value} for name, value in sorted(examples.items())}
-    components["responses"] = {str(status): _problem(status) for status in _all_errors()}
+    errors = sorted({*_READ_ERRORS, *_WRITE_ERRORS, *_OPEN_ERRORS})
+    components["responses"] = {str(status): _problem(status) for status in errors}
     shared: Document = _with_currency_by_name(document)
     shared["components"]["schemas"]["Currency"] = _CURRENCY
     return shared
 
 
 def _with_currency_by_name(schema: Any) -> Any:
-    """The same, with a reference in place of each list of all currencies."""
+    """The schema, with a reference to `Currency` instead of each list of all currencies."""
     if isinstance(schema, list):
         return [_with_currency_by_name(part) for part in schema]
     if not isinstance(schema, dict):
@@ -213,7 +214,8 @@ def _responses(route: APIRoute) -> Document:
         responses["202"] = _pending()
         replayed = responses[str(status)].setdefault("headers", {})
         replayed["Idempotent-Replayed"] = IDEMPOTENT_REPLAYED_HEADER
-    for error in _errors(route):
+    errors = _WRITE_ERRORS if _is_change(route) else _READ_ERRORS
+    for error in errors if route.path.startswith("/v1/") else _OPEN_ERRORS:
         responses.setdefault(str(error), {"$ref": f"#/components/responses/{error}"})
     return responses
 
@@ -225,7 +227,8 @@ def _success(route: APIRoute, status: int) -> Document:
     models = _models_of(route.response_model)
     if InvoiceView in models:
         response["headers"] = {"ETag": ETAG_HEADER}
-        response["links"] = _links()
+        by_id = {"parameters": {"invoice_id": "$response.body#/invoice_id"}}
+        response["links"] = {name: {"operationId": name, **by_id} for name in _LINKED}
     if AnswerDocument in models and _is_change(route):
         response["links"] = _command_link("/data")
     if status == 201:
@@ -245,21 +248,6 @@ def _body(annotation: Any) -> Document:
 
 def _models_of(annotation: Any) -> list[type[BaseModel]]:
     return list(get_args(annotation) or [annotation])
-
-
-def _errors(route: APIRoute) -> tuple[int, ...]:
-    if not route.path.startswith("/v1/"):
-        return _OPEN_ERRORS
-    return _WRITE_ERRORS if _is_change(route) else _READ_ERRORS
-
-
-def _all_errors() -> list[int]:
-    return sorted({*_READ_ERRORS, *_WRITE_ERRORS, *_OPEN_ERRORS})
-
-
-def _links() -> Document:
-    by_id = {"parameters": {"invoice_id": "$response.body#/invoice_id"}}
-    return {name: {"operationId": name, **by_id} for name in _LINKED}
 
 
 def _command_link(prefix: str) -> Document:

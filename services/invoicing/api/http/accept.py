@@ -21,15 +21,12 @@ class Accepting:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http" and scope["path"].startswith("/v1/") and not _accepts(scope):
-            problem = ProblemError(
-                ProblemCode.NOT_ACCEPTABLE, "Responses are application/json. Accept it, or */*."
-            )
-            return await problem.response()(scope, receive, send)
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            accepted = Headers(scope=scope).get("accept", "").strip()
+            types = (part.partition(";")[0].strip().lower() for part in accepted.split(","))
+            if accepted and not any(media_type in _OFFERED for media_type in types):
+                problem = ProblemError(
+                    ProblemCode.NOT_ACCEPTABLE, "Responses are application/json. Accept it, or */*."
+                )
+                return await problem.response()(scope, receive, send)
         return await self._app(scope, receive, send)
-
-
-def _accepts(scope: Scope) -> bool:
-    accepted = Headers(scope=scope).get("accept", "").strip()
-    types = (part.partition(";")[0].strip().lower() for part in accepted.split(","))
-    return not accepted or any(media_type in _OFFERED for media_type in types)

@@ -92,12 +92,8 @@ class GuardedConnection(HttpToolsProtocol):
         # Within another response, it would be read as part of that response's body.
         is_between = self.cycle is None or self.cycle.response_complete
         if is_between or not self.cycle.response_started:
-            self.transport.write(_as_bytes(ProblemError(code, detail)))
+            response = ProblemError(code, detail).response()
+            lines = [b"HTTP/1.1 %d " % response.status_code, b"connection: close"]
+            lines += [b"%s: %s" % header for header in response.raw_headers]
+            self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()
-
-
-def _as_bytes(problem: ProblemError) -> bytes:
-    response = problem.response()
-    lines = [b"HTTP/1.1 %d " % response.status_code, b"connection: close"]
-    lines += [b"%s: %s" % header for header in response.raw_headers]
-    return b"\r\n".join([*lines, b"", bytes(response.body)])

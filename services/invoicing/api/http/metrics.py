@@ -38,7 +38,8 @@ class Measured:
 
         async def send_and_observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _observe(scope, message["status"], perf_counter() - began)
+                seconds = _seconds_of(method_of(scope), route_of(scope), message["status"])
+                seconds.observe(perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, send_and_observe if scope["type"] == "http" else send)
@@ -52,10 +53,6 @@ def route_of(scope: Scope) -> str:
 def method_of(scope: Scope) -> str:
     """The request's method, or `other` for an unknown one: clients may send any word."""
     return scope["method"] if scope["method"] in _METHODS else "other"
-
-
-def _observe(scope: Scope, status: int, seconds: float) -> None:
-    _seconds_of(method_of(scope), route_of(scope), status).observe(seconds)
 
 
 @cache

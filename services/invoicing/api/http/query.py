@@ -5,7 +5,7 @@ Ours, and not FastAPI's query models: those accept a repeated parameter silently
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Self, get_origin
 
 from fastapi import Request
@@ -34,10 +34,11 @@ class Query(BaseModel):
             if not errors:
                 return cls.model_validate(given)
         except ValidationError as error:
-            errors = [
-                _named_as_given(wrong, given)
-                for wrong in rejection_from_validation_error(error).errors
-            ]
+            for wrong in rejection_from_validation_error(error).errors:
+                name = wrong.field.removesuffix(".0")
+                # A parameter that was given once is named without its index.
+                is_single = len(given.get(name, "")) == 1
+                errors.append(FieldError(field=name, reason=wrong.reason) if is_single else wrong)
         raise ProblemError(
             ProblemCode.INVALID_QUERY, "The query is not valid; errors say where.", errors
         )
@@ -79,12 +80,6 @@ def _collected(
         else:
             values[name] = value
     return values, errors[:ERRORS_MAX]
-
-
-def _named_as_given(error: FieldError, given: Mapping[str, Any]) -> FieldError:
-    """Without the index, if the parameter was given once."""
-    name = error.field.removesuffix(".0")
-    return FieldError(field=name, reason=error.reason) if len(given.get(name, "")) == 1 else error
 
 
 def _error(name: str, reason: str) -> FieldError:

@@ -96,7 +96,8 @@ def _caller_of(dependant: Dependant) -> Callable[[Request], Awaitable[Any]]:
     path = [(field.alias, field) for field in dependant.path_params]
     fixed: dict[str, Any] = {}
     if dependant.security_scopes_param_name:
-        fixed[dependant.security_scopes_param_name] = SecurityScopes(_scopes_of(dependant))
+        scopes = [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]
+        fixed[dependant.security_scopes_param_name] = SecurityScopes(scopes)
     request_names = list(
         filter(None, (dependant.request_param_name, dependant.http_connection_param_name))
     )
@@ -112,7 +113,3 @@ def _caller_of(dependant: Dependant) -> Callable[[Request], Awaitable[Any]]:
         return await function(**given)
 
     return call
-
-
-def _scopes_of(dependant: Dependant) -> list[str]:
-    return [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]

@@ -18,7 +18,9 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if not tracing.is_on() or not _is_call(scope):
+        # Probes and pages are not traced.
+        is_call = scope["type"] == "http" and scope.get("path", "").startswith("/v1/")
+        if not tracing.is_on() or not is_call:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("traceparent")
@@ -38,9 +40,3 @@ class Traced:
             # The command inherits this span as if the client had sent it.
             MutableHeaders(scope=scope)["traceparent"] = tracing.current_traceparent() or ""
             await self._app(scope, receive, send_and_record)
-
-
-def _is_call(scope: Scope) -> bool:
-    """Probes and pages are not traced."""
-    path: str = scope.get("path", "")
-    return scope["type"] == "http" and path.startswith("/v1/")

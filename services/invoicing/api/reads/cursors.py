@@ -8,8 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any, Final
 
 import orjson
@@ -70,8 +69,11 @@ def position_of(row: Record, sort: Sort, offset: int = 0) -> PagePosition:
 
 def write_cursor(position: PagePosition, sort: Sort) -> str:
     """Encode a position."""
-    values = [list(map(str, sort)), list(map(_text, position.values)), position.id, position.offset]
-    return base64.urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
+    values = [
+        value.isoformat() if isinstance(value, date) else f"{value:f}" for value in position.values
+    ]
+    parts = [list(map(str, sort)), values, position.id, position.offset]
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
 
 
 def read_cursor(cursor: str, sort: Sort) -> PagePosition:
@@ -94,7 +96,3 @@ def read_cursor(cursor: str, sort: Sort) -> PagePosition:
 
 def _invalid(detail: str) -> ProblemError:
     return ProblemError(ProblemCode.INVALID_CURSOR, detail)
-
-
-def _text(value: datetime | date | Decimal) -> str:
-    return value.isoformat() if isinstance(value, date) else f"{value:f}"

@@ -144,7 +144,8 @@ async def get_events(
     is_stream = STREAM_MEDIA_TYPE in request.headers.get("accept", "")
     cursor = (request.headers.get("last-event-id") if is_stream else None) or query.after
     if cursor is None and query.start == "now":
-        after = await _end(state.database)
+        last = await state.database.everything.fetchrow(FIND_END)
+        after = BEGINNING if last is None else _of(last)
     else:
         after = _position(cursor)
     if is_stream:
@@ -185,11 +186,6 @@ async def _read(database: Database, client: Client, query: FeedQuery, after: Pos
     return FeedPage(rows, end, has_more=window["number"] == WINDOW_EVENTS_MAX)
 
 
-async def _end(database: Database) -> Position:
-    row = await database.everything.fetchrow(FIND_END)
-    return BEGINNING if row is None else _of(row)
-
-
 class _Stream(StreamingResponse):
     """A streaming response that counts against the limits of streams."""
 
@@ -211,7 +207,8 @@ async def _lines(
     # The id comes first: a client that is cut off before any event goes on from here.
     yield f"retry: {RECONNECT_MS}\nid: {after}\n\n"
     sent_at = time.monotonic()
-    while not _is_over(client, streams):
+    expires_at = float("inf") if client.expires_at is None else client.expires_at
+    while time.time() < expires_at and not streams.closing.is_set():
         page = await _read(database, client, query, after)
         for row in page.rows:
             # A document is one line: JSON escapes every line break.
@@ -224,11 +221,6 @@ async def _lines(
             sent_at = time.monotonic()
         if not page.has_more:
             await wait_with_timeout(streams.closing, POLL_INTERVAL_SECONDS)
-
-
-def _is_over(client: Client, streams: Streams) -> bool:
-    has_expired = client.expires_at is not None and time.time() >= client.expires_at
-    return has_expired or streams.closing.is_set()
 
 
 def _of(row: Record) -> Position:

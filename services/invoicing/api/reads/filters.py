@@ -266,13 +266,9 @@ class Paged(Query):
     @property
     def sort_keys(self) -> Sort:
         """What to sort by; the id decides the rest."""
-        keys = [SortKey(*_split(name)) for name in self.sort]
+        parts = [name.partition(".") for name in self.sort]
+        keys = [SortKey(column, direction == "desc") for column, _, direction in parts]
         return keys or DEFAULT_SORT
-
-
-def _split(name: str) -> tuple[str, bool]:
-    column, _, direction = name.partition(".")
-    return column, direction == "desc"
 
 
 _comparisons: Any = {

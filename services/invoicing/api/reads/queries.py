@@ -82,15 +82,13 @@ async def get_as_of(
 
 def version_of_row(row: Record, on: date) -> InvoiceVersion:
     """The version in a row, with its status on a day."""
-    return InvoiceVersion(row["version"], row["snapshot"], _status(row, on))
-
-
-def _status(row: Record, on: date) -> str:
-    if row["archived"]:
-        return ARCHIVED
     # Rows written by an older release have no `standing` and no dates.
-    base: str = row["standing"] or row["state"]
-    return base if row["due_date"] is None else status_on(base, row["due_date"], on)
+    current: str = row["standing"] or row["state"]
+    if row["archived"]:
+        current = ARCHIVED
+    elif row["due_date"] is not None:
+        current = status_on(current, row["due_date"], on)
+    return InvoiceVersion(row["version"], row["snapshot"], current)
 
 
 async def histories(
