@@ -147,6 +147,23 @@ def test_every_example_of_a_command_is_taken(command: str) -> None:
         assert not isinstance(read_data(envelope.type, envelope.data), Rejection)
 
 
+def test_a_command_without_a_step_has_the_example_of_its_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = {**COMMANDS, "SendInvoiceAgain": COMMANDS["RecordInvoiceSent"]}
+    monkeypatch.setattr(messages_module, "COMMANDS", changed)
+    by_type = {message.type: message for message in messages_module.messages(run_story())}
+    [example] = by_type["SendInvoiceAgain"].examples
+    assert example["data"] == {"to": "ada@example.com"}
+    assert example["type"] == "SendInvoiceAgain"
+
+
+def test_an_event_without_a_step_is_named() -> None:
+    without = [step for step in STORY if step[0] != "ReverseInvoice"]
+    with pytest.raises(AssertionError, match=r"emits invoice\.reversed$"):
+        list(messages_module.messages(run_story(without)))
+
+
 def test_what_is_published_names_its_schema() -> None:
     for type_ in (*EVENTS, ACCEPTED, REJECTED):
         schema = VALIDATORS[type_].schema

@@ -14,7 +14,7 @@ from invoicing.contracts.events import EVENTS
 from invoicing.contracts.replies import RejectedReply, Reply
 from invoicing.contracts.types.texts import INVOICE_ID_PATTERN
 from invoicing.tools.schemas.shapes import Schema, closed, shape_of, with_open_enums
-from invoicing.tools.schemas.story import StoryResult
+from invoicing.tools.schemas.story import StoryResult, command_message
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -64,9 +64,18 @@ def schema_id(message_type: str, version: int) -> str:
 
 
 def messages(result: StoryResult) -> Iterator[Message]:
-    """All commands, events and replies, with examples from the result of a story."""
+    """All commands, events and replies, with examples from the result of a story.
+
+    A command that the story does not have gets an example from those of its fields.
+    """
     examples = _examples(result)
+    missing = EVENTS.keys() - examples.keys()
+    assert not missing, f"no step of STORY in story.py emits {', '.join(sorted(missing))}"
     for name, command in COMMANDS.items():
+        if name not in examples:
+            fields = command.model_fields.items()
+            data = {field: info.examples[0] for field, info in fields if info.examples}
+            examples[name] = [command_message(1, (name, "inv_1001", data))]
         yield _message("command", name, 1, command_data(command), examples)
     for name, event in EVENTS.items():
         data = with_open_enums(shape_of(event, "serialization"))

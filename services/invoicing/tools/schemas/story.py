@@ -201,7 +201,7 @@ async def _run_story(story: Sequence[Step]) -> StoryResult:
     store = MemoryStore(partial(format_number, sellers=sellers))
     minutes = _minutes()
     handler = BatchHandler(store, sellers, lambda: next(minutes))
-    commands = [_command(number, step) for number, step in enumerate(story, start=1)]
+    commands = [command_message(number, step) for number, step in enumerate(story, start=1)]
     for offset, command in enumerate(commands):
         await handler.handle([_record(offset, command)], _LANE)
     return StoryResult(
@@ -216,7 +216,8 @@ def _minutes() -> Iterator[datetime]:
     return (BEGIN + timedelta(minutes=minute) for minute in count())
 
 
-def _command(number: int, step: Step) -> dict[str, Any]:
+def command_message(number: int, step: Step) -> dict[str, Any]:
+    """The CloudEvent of a step; `number` makes its id and its time."""
     command_type, invoice_id, data = step
     return {
         "specversion": "1.0",
