@@ -17,7 +17,7 @@ from invoicing.api.http.connections import GuardedConnection
 from invoicing.api.reads.database import Database, open_database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppState
-from invoicing.api.writes.gateway import Gateway, open_gateway
+from invoicing.api.writes.gateway import open_gateway
 from invoicing.runtime.health import HealthProbe, running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
@@ -74,9 +74,22 @@ async def _serve(
         settings, "Postgres", is_infrastructure_error, partial(check_schema, database.everything)
     )
     async with AsyncExitStack() as stack:
-        opening = partial(_open_gateway, stack, settings, database)
-        gateway = await until_available(settings, "Kafka", is_kafka_outage, opening)
-        state = _app_state(settings, database, gateway, tokens)
+        gateway = await until_available(
+            settings,
+            "Kafka",
+            is_kafka_outage,
+            lambda: stack.enter_async_context(open_gateway(settings, database.everything)),
+        )
+        state = AppState(
+            settings=settings,
+            database=database,
+            gateway=gateway,
+            rates=Rates(settings.http_requests_per_second_max),
+            streams=Streams(),
+            tokens=tokens,
+            signing_key=signing_key(settings),
+            clients=read_clients(settings.clients_file) if settings.clients_file else {},
+        )
         app = create_app(state, probes)
         port = await stack.enter_async_context(
             serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
@@ -85,25 +98,6 @@ async def _serve(
         stack.callback(gateway.closing.set)
         log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
         await asyncio.Event().wait()
-
-
-async def _open_gateway(stack: AsyncExitStack, settings: Settings, database: Database) -> Gateway:
-    return await stack.enter_async_context(open_gateway(settings, database.everything))
-
-
-def _app_state(
-    settings: Settings, database: Database, gateway: Gateway, tokens: Tokens | None
-) -> AppState:
-    return AppState(
-        settings=settings,
-        database=database,
-        gateway=gateway,
-        rates=Rates(settings.http_requests_per_second_max),
-        streams=Streams(),
-        tokens=tokens,
-        signing_key=signing_key(settings),
-        clients=read_clients(settings.clients_file) if settings.clients_file else {},
-    )
 
 
 def _is_loopback(host: str) -> bool:

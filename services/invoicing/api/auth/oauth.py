@@ -73,21 +73,14 @@ async def issue_token(request: Request, state: AppStateOf) -> Response:
     wanted = frozenset(form.get("scope", "").split()) or registered.scopes
     if not wanted <= registered.scopes:
         return _error("invalid_scope", "The client is not allowed this scope.")
-    return _token(state, client_id, registered, wanted)
-
-
-def _token(
-    state: AppState, client_id: str, registered: RegisteredClient, scopes: frozenset[str]
-) -> Response:
-    assert state.signing_key is not None
     lifetime_seconds = state.settings.token_lifetime_seconds
-    client = Client(client_id, registered.seller_id, scopes, expires_at=None)
+    client = Client(client_id, registered.seller_id, wanted, expires_at=None)
     return json_response(
         {
             "access_token": issue(state.signing_key, state.settings, client, lifetime_seconds),
             "token_type": "Bearer",
             "expires_in": lifetime_seconds,
-            "scope": " ".join(sorted(scopes)),
+            "scope": " ".join(sorted(wanted)),
         },
         headers={"Pragma": "no-cache"},
     )

@@ -88,7 +88,11 @@ async def list_invoices(
         )
         versions = [version_of_row(row, query.today) for row in page.rows]
         views = await shown_views(connection, versions, query)
-        counted = await _count(connection, client, query) if query.total_count else {}
+        counted: dict[str, int | None] = {}
+        if query.total_count:
+            statement, values = count_statement(query, client)
+            count: int = await connection.fetchval(statement, *values)
+            counted["total_count"] = count if count <= COUNT_MAX else None
     positions = [position_of(row, query.sort_keys) for row in page.rows]
     document = _page(views, positions, query.sort_keys, page.has_more, page.has_previous)
     return json_response(document | counted)
@@ -118,14 +122,6 @@ async def list_items(
         has_previous=is_cut if backwards else start is not None,
     )
     return json_response(document)
-
-
-async def _count(
-    connection: PoolConnectionProxy, client: Client, query: ListQuery
-) -> dict[str, int | None]:
-    statement, values = count_statement(query, client)
-    count: int = await connection.fetchval(statement, *values)
-    return {"total_count": count if count <= COUNT_MAX else None}
 
 
 async def _start_position(

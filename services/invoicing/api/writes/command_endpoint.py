@@ -62,8 +62,10 @@ class CommandEndpoint:
         """Create an invoice under the given id, or one derived from the command's id."""
         data = await self.data()
         command_id = self._command_id()
-        chosen = data.pop("invoice_id", None)
-        invoice_id = chosen if chosen is not None else _new_invoice_id(self.client, command_id)
+        invoice_id = data.pop("invoice_id", None)
+        if invoice_id is None:
+            # Derived from the command's id, so that a repeat creates no second invoice.
+            invoice_id = "inv_" + uuid5(_NEW_INVOICES, f"{self.client.id}\n{command_id}").hex
         _check_invoice_id(invoice_id, "invoice_id")
         if not self.client.sees_all:
             data.setdefault("seller_id", self.client.seller_id)
@@ -88,7 +90,12 @@ class CommandEndpoint:
         envelope = self._with_defaults(await self.data())
         _check_invoice_id(envelope.get("subject"), "subject")
         value = _encoded(envelope)
-        headers = [("content-type", b"application/cloudevents+json"), *self._trace_headers()]
+        headers: list[tuple[str, bytes | None]] = [
+            ("content-type", b"application/cloudevents+json")
+        ]
+        traceparent = self.request.headers.get("traceparent")
+        if traceparent:
+            headers.append(("traceparent", traceparent.encode()))
         answer = await self._send(value, headers)
         if isinstance(answer, Response):
             return answer
@@ -119,17 +126,6 @@ class CommandEndpoint:
         *,
         status: int,
     ) -> Response:
-        value = self._envelope(command_type, invoice_id, data, command_id)
-        answer = await self._send(value, [])
-        if isinstance(answer, Response):
-            return answer
-        if status == 204:
-            return Response(status_code=204, headers=_replayed(answer))
-        return await self._invoice(answer, status)
-
-    def _envelope(
-        self, command_type: str, invoice_id: str, data: Mapping[str, Any], command_id: str
-    ) -> bytes:
         envelope: dict[str, Any] = {
             "specversion": "1.0",
             "id": command_id,
@@ -144,7 +140,12 @@ class CommandEndpoint:
             envelope["expectedversion"] = version
         if "traceparent" in self.request.headers:
             envelope["traceparent"] = self.request.headers["traceparent"]
-        return _encoded(envelope)
+        answer = await self._send(_encoded(envelope), [])
+        if isinstance(answer, Response):
+            return answer
+        if status == 204:
+            return Response(status_code=204, headers=_replayed(answer))
+        return await self._invoice(answer, status)
 
     async def _send(
         self, value: bytes, headers: list[tuple[str, bytes | None]]
@@ -160,7 +161,9 @@ class CommandEndpoint:
         except KafkaUnavailableError:
             raise _unconfirmed(command) from None
         if isinstance(answer, StillPending):
-            return _pending(command, answer.sent_to)
+            location = _address(command) + (f"&sent_to={answer.sent_to}" if answer.sent_to else "")
+            pending = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
+            return json_response({"status": "pending", **_identity(command)}, 202, pending)
         if isinstance(answer, Rejection):
             raise ProblemError(answer.code, answer.message, about=_identity(command))
         if answer.reply["type"] == replies.REJECTED:
@@ -179,7 +182,10 @@ class CommandEndpoint:
         if command.type != "CreateInvoice":
             async with self.state.database.reading(client) as connection:
                 await find_row(connection, command.subject, client)
-        elif _seller_of(command) != client.seller_id:
+            return
+        data = command.data
+        seller_id = data.get("seller_id", "default") if isinstance(data, dict) else None
+        if seller_id != client.seller_id:
             raise ProblemError(
                 ProblemCode.FORBIDDEN_SELLER, "The invoice's seller_id must be your own seller."
             )
@@ -231,10 +237,6 @@ class CommandEndpoint:
             )
         return key
 
-    def _trace_headers(self) -> list[tuple[str, bytes | None]]:
-        traceparent = self.request.headers.get("traceparent")
-        return [("traceparent", traceparent.encode())] if traceparent else []
-
 
 async def _endpoint(request: Request, client: Writer, state: AppStateOf) -> CommandEndpoint:
     return CommandEndpoint(request, client, state)
@@ -256,16 +258,6 @@ def _encoded(envelope: Mapping[str, Any]) -> bytes:
         return orjson.dumps(envelope)
     except TypeError:  # a lone surrogate, which the command's schema rejects
         return json.dumps(envelope).encode()
-
-
-def _new_invoice_id(client: Client, command_id: str) -> str:
-    """Derived from the command's id, so that a repeat creates no second invoice."""
-    return "inv_" + uuid5(_NEW_INVOICES, f"{client.id}\n{command_id}").hex
-
-
-def _seller_of(command: CommandEnvelope) -> object:
-    """The seller of the invoice to create."""
-    return command.data.get("seller_id", "default") if isinstance(command.data, dict) else None
 
 
 def _unreadable(unreadable: DecodeFailure) -> ProblemError:
@@ -298,12 +290,6 @@ def _check_invoice_id(value: object, field: str) -> None:
 
 def _replayed(answer: Answered) -> dict[str, str]:
     return {"Idempotent-Replayed": "true"} if answer.replayed else {}
-
-
-def _pending(command: CommandEnvelope, sent_to: str | None) -> Response:
-    location = _address(command) + (f"&sent_to={sent_to}" if sent_to else "")
-    headers = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
-    return json_response({"status": "pending", **_identity(command)}, 202, headers)
 
 
 def _unconfirmed(command: CommandEnvelope) -> ProblemError:

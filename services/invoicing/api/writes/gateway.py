@@ -133,10 +133,14 @@ class Gateway:
 
     async def _send(self, command: CommandEnvelope, value: bytes) -> tuple[int, int]:
         """Send the command; gives its partition and offset."""
+        headers = list(HEADERS)
+        # A trace that came with the request alone is not in the record's value.
+        if command.traceparent is not None:
+            headers.append(("traceparent", command.traceparent.encode()))
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 sent = await self._producer.send_and_wait(
-                    self._topic, value, key=command.subject.encode(), headers=_headers(command)
+                    self._topic, value, key=command.subject.encode(), headers=headers
                 )
                 return sent.partition, sent.offset
         except (KafkaError, OSError, TimeoutError) as error:
@@ -179,13 +183,6 @@ class Gateway:
         return answer
 
 
-def _headers(command: CommandEnvelope) -> list[tuple[str, bytes]]:
-    """The record's. A trace that came with the request alone is not in the record's value."""
-    if command.traceparent is None:
-        return list(HEADERS)
-    return [*HEADERS, ("traceparent", command.traceparent.encode())]
-
-
 def _conflict() -> Rejection:
     return Rejection(
         RejectionCode.IDEMPOTENCY_CONFLICT,
@@ -209,7 +206,12 @@ async def open_gateway(settings: Settings, pool: Pool) -> AsyncIterator[Gateway]
         following.cancel()
         await asyncio.wait({following})
         await consumer.stop()
-        await _stop(producer)
+        try:
+            # It flushes first, and would wait for an unreachable broker.
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await producer.stop()
+        except TimeoutError:
+            log.warning("producer_not_flushed")
 
 
 async def _consumer(settings: Settings, partitions: int) -> AIOKafkaConsumer:
@@ -231,12 +233,3 @@ async def _follow(consumer: AIOKafkaConsumer, gateway: Gateway) -> None:
         except Exception as error:  # noqa: BLE001 (replies are still found by polling, only later)
             log.warning("replies_not_followed", error=describe(error))
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    # It flushes first, and would wait for an unreachable broker.
-    try:
-        async with asyncio.timeout(SEND_SECONDS_MAX):
-            await producer.stop()
-    except TimeoutError:
-        log.warning("producer_not_flushed")
