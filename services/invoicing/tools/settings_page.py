@@ -103,13 +103,11 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return ", ".join(f"`{name} = {_toml(part)}`" for name, part in value if part is not None)
-    return "" if value is None or value == "" or value == () else f"`{_plain(value)}`"
-
-
-def _plain(value: Any) -> str:
+    if value is None or value == "" or value == ():
+        return ""
     if isinstance(value, frozenset):
-        return ", ".join(sorted(value))
-    return _toml(value) if isinstance(value, bool) else str(getattr(value, "value", value))
+        return f"`{', '.join(sorted(value))}`"
+    return f"`{_toml(value) if isinstance(value, bool) else getattr(value, 'value', value)}`"
 
 
 def _toml(value: Any) -> str:
@@ -118,13 +116,10 @@ def _toml(value: Any) -> str:
 
 def _text(field: FieldInfo) -> str:
     assert field.description, "every setting and every field of a file needs a description"
-    return " ".join(filter(None, [field.description, _choices(field.annotation), _bounds(field)]))
-
-
-def _choices(annotation: Any) -> str:
-    if get_origin(annotation) is Literal:
-        return f"One of {', '.join(f'`{choice}`' for choice in get_args(annotation))}."
-    return ""
+    choices = ""
+    if get_origin(field.annotation) is Literal:
+        choices = f"One of {', '.join(f'`{choice}`' for choice in get_args(field.annotation))}."
+    return " ".join(filter(None, [field.description, choices, _bounds(field)]))
 
 
 def _bounds(field: FieldInfo) -> str:

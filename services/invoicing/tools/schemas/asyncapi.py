@@ -77,7 +77,21 @@ def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
             "sendDeadLetters": _operation("send", "deadLetters", "Keeps records without a reply."),
         },
         "components": {
-            "messages": {message.type: _message(message) for message in messages}
+            "messages": {
+                message.type: {
+                    "name": message.type,
+                    "title": message.type,
+                    "summary": message.schema["description"],
+                    "contentType": _MEDIA_TYPE,
+                    "correlationId": {"location": "$message.payload#/correlationid"},
+                    "payload": {"$ref": f"./{message.path}"},
+                    "bindings": _kafka(
+                        key={"type": "string", "description": "The invoice's id: `subject`."}
+                    ),
+                    "examples": [{"payload": example} for example in message.examples],
+                }
+                for message in messages
+            }
             | {_DEAD_LETTER: _dead_letter()}
         },
     }
@@ -104,19 +118,6 @@ def _operation(action: str, channel: str, summary: str) -> dict[str, Any]:
         "action": action,
         "channel": {"$ref": f"#/channels/{channel}"},
         "summary": summary,
-    }
-
-
-def _message(message: Message) -> dict[str, Any]:
-    return {
-        "name": message.type,
-        "title": message.type,
-        "summary": message.schema["description"],
-        "contentType": _MEDIA_TYPE,
-        "correlationId": {"location": "$message.payload#/correlationid"},
-        "payload": {"$ref": f"./{message.path}"},
-        "bindings": _kafka(key={"type": "string", "description": "The invoice's id: `subject`."}),
-        "examples": [{"payload": example} for example in message.examples],
     }
 
 

@@ -14,11 +14,7 @@ def renewed(page: str) -> str:
     """The page with the current table and diagram between the marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{_diagram()}\n{_table()}\n{END}{after}"
-
-
-def _diagram() -> str:
-    return f"```mermaid\n{state_diagram()}```\n"
+    return f"{before}{BEGIN}\n\n```mermaid\n{state_diagram()}```\n\n{_table()}\n{END}{after}"
 
 
 def _table() -> str:

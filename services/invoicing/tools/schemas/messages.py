@@ -104,7 +104,10 @@ def _message(
     description = data.pop("description")
     title = data.pop("title")
     envelope = _ENVELOPES[kind](type_, schema_id(type_, version))
-    optional = {"data": not _needs_data(kind, data), "subject": type_ == replies.REJECTED}
+    optional = {
+        "data": kind == "command" and "required" not in data,
+        "subject": type_ == replies.REJECTED,
+    }
     required = [name for name in _REQUIRED[kind] if not optional.get(name)]
     schema = {
         "$schema": DIALECT,
@@ -119,10 +122,6 @@ def _message(
         "$defs": dict(sorted(definitions.items())),
     }
     return Message(kind, type_, schema, examples[type_])
-
-
-def _needs_data(kind: Kind, data: Schema) -> bool:
-    return kind != "command" or "required" in data
 
 
 def _command_envelope(type_: str, schema: str) -> Schema:
@@ -225,13 +224,9 @@ def _examples(result: StoryResult) -> dict[str, list[Any]]:
     published = map(orjson.loads, chain(events, answers))
     first: dict[tuple[str, str | None], Any] = {}
     for message in (*result.commands, *published):
-        first.setdefault((message["type"], _refusal_code(message)), message)
+        code = message["data"]["code"] if message["type"] == replies.REJECTED else None
+        first.setdefault((message["type"], code), message)
     examples: dict[str, list[Any]] = {}
     for (type_, _), message in first.items():
         examples.setdefault(type_, []).append(message)
     return examples
-
-
-def _refusal_code(message: Mapping[str, Any]) -> str | None:
-    is_rejection = message["type"] == replies.REJECTED
-    return message["data"]["code"] if is_rejection else None

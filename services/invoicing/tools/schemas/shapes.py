@@ -124,7 +124,8 @@ def _named(schema: Any, mode: Mode, named: set[str]) -> Any:
         return [_named(part, mode, named) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    name = _name_of(schema, mode)
+    rules = {key: part for key, part in schema.items() if key not in _ANNOTATIONS}
+    name = next((name for name in SCALARS if rules == _own_schema(name, mode)), None)
     if name is not None:
         named.add(name)
         notes = {key: part for key, part in schema.items() if key in _ANNOTATIONS}
@@ -137,11 +138,6 @@ def _without_null(schema: Schema) -> Schema:
     if schema.get("default", ...) is None:
         return {key: part for key, part in schema.items() if key != "default"}
     return schema
-
-
-def _name_of(schema: Schema, mode: Mode) -> str | None:
-    rules = {key: part for key, part in schema.items() if key not in _ANNOTATIONS}
-    return next((name for name in SCALARS if rules == _own_schema(name, mode)), None)
 
 
 @cache

@@ -4,7 +4,7 @@ Only the commands are written down. Events and answers are what the service itse
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -193,27 +193,30 @@ class StoryResult:
 
 def run_story(story: Sequence[Step] = STORY) -> StoryResult:
     """Handle a story by the real batch handler, one command a minute. Deterministic."""
-    return asyncio.run(_run_story(story))
-
-
-async def _run_story(story: Sequence[Step]) -> StoryResult:
     sellers = read_sellers(SELLERS)
     store = MemoryStore(partial(format_number, sellers=sellers))
-    minutes = _minutes()
+    minutes = (BEGIN + timedelta(minutes=minute) for minute in count())
     handler = BatchHandler(store, sellers, lambda: next(minutes))
     commands = [command_message(number, step) for number, step in enumerate(story, start=1)]
-    for offset, command in enumerate(commands):
-        await handler.handle([_record(offset, command)], _LANE)
+
+    async def handle() -> None:
+        for offset, command in enumerate(commands):
+            record = Record(
+                position=Position("invoices.commands", 0, offset),
+                key=command["subject"].encode(),
+                value=orjson.dumps(command),
+                headers=(),
+                timestamp_ms=int(BEGIN.timestamp() * 1000),
+            )
+            await handler.handle([record], _LANE)
+
+    asyncio.run(handle())
     return StoryResult(
         commands,
         list(store.events.values()),
         list(store.replies.values()),
         list(store.invoices.values()),
     )
-
-
-def _minutes() -> Iterator[datetime]:
-    return (BEGIN + timedelta(minutes=minute) for minute in count())
 
 
 def command_message(number: int, step: Step) -> dict[str, Any]:
@@ -230,13 +233,3 @@ def command_message(number: int, step: Step) -> dict[str, Any]:
         "correlationid": "order-77",
         "data": data,
     }
-
-
-def _record(offset: int, command: dict[str, Any]) -> Record:
-    return Record(
-        position=Position("invoices.commands", 0, offset),
-        key=command["subject"].encode(),
-        value=orjson.dumps(command),
-        headers=(),
-        timestamp_ms=int(BEGIN.timestamp() * 1000),
-    )
