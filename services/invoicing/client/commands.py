@@ -132,7 +132,10 @@ class CommandClient:
             "traceparent": traceparent,
             "data": data,
         }
-        value = _to_json({name: value for name, value in envelope.items() if value is not None})
+        value = orjson.dumps(
+            {name: value for name, value in envelope.items() if value is not None},
+            default=_decimal_text,
+        )
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = reply
         if self._reader.done():
@@ -169,7 +172,9 @@ class CommandClient:
             added = await self._reply_partitions() - assigned
             if added:
                 # Assigning forgets all positions, hence the others are given again.
-                positions = {place: await self._consumer.position(place) for place in assigned}
+                positions = {
+                    partition: await self._consumer.position(partition) for partition in assigned
+                }
                 self._assign(positions | dict.fromkeys(added, 0))
 
     async def _reply_partitions(self) -> set[TopicPartition]:
@@ -208,10 +213,6 @@ def _reply(type_: str, data: Mapping[str, Any]) -> Reply:
         errors=tuple(FieldError(e["field"], e["reason"]) for e in data.get("errors", ())),
         available_commands=tuple(data.get("available_commands", ())),
     )
-
-
-def _to_json(envelope: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(envelope, default=_decimal_text)
 
 
 def _decimal_text(value: object) -> str:

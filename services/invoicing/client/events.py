@@ -127,7 +127,10 @@ class _Follower(ConsumerRebalanceListener):  # type: ignore[misc]
                 async with self._handling:
                     if self._rebalances != rebalances:
                         return  # the new owner, perhaps this one, reads on from the last commit
-                    await self._handle_once(_event(record))
+                    event = _event(record)
+                    if event.version > await self._versions.last_handled(event.invoice_id):
+                        await self._handle(event)
+                        await self._versions.mark_handled(event.invoice_id, event.version)
                     self._handled[partition] = record.offset + 1
         await self.commit()
 
@@ -147,11 +150,6 @@ class _Follower(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Positions are the committed offsets."""
-
-    async def _handle_once(self, event: Event) -> None:
-        if event.version > await self._versions.last_handled(event.invoice_id):
-            await self._handle(event)
-            await self._versions.mark_handled(event.invoice_id, event.version)
 
 
 def _event(record: ConsumerRecord) -> Event:

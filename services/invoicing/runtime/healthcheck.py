@@ -18,11 +18,11 @@ def main() -> None:
     try:
         connection.request("GET", "/health/ready")
         response = connection.getresponse()
-        told = response.read().decode(errors="replace")
+        body = response.read().decode(errors="replace")
     except OSError as error:
         sys.exit(f"Port {port} does not answer: {error}")
     if response.status != http.HTTPStatus.OK:
-        sys.exit(told)
+        sys.exit(body)
 
 
 if __name__ == "__main__":

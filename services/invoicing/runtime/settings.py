@@ -277,7 +277,14 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     Raises `WrongSettingError` with a line for each setting that is wrong.
     """
     environment = os.environ if environment is None else environment
-    wrong = [*_unknown(environment), *_empty(environment)]
+    wrong = [
+        *_unknown(environment),
+        *(
+            f"{variable} is empty. Give it a value, or remove it."
+            for variable in _of_ours(environment)
+            if not environment[variable].strip() and variable != f"{PREFIX}HTTP_CORS_ORIGINS"
+        ),
+    ]
     if wrong:
         raise WrongSettingError("\n".join(wrong))
     try:
@@ -315,12 +322,6 @@ def _of_ours(environment: Mapping[str, str]) -> Iterable[str]:
         and not variable.startswith(services)
         and not NOT_OURS.fullmatch(variable.removeprefix(PREFIX))
     ]
-
-
-def _empty(environment: Mapping[str, str]) -> Iterator[str]:
-    for variable in _of_ours(environment):
-        if not environment[variable].strip() and variable != f"{PREFIX}HTTP_CORS_ORIGINS":
-            yield f"{variable} is empty. Give it a value, or remove it."
 
 
 def _secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:

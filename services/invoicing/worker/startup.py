@@ -38,27 +38,21 @@ async def prepare(settings: Settings, pool: asyncpg.Pool, store: EventStore) -> 
     topic = settings.topic_commands
 
     async def retried(what: str, operation: Callable[[], Awaitable[Result]]) -> Result:
-        return await until_available(settings, what, _is_outage, operation)
+        return await until_available(
+            settings, what, lambda error: is_kafka_outage(error) or is_transient(error), operation
+        )
 
     await retried("Postgres", partial(check_schema, pool))
     partitions = await retried("Kafka", partial(existing_topics, settings))
     check_topics(settings, partitions)
-    await retried("Kafka", partial(_check_batch_limits, settings))
-    pinned = await retried("Postgres", partial(store.pin_partition_count, topic, partitions[topic]))
-    check_routing_partitions(topic, partitions[topic], pinned)
-    await retried("Kafka or Postgres", partial(_check_lanes, settings, store, partitions[topic]))
-
-
-def _is_outage(error: BaseException) -> bool:
-    return is_kafka_outage(error) or is_transient(error)
-
-
-async def _check_batch_limits(settings: Settings) -> None:
-    limits = await batch_limits(settings)
+    limits = await retried("Kafka", partial(batch_limits, settings))
     if not limits:
         log.warning("batch_limits_unknown", topic=settings.topic_dead_letter)
     if advice := advice_on_limits(settings, limits):
         log.warning("dead_letter_topic_limit_too_low", advice=advice)
+    pinned = await retried("Postgres", partial(store.pin_partition_count, topic, partitions[topic]))
+    check_routing_partitions(topic, partitions[topic], pinned)
+    await retried("Kafka or Postgres", partial(_check_lanes, settings, store, partitions[topic]))
 
 
 async def _check_lanes(settings: Settings, store: EventStore, partitions: int) -> None:

@@ -111,18 +111,17 @@ def rejection_from_validation_error(
     ]
     fields = {error.field for error in errors}
     errors += [other for other in others if other.field not in fields]
-    if others or not all(map(_is_over_limit, details)):
+    # The lower limit of money is a `gt` below 0; `gt=0` is a rule and not a limit.
+    only_limits = all(
+        detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0 for detail in details
+    )
+    if others or not only_limits:
         return invalid(errors)
     return Rejection(
         RejectionCode.LIMIT_EXCEEDED,
         "The command's data is over a limit; errors say which.",
         tuple(errors),
     )
-
-
-def _is_over_limit(detail: ErrorDetails) -> bool:
-    # The lower limit of money is a `gt` below 0; `gt=0` is a rule and not a limit.
-    return detail["type"] in _LIMITS or detail.get("ctx", {}).get("gt", 0) != 0
 
 
 def printable_path(location: Iterable[int | str]) -> str:

@@ -86,7 +86,13 @@ def _fields_with_amounts(model: type[ContractModel], /) -> tuple[_Field, ...]:
     found = []
     for name, field in model.model_fields.items():
         parts = tuple(_parts((field.annotation, *field.metadata)))
-        models = [part for part in parts if _is_model(part) and _fields_with_amounts(part)]
+        models = [
+            part
+            for part in parts
+            if isinstance(part, type)
+            and issubclass(part, ContractModel)
+            and _fields_with_amounts(part)
+        ]
         assert len(models) <= 1, f"{model.__name__}.{name} holds amounts of several models"
         if any(isinstance(part, GivenDigits) for part in parts):
             found.append(_Field(name, None))
@@ -99,7 +105,3 @@ def _parts(annotations: tuple[Any, ...]) -> Iterator[Any]:
     for annotation in annotations:
         yield annotation
         yield from _parts(get_args(annotation))
-
-
-def _is_model(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, ContractModel)

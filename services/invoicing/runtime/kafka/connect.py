@@ -1,4 +1,4 @@
-"""Clients of Kafka: one place that says how they connect, read and write."""
+"""Kafka clients: how every one of them connects, reads and writes."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
