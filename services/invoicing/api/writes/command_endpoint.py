@@ -48,7 +48,10 @@ class CommandEndpoint:
 
     async def data(self) -> dict[str, Any]:
         """The request's body, as the data of a command. Raises `ProblemError`."""
-        value = await _json_body(self.request)
+        media_type = self.request.headers.get("content-type", _JSON_TYPES[0]).partition(";")[0]
+        if media_type.strip().lower() not in _JSON_TYPES:
+            raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON.")
+        value = await self.request.body()
         attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "subject": "-"}
         headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
         read = read_command(value, headers)
@@ -243,13 +246,6 @@ async def _endpoint(request: Request, client: Writer, state: AppStateOf) -> Comm
 
 
 CommandEndpointOf = Annotated[CommandEndpoint, Depends(_endpoint)]
-
-
-async def _json_body(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", _JSON_TYPES[0]).partition(";")[0]
-    if media_type.strip().lower() not in _JSON_TYPES:
-        raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON.")
-    return await request.body()
 
 
 def _encoded(envelope: Mapping[str, Any]) -> bytes:
