@@ -10,7 +10,6 @@ their lifetime even while the issuer is unreachable.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import jwt
@@ -132,7 +131,17 @@ def token_keys(settings: Settings) -> Keys | None:
     if url is not None and not url.startswith(("https://", "http://")):
         raise WrongSettingError("INVOICING_TOKEN_JWKS_URL is wrong: it must begin with https://.")
     fixed = [own.public()] if own else []
-    return Keys([*fixed, *(_keys_of_file(path) if path else ())], url)
+    if path is not None:
+        try:
+            in_file = _usable(orjson.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError, PyJWTError) as error:
+            raise WrongSettingError(
+                f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {_reason(error)}"
+            ) from None
+        if not in_file:
+            raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no usable key.")
+        fixed += in_file
+    return Keys(fixed, url)
 
 
 def _private_key(pem: str) -> tuple[PrivateKey, str]:
@@ -152,18 +161,6 @@ def _private_key(pem: str) -> tuple[PrivateKey, str]:
         "INVOICING_TOKEN_SIGNING_KEY is wrong: it must be an Ed25519 key, a P-256 key, or an RSA"
         " key of at least 2048 bits."
     )
-
-
-def _keys_of_file(path: Path) -> list[jwt.PyJWK]:
-    try:
-        keys = _usable(orjson.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, PyJWTError) as error:
-        raise WrongSettingError(
-            f"INVOICING_TOKEN_JWKS_FILE: {path} cannot be used: {_reason(error)}"
-        ) from None
-    if not keys:
-        raise WrongSettingError(f"INVOICING_TOKEN_JWKS_FILE: {path} holds no usable key.")
-    return keys
 
 
 def _usable(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
