@@ -6,7 +6,7 @@ import typer
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.envelope import CommandEnvelope, read_command
 from invoicing.domain.sellers import read_sellers
-from invoicing.tools.demo.command import tell_surprises
+from invoicing.tools.demo.command import print_surprises
 from invoicing.tools.demo.play import differences
 from invoicing.tools.demo.story import SCENES, SELLERS, Outcome
 
@@ -39,14 +39,14 @@ def test_another_amount_is_a_surprise() -> None:
 
 def test_a_surprise_is_told_and_fails_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as end:
-        tell_surprises(["1. CreateInvoice: answer unknown_seller, not accepted"])
+        print_surprises(["1. CreateInvoice: answer unknown_seller, not accepted"])
 
     assert end.value.exit_code == 1
     assert "answer unknown_seller, not accepted" in capsys.readouterr().err
 
 
 def test_no_surprise_ends_the_demo_well() -> None:
-    tell_surprises([])
+    print_surprises([])
 
 
 def test_every_message_of_the_story_but_the_broken_one_is_a_command() -> None:

@@ -1,4 +1,4 @@
-"""`invoicing demo`: sets the stage, plays the story, and says what it was."""
+"""`invoicing demo`: starts the service, plays the story, and explains the run."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from invoicing.runtime.settings import Settings
 from invoicing.store.history import events_of, replay
 from invoicing.store.rows import StoredEvent
 from invoicing.tools.demo.lines import message_line, scene_line
-from invoicing.tools.demo.play import NoOutcomeError, differences, theatre
-from invoicing.tools.demo.stage import Stage, staged
+from invoicing.tools.demo.play import NoOutcomeError, differences, scene_player
+from invoicing.tools.demo.service import DemoService, demo_service
 from invoicing.tools.demo.story import EARLIER_VERSION, LONGEST_INVOICE, SCENES
 
 
@@ -25,35 +25,40 @@ def demo() -> None:
     """Run the demonstration. Raises `typer.Exit` if an outcome differs from the story's."""
     began = perf_counter()
 
-    def tell(words: str) -> None:
+    def report(words: str) -> None:
         out.print(f"{perf_counter() - began:5.1f} s  {words}", markup=False)
 
     with interrupted_once():
         out.print(Rule("The stage", align="left"))
-        with staged(tell) as stage:
-            surprises = _play(stage)
+        with demo_service(report) as service:
+            surprises = _play(service)
             out.print(Rule("The end", align="left"))
-            _explain(stage.settings)
-        tell("all of it, with everything stopped and removed")
-    tell_surprises(surprises)
+            _explain(service.settings)
+        report("all of it, with everything stopped and removed")
+    print_surprises(surprises)
 
 
-def tell_surprises(surprises: Sequence[str]) -> None:
-    """Tell what came otherwise than the story has it, and exit with 1 where anything did."""
+def print_surprises(surprises: Sequence[str]) -> None:
+    """Print the differences from the story; exit with 1 if there are any."""
     for surprise in surprises:
         print_note(f"Not as the story has it: {surprise}")
     if surprises:
         raise typer.Exit(1)
 
 
-def _play(stage: Stage) -> list[str]:
-    """Everything that came otherwise than the story has it."""
+def _play(service: DemoService) -> list[str]:
+    """Play every scene and show the longest history. Returns the differences from the story."""
     out.print(Rule("The story: -> sent to Kafka, <- answered, * happened", align="left"))
     try:
-        surprises = asyncio.run(_play_scenes(stage.settings))
+        surprises = asyncio.run(_play_scenes(service.settings))
     except NoOutcomeError as error:
-        raise stage.failure(str(error)) from None
-    events = asyncio.run(_events(stage.settings))
+        raise service.failure(str(error)) from None
+
+    async def longest_history() -> list[StoredEvent]:
+        async with database(service.settings) as connection:
+            return await events_of(connection, LONGEST_INVOICE)
+
+    events = asyncio.run(longest_history())
     out.print(Rule(f"The history of {LONGEST_INVOICE}, from its events", align="left"))
     out.print(history_table(events))
     out.print(Rule(f"The same invoice as of version {EARLIER_VERSION}", align="left"))
@@ -63,21 +68,16 @@ def _play(stage: Stage) -> list[str]:
 
 async def _play_scenes(settings: Settings) -> list[str]:
     surprises = []
-    async with theatre(settings) as stage:
-        for place, scene in enumerate(SCENES, start=1):
-            out.print(scene_line(place, scene.shows))
+    async with scene_player(settings) as player:
+        for number, scene in enumerate(SCENES, start=1):
+            out.print(scene_line(number, scene.shows))
             out.print(message_line(scene.title))
-            outcome = await stage.play(scene, out.print)
+            outcome = await player.play(scene, out.print)
             surprises += [
-                f"{place}. {scene.title}: {difference}"
+                f"{number}. {scene.title}: {difference}"
                 for difference in differences(scene.expected, outcome)
             ]
     return surprises
-
-
-async def _events(settings: Settings) -> list[StoredEvent]:
-    async with database(settings) as connection:
-        return await events_of(connection, LONGEST_INVOICE)
 
 
 def _explain(settings: Settings) -> None:

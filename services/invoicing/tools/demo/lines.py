@@ -16,9 +16,9 @@ INDENT_COLUMNS: Final = 4
 NAME_COLUMNS: Final = 16
 
 
-def scene_line(place: int, shows: str) -> RenderableType:
+def scene_line(number: int, shows: str) -> RenderableType:
     """What the scene is to show."""
-    return _row((INDENT_COLUMNS - 1, Text(f"{place}.", style="bold")), Text(shows, style="bold"))
+    return _row((INDENT_COLUMNS - 1, Text(f"{number}.", style="bold")), Text(shows, style="bold"))
 
 
 def message_line(title: str) -> RenderableType:

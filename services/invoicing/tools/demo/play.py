@@ -19,7 +19,7 @@ from invoicing.tools.demo.story import Outcome, Scene
 
 OUTCOME_SECONDS_MAX: Final = 15
 
-Tell = Callable[[RenderableType], None]
+Report = Callable[[RenderableType], None]
 
 
 class NoOutcomeError(Exception):
@@ -27,7 +27,7 @@ class NoOutcomeError(Exception):
 
 
 @dataclass
-class Witnessed:
+class Received:
     """What has been read of one message's outcome."""
 
     answer: Mapping[str, Any] | None = None
@@ -35,11 +35,11 @@ class Witnessed:
     dead_letter_reason: str | None = None
 
     def is_whole(self, scene: Scene) -> bool:
-        """Whether all has come that the answer tells of. A repeat's events came the first time."""
+        """Whether all events of the answer have come. A repeat's came the first time."""
         if self.answer is None:
             return self.dead_letter_reason is not None
-        told = () if scene.is_repeat else self.answer["data"]["events"]
-        return len(self.events) >= len(told)
+        expected = () if scene.is_repeat else self.answer["data"]["events"]
+        return len(self.events) >= len(expected)
 
     @property
     def outcome(self) -> Outcome:
@@ -56,8 +56,8 @@ class Witnessed:
         )
 
 
-class Theatre:
-    """Where scenes are played: a producer of commands, and a consumer of all that comes of them."""
+class ScenePlayer:
+    """Plays scenes: a producer of commands, and a consumer of events, replies and dead letters."""
 
     def __init__(
         self, settings: Settings, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer
@@ -66,41 +66,41 @@ class Theatre:
         self._producer = producer
         self._consumer = consumer
 
-    async def play(self, scene: Scene, tell: Tell) -> Outcome:
-        """Send the scene's message and tell what it leads to, as it comes."""
+    async def play(self, scene: Scene, report: Report) -> Outcome:
+        """Send the scene's message and report what it leads to, as it comes."""
         await self._producer.send_and_wait(
             self._settings.topic_commands, scene.value, key=scene.invoice_id.encode()
         )
-        witnessed = Witnessed()
+        received = Received()
         try:
             async with asyncio.timeout(OUTCOME_SECONDS_MAX):
-                while not witnessed.is_whole(scene):
-                    tell(self._witness(witnessed, await self._consumer.getone()))
+                while not received.is_whole(scene):
+                    report(self._take(received, await self._consumer.getone()))
         except TimeoutError:
             raise NoOutcomeError(
                 f"{scene.title}: not all of its outcome came within {OUTCOME_SECONDS_MAX} seconds."
             ) from None
-        return witnessed.outcome
+        return received.outcome
 
-    def _witness(self, witnessed: Witnessed, record: ConsumerRecord) -> RenderableType:
+    def _take(self, received: Received, record: ConsumerRecord) -> RenderableType:
         if record.topic == self._settings.topic_dead_letter:
             failure = parse_dead_letter_headers(record.headers)
-            witnessed.dead_letter_reason = failure.reason
+            received.dead_letter_reason = failure.reason
             return dead_letter_line(failure)
         document = orjson.loads(record.value)
         if record.topic == self._settings.topic_events:
-            witnessed.events.append(document)
+            received.events.append(document)
             return event_line(document)
-        witnessed.answer = document
+        received.answer = document
         return answer_line(document)
 
 
 @asynccontextmanager
-async def theatre(settings: Settings) -> AsyncIterator[Theatre]:
-    """A theatre on the running service."""
+async def scene_player(settings: Settings) -> AsyncIterator[ScenePlayer]:
+    """A player on the running service."""
     topics = (settings.topic_events, settings.topic_replies, settings.topic_dead_letter)
     async with reading(settings, *topics) as consumer, producing(settings) as producer:
-        yield Theatre(settings, producer, consumer)
+        yield ScenePlayer(settings, producer, consumer)
 
 
 def differences(expected: Outcome, outcome: Outcome) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The story that the demo tells: each message, what it shows, and what it must lead to."""
+"""The story of the demo: each message, what it shows, and what it must lead to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -27,11 +27,11 @@ STOP_SECONDS_MAX: Final = 10
 POLL_INTERVAL_SECONDS: Final = 0.02
 LOG_LINES_SHOWN: Final = 20
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoService:
     """A running service: `settings` reach it, `log` is what its worker says."""
 
     settings: Settings
@@ -44,20 +44,22 @@ class Stage:
 
 
 @contextmanager
-def staged(tell: Tell) -> Iterator[Stage]:
+def demo_service(report: Report) -> Iterator[DemoService]:
     """Everything started, migrated and ready; everything stopped and removed afterwards."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="invoicing-demo-")))
         chosen = {
             **_own_names(directory),
-            **stack.enter_context(_kafka(tell)),
-            **stack.enter_context(_postgres(tell)),
+            **stack.enter_context(_kafka(report)),
+            "POSTGRES_DSN": stack.enter_context(EmbeddedPostgres()).dsn,
         }
+        migrate(chosen["POSTGRES_DSN"])
+        report("PostgreSQL from its Python wheel, in a temporary directory, migrated")
         settings = read_settings({}, **{name.lower(): value for name, value in chosen.items()})
         stack.enter_context(_topics(settings))
-        stage = Stage(settings, directory / "worker.log")
-        stack.enter_context(_worker(stage, chosen, tell))
-        yield stage
+        service = DemoService(settings, directory / "worker.log")
+        stack.enter_context(_worker(service, chosen, report))
+        yield service
 
 
 def _own_names(directory: Path) -> dict[str, str]:
@@ -72,26 +74,18 @@ def _own_names(directory: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _kafka(tell: Tell) -> Iterator[dict[str, str]]:
+def _kafka(report: Report) -> Iterator[dict[str, str]]:
     if given := os.environ.get(KAFKA_GIVEN):
-        tell(f"Kafka at {given}, with transactions")
+        report(f"Kafka at {given}, with transactions")
         yield {"KAFKA_BOOTSTRAP_SERVERS": given, "KAFKA_TRANSACTIONS": "on"}
         return
     with EmbeddedKafka() as kafka:
-        tell(f"Kafka: a mock broker inside this process, at {kafka.bootstrap}")
+        report(f"Kafka: a mock broker inside this process, at {kafka.bootstrap}")
         yield {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
             "KAFKA_TRANSACTIONS": "off",
         }
-
-
-@contextmanager
-def _postgres(tell: Tell) -> Iterator[dict[str, str]]:
-    with EmbeddedPostgres() as postgres:
-        migrate(postgres.dsn)
-        tell("PostgreSQL from its Python wheel, in a temporary directory, migrated")
-        yield {"POSTGRES_DSN": postgres.dsn}
 
 
 @contextmanager
@@ -110,9 +104,9 @@ def _topics(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _worker(stage: Stage, chosen: Mapping[str, str], tell: Tell) -> Iterator[None]:
+def _worker(service: DemoService, chosen: Mapping[str, str], report: Report) -> Iterator[None]:
     """A real worker, as its own process."""
-    with stage.log.open("wb") as log:
+    with service.log.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "invoicing.ops.main", "worker"],
             env=environment(chosen),
@@ -122,28 +116,26 @@ def _worker(stage: Stage, chosen: Mapping[str, str], tell: Tell) -> Iterator[Non
             start_new_session=True,
         )
     try:
-        _wait_until_ready(stage, process)
-        tell(f"A worker as its own process, {process.pid}: ready")
+        _wait_until_ready(service, process)
+        report(f"A worker as its own process, {process.pid}: ready")
         yield
     finally:
-        _stop(process)
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def _wait_until_ready(stage: Stage, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(service: DemoService, process: subprocess.Popen[bytes]) -> None:
     """Ready is when every lane is open."""
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while stage.log.read_text().count('"event": "lane_opened"') < stage.settings.topic_partitions:
+    while (
+        service.log.read_text().count('"event": "lane_opened"') < service.settings.topic_partitions
+    ):
         if process.poll() is not None:
-            raise stage.failure(f"The worker ended with {process.returncode}.")
+            raise service.failure(f"The worker ended with {process.returncode}.")
         if time.monotonic() > deadline:
-            raise stage.failure(f"The worker was not ready within {READY_SECONDS_MAX} seconds.")
+            raise service.failure(f"The worker was not ready within {READY_SECONDS_MAX} seconds.")
         time.sleep(POLL_INTERVAL_SECONDS)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

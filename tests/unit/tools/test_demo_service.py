@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from invoicing.runtime.settings import read_settings
-from invoicing.tools.demo.stage import LOG_LINES_SHOWN, Stage
+from invoicing.tools.demo.service import LOG_LINES_SHOWN, DemoService
 
 
 def test_a_failure_shows_the_end_of_the_workers_log(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     log.write_text("".join(f"line {number}\n" for number in range(100)))
 
-    failure = Stage(read_settings({}, postgres_dsn="postgresql://nowhere"), log).failure(
+    failure = DemoService(read_settings({}, postgres_dsn="postgresql://nowhere"), log).failure(
         "It ended."
     )
 
