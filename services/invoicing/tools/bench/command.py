@@ -26,7 +26,7 @@ def bench(only: list[str] | None, quick: bool, directory: Path, as_json: bool) -
 
     began = perf_counter()
 
-    def tell(words: str) -> None:
+    def report(words: str) -> None:
         print_note(f"{perf_counter() - began:4.0f} s  {words}")
 
     rows: list[Row] = []
@@ -39,7 +39,7 @@ def bench(only: list[str] | None, quick: bool, directory: Path, as_json: bool) -
 
     with interrupted_once(), reaching_kafka(), reaching_postgres():
         scale = QUICK if quick else STANDARD
-        asyncio.run(run(read_settings(), asked(only, quick), scale, tell, keep))
+        asyncio.run(run(read_settings(), asked(only, quick), scale, report, keep))
     if as_json:
         print_line(orjson.dumps(rows).decode())
     print_note(f"Written: {directory / PAGE} and {directory / FIGURES}")

@@ -14,12 +14,12 @@ from invoicing.tools.scratch.names import own_names
 
 PARTITIONS: Final = 8
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Site:
-    """A service's own topics and database. `settings` reach them, `chosen` tells processes how."""
+    """A service's own topics and database. `settings` reach them, `chosen` is their environment."""
 
     chosen: Mapping[str, str]
     directory: Path
@@ -36,7 +36,7 @@ class Ground:
 
     databases: Databases
     directory: Path
-    tell: Tell
+    report: Report
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Site]:
@@ -63,11 +63,11 @@ class Ground:
 
 
 @asynccontextmanager
-async def prepared(settings: Settings, tell: Tell) -> AsyncIterator[Ground]:
+async def prepared(settings: Settings, report: Report) -> AsyncIterator[Ground]:
     """A ground on the servers that the settings name. What is on them is left alone.
 
     The DSN's user must be allowed to create databases and roles.
     """
     with TemporaryDirectory(prefix="invoicing-bench-") as directory:
         async with migrated_databases(settings.dsn) as databases:
-            yield Ground(databases, Path(directory), tell)
+            yield Ground(databases, Path(directory), report)

@@ -21,8 +21,8 @@ def bars(series: Sequence[Series]) -> str:
     largest = max(max(one.samples) for one in series)
     scale = (WIDTH - LABELS_WIDTH - 90) / largest
     parts = [
-        _bar(one, place * BAR_HEIGHT, scale, colour)
-        for place, (one, colour) in enumerate(zip(series, cycle(COLOURS), strict=False))
+        _bar(one, index * BAR_HEIGHT, scale, colour)
+        for index, (one, colour) in enumerate(zip(series, cycle(COLOURS), strict=False))
     ]
     return _svg(len(series) * BAR_HEIGHT, parts)
 
@@ -46,36 +46,33 @@ def lines(curves: Curves) -> str:
     points = [point for line in curves.lines.values() for point in line]
     x_max, y_max = (max(values) or 1.0 for values in zip(*points, strict=True))
     height = PLOT_HEIGHT - 2 * MARGIN
-    parts = [
-        _axes(curves, x_max, y_max),
-        *(
-            _line(name, line, place, (WIDTH - 2 * MARGIN) / x_max, height / y_max)
-            for place, (name, line) in enumerate(curves.lines.items())
-        ),
-    ]
-    return _svg(PLOT_HEIGHT, parts)
-
-
-def _line(name: str, line: Line, place: int, x_scale: float, y_scale: float) -> str:
-    colour = COLOURS[place % len(COLOURS)]
-    path = " ".join(
-        f"{MARGIN + x * x_scale:.1f},{PLOT_HEIGHT - MARGIN - y * y_scale:.1f}" for x, y in line
-    )
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        f'<text x="{MARGIN + 8}" y="{16 + 16 * place}" style="fill:{colour}">{escape(name)}</text>'
-    )
-
-
-def _axes(curves: Curves, x_max: float, y_max: float) -> str:
     bottom, right = PLOT_HEIGHT - MARGIN, WIDTH - MARGIN
-    return (
+    axes = (
         f'<path d="M{MARGIN},{MARGIN} V{bottom} H{right}" fill="none" stroke="#9ca3af"/>'
         f'<text x="{MARGIN - 4}" y="{MARGIN}" text-anchor="end">{number(y_max)}</text>'
         f'<text x="{MARGIN - 4}" y="{bottom}" text-anchor="end">0</text>'
         f'<text x="{right}" y="{bottom + 16}" text-anchor="end">{number(x_max)}</text>'
         f'<text x="{(MARGIN + right) / 2}" y="{bottom + 32}" text-anchor="middle">'
         f"{escape(curves.x_label)} · {escape(curves.y_label)} upwards</text>"
+    )
+    parts = [
+        axes,
+        *(
+            _line(name, line, index, (WIDTH - 2 * MARGIN) / x_max, height / y_max)
+            for index, (name, line) in enumerate(curves.lines.items())
+        ),
+    ]
+    return _svg(PLOT_HEIGHT, parts)
+
+
+def _line(name: str, line: Line, index: int, x_scale: float, y_scale: float) -> str:
+    colour = COLOURS[index % len(COLOURS)]
+    path = " ".join(
+        f"{MARGIN + x * x_scale:.1f},{PLOT_HEIGHT - MARGIN - y * y_scale:.1f}" for x, y in line
+    )
+    return (
+        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        f'<text x="{MARGIN + 8}" y="{16 + 16 * index}" style="fill:{colour}">{escape(name)}</text>'
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from invoicing.ops.support.failures import BenchError
 from invoicing.runtime.settings import Settings
 from invoicing.tools.bench.figures import Row
-from invoicing.tools.bench.ground import Ground, Tell, prepared
+from invoicing.tools.bench.ground import Ground, Report, prepared
 from invoicing.tools.bench.rows.full_loop import full_loop, hot_invoices
 from invoicing.tools.bench.rows.growth import long_histories, stored_events
 from invoicing.tools.bench.rows.latency import latency
@@ -48,10 +48,10 @@ async def run(
     settings: Settings,
     questions: Iterable[Question],
     scale: Scale,
-    tell: Tell,
+    report: Report,
     keep: Callable[[Row], None],
 ) -> None:
     """Ask the questions on the servers that the settings name; each row is kept as it comes."""
-    async with prepared(settings, tell) as ground:
+    async with prepared(settings, report) as ground:
         for question in questions:
             keep(await question(ground, scale))

@@ -10,7 +10,11 @@ from invoicing.tools.bench.figures import Row, Series
 
 def table_of(row: Row) -> RenderableType:
     """A row's contenders with median and spread, then its ratios with their aims."""
-    parts: list[RenderableType] = [Text(row.title, style="bold"), _series(row)]
+    figures = _table("", "Median", "Spread", "")
+    for series in row.series:
+        wide = spread(series) if len(series.samples) > 1 else ""
+        figures.add_row(Text(series.name), number(series.median), wide, series.unit)
+    parts: list[RenderableType] = [Text(row.title, style="bold"), figures]
     if row.ratios:
         parts.append(_ratios(row))
     parts += [Text(note, style="dim") for note in row.notes]
@@ -25,14 +29,6 @@ def number(value: float) -> str:
 def spread(series: Series) -> str:
     """The smallest and the largest sample."""
     return f"{number(min(series.samples))} to {number(max(series.samples))}"
-
-
-def _series(row: Row) -> Table:
-    table = _table("", "Median", "Spread", "")
-    for series in row.series:
-        wide = spread(series) if len(series.samples) > 1 else ""
-        table.add_row(Text(series.name), number(series.median), wide, series.unit)
-    return table
 
 
 def _ratios(row: Row) -> Table:
@@ -50,6 +46,6 @@ def _ratios(row: Row) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place in (1, 2) else "left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in (1, 2) else "left")
     return table

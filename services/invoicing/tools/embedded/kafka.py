@@ -1,7 +1,7 @@
 """librdkafka's mock broker: Kafka's protocol inside this process."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from invoicing.tools.embedded import EmbeddedNotInstalledError
 
@@ -27,8 +27,13 @@ class EmbeddedKafka:
     bootstrap: str
 
     def __enter__(self) -> Self:
-        # The mock cluster ends with the client that it belongs to, so the client is kept.
-        self._owner = _client_with_mock_cluster()
+        try:
+            from confluent_kafka import Producer
+        except ImportError as error:
+            raise EmbeddedNotInstalledError("confluent-kafka") from error
+        # The mock cluster ends with the client that it belongs to, so the client is kept. Level 0
+        # silences the warning that librdkafka prints whenever its mock cluster is configured.
+        self._owner = Producer({"test.mock.num.brokers": 1, "log_level": 0})
         brokers = self._owner.list_topics(timeout=START_TIMEOUT_SECONDS).brokers.values()
         self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         return self
@@ -40,12 +45,3 @@ class EmbeddedKafka:
         traceback: TracebackType | None,
     ) -> None:
         del self._owner
-
-
-def _client_with_mock_cluster() -> Any:
-    try:
-        from confluent_kafka import Producer
-    except ImportError as error:
-        raise EmbeddedNotInstalledError("confluent-kafka") from error
-    # Level 0 silences the warning that librdkafka prints whenever its mock cluster is configured.
-    return Producer({"test.mock.num.brokers": 1, "log_level": 0})

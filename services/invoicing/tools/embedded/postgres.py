@@ -48,7 +48,7 @@ class EmbeddedPostgres:
 
     `data_directory` keeps the data for the next time; without it they go with the block. It listens
     on a unix socket in a private directory, so that two of them never meet. `stop` and `start`
-    restart it in place, at the same address. All of them block.
+    restart it at the same address. All of them block.
     """
 
     dsn: str
@@ -99,7 +99,13 @@ class EmbeddedPostgres:
                 start_new_session=True,
                 **self._account,
             )
-        self._wait_until_ready(self._process)
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._run("pg_isready", "-q", "-h", str(self._room), "-p", str(PORT)).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                lines = self._log.read_text(errors="replace").splitlines()[-20:]
+                raise EmbeddedPostgresError("\n".join(["PostgreSQL did not start:", *lines]))
+            time.sleep(POLL_INTERVAL_SECONDS)
 
     def stop(self) -> None:
         """Close all connections and stop cleanly; nothing happens where it does not run."""
@@ -136,15 +142,6 @@ class EmbeddedPostgres:
         if result.returncode != 0:
             raise EmbeddedPostgresError(f"initdb failed in {self._data}:\n{result.stdout}")
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while self._run("pg_isready", "-q", "-h", str(self._room), "-p", str(PORT)).returncode:
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                log = self._log.read_text(errors="replace").splitlines()[-20:]
-                raise EmbeddedPostgresError("\n".join(["PostgreSQL did not start:", *log]))
-            time.sleep(POLL_INTERVAL_SECONDS)
-
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 -- our own words only
             [self._binaries / program, *arguments],
@@ -158,7 +155,12 @@ class EmbeddedPostgres:
 
     def _own(self, directory: Path) -> None:
         if self._account:
-            _require_reach(directory, self._account)
+            if not _is_within_reach(directory, self._account):
+                raise EmbeddedPostgresError(
+                    f"Started by root, PostgreSQL runs as {ACCOUNT_FOR_ROOT}, who cannot reach"
+                    f" {directory}: choose a directory below those that everybody may enter, or"
+                    " start as another user."
+                )
             shutil.chown(directory, self._account["user"], self._account["group"])
 
 
@@ -191,18 +193,9 @@ def _wheel_binaries() -> Path:
     return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def _require_reach(directory: Path, account: Account) -> None:
-    if not _is_within_reach(directory, account):
-        raise EmbeddedPostgresError(
-            f"Started by root, PostgreSQL runs as {ACCOUNT_FOR_ROOT}, who cannot reach {directory}:"
-            " choose a directory below those that everybody may enter, or start as another user."
-        )
-
-
 def _is_within_reach(path: Path, account: Account) -> bool:
-    return all(_may_enter(parent.stat(), account) for parent in path.absolute().parents)
-
-
-def _may_enter(directory: os.stat_result, account: Account) -> bool:
-    owner = directory.st_uid == account["user"]
-    return bool(directory.st_mode & (stat.S_IXUSR if owner else stat.S_IXOTH))
+    for directory in (parent.stat() for parent in path.absolute().parents):
+        is_owner = directory.st_uid == account["user"]
+        if not directory.st_mode & (stat.S_IXUSR if is_owner else stat.S_IXOTH):
+            return False
+    return True

@@ -59,15 +59,15 @@ def prepared(number: int) -> list[Command]:
 
 def application(settings: Settings) -> Invoices:
     """The application on the database of the settings."""
-    place = conninfo_to_dict(settings.dsn)
+    server = conninfo_to_dict(settings.dsn)
     return Invoices(
         env={
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_DBNAME": str(place["dbname"]),
-            "POSTGRES_HOST": str(place["host"]),
-            "POSTGRES_PORT": str(place.get("port", 5432)),
-            "POSTGRES_USER": str(place["user"]),
-            "POSTGRES_PASSWORD": str(place.get("password", "none")),
+            "POSTGRES_DBNAME": str(server["dbname"]),
+            "POSTGRES_HOST": str(server["host"]),
+            "POSTGRES_PORT": str(server.get("port", 5432)),
+            "POSTGRES_USER": str(server["user"]),
+            "POSTGRES_PASSWORD": str(server.get("password", "none")),
             "POSTGRES_POOL_SIZE": str(THREADS),
             "POSTGRES_MAX_OVERFLOW": str(THREADS),
             # Without it, `save` is three to four times slower.

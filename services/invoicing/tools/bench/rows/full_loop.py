@@ -1,6 +1,6 @@
 """Commands a second through everything, beside the floor and beside the usual design."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import asyncpg
@@ -87,13 +87,21 @@ async def _contest(
         rates = ", ".join(
             f"{name} {own[-1].commands_a_second:,.0f}/s" for name, own in runs.items()
         )
-        ground.tell(f"{title}, round {round_ + 1}: {rates}")
+        ground.report(f"{title}, round {round_ + 1}: {rates}")
     ours, lowest, usual = rate_series = [
         Series(name, "commands/s", [run.commands_a_second for run in own])
         for name, own in runs.items()
     ]
     ratios = [ratio(ours, lowest, FLOOR_AIM), ratio(ours, usual, USUAL_AIM)]
-    costs = [series for name, own in runs.items() for series in _costs(name, own)]
+    costs = []  # of one command
+    for name, own in runs.items():
+        process = [run.process_cpu_seconds * 1e6 for run in own]
+        postgres = [run.postgres_cpu_seconds * 1e6 for run in own]
+        costs += [
+            Series(f"{name}: process", "us/command", process),
+            Series(f"{name}: Postgres", "us/command", postgres),
+            Series(f"{name}: WAL", "bytes/command", [run.wal_bytes for run in own]),
+        ]
     return Row(key, title, [*rate_series, *costs], ratios, notes=NOTES)
 
 
@@ -110,12 +118,3 @@ async def shape_of(site: Site, commands: int) -> Shape:
 def floor(shape: Shape) -> Contender:
     """The floor that writes as much as the service did."""
     return Contender("floor", ("invoicing.tools.bench.contenders.floor",), orjson.dumps(shape))
-
-
-def _costs(name: str, runs: Sequence[Run]) -> list[Series]:
-    """What one command costs."""
-    return [
-        Series(f"{name}: process", "us/command", [run.process_cpu_seconds * 1e6 for run in runs]),
-        Series(f"{name}: Postgres", "us/command", [run.postgres_cpu_seconds * 1e6 for run in runs]),
-        Series(f"{name}: WAL", "bytes/command", [run.wal_bytes for run in runs]),
-    ]

@@ -42,7 +42,7 @@ async def stored_events(ground: Ground, scale: Scale) -> Row:
             async with ground.fresh() as site:
                 empty.append((await measure(site, INVOICING, commands)).commands_a_second)
             line = f"{full[-1]:,.0f}/s, beside it {empty[-1]:,.0f}/s"
-            ground.tell(f"{counts[-1]:,.0f} events stored: {line}")
+            ground.report(f"{counts[-1]:,.0f} events stored: {line}")
     return Row(
         "stored-events",
         f"Speed with {scale.growth_events:,} events stored",
@@ -82,7 +82,7 @@ async def long_histories(ground: Ground, scale: Scale) -> Row:
                     run = await measure(site, INVOICING, commands)
                 rates[name].append(run.commands_a_second)
             line = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
-            ground.tell(f"Long histories, round {round_ + 1}: {line}")
+            ground.report(f"Long histories, round {round_ + 1}: {line}")
     young, flagged, paid = (Series(name, UNIT, own) for name, own in rates.items())
     return Row(
         "long-histories",

@@ -40,7 +40,7 @@ async def latency(ground: Ground, scale: Scale) -> Row:
             async with ground.fresh() as site:
                 taken[name].append(await _taken(site, contender, scale.latency_seconds))
         line = ", ".join(f"{name} {percentile(own[-1], 0.5):.1f} ms" for name, own in taken.items())
-        ground.tell(f"Latency, round {round_ + 1}: {line}")
+        ground.report(f"Latency, round {round_ + 1}: {line}")
     return _row(taken)
 
 

@@ -27,7 +27,7 @@ async def memory(ground: Ground, scale: Scale) -> Row:
                 await until_handled(site.settings, sent, [worker])
                 samples.append((time.monotonic() - began, worker.resident_bytes / MIB))
     held = [mib for _, mib in samples]
-    ground.tell(f"Memory: at most {max(held):.0f} MiB in {samples[-1][0]:.0f} seconds")
+    ground.report(f"Memory: at most {max(held):.0f} MiB in {samples[-1][0]:.0f} seconds")
     half = len(samples) // 2
     growth = [max(held[half:]) / max(held[:half])]
     return Row(

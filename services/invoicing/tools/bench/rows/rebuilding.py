@@ -46,7 +46,7 @@ async def rebuilding(ground: Ground, scale: Scale) -> Row:
             if rebuilt.differed:
                 raise BenchError(f"The rebuild has found {rebuilt.differed} states to differ.")
             line = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
-            ground.tell(f"Rebuild of {events:,} events, round {round_ + 1}: {line}")
+            ground.report(f"Rebuild of {events:,} events, round {round_ + 1}: {line}")
     rebuilt_series, read = Series("rebuild", UNIT, ours), Series("reading the events", UNIT, floor)
     return Row(
         "rebuild", "Rebuild", [rebuilt_series, read], [ratio(rebuilt_series, read)], notes=NOTES
@@ -74,7 +74,7 @@ async def verifying(ground: Ground, scale: Scale) -> Row:
                 raise BenchError(f"verify has findings: {findings[0].kind}.")
             ours.append(events / (time.perf_counter() - began))
             line = f"{ours[-1]:,.0f} events/s, read alone {floor[-1]:,.0f}/s"
-            ground.tell(f"Verify of {events:,} events, round {round_ + 1}: {line}")
+            ground.report(f"Verify of {events:,} events, round {round_ + 1}: {line}")
     verified, read = Series("verify", UNIT, ours), Series("reading alone", UNIT, floor)
     return Row("verify", "Verify", [verified, read], [ratio(verified, read)])
 

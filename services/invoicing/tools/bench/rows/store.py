@@ -30,7 +30,7 @@ async def store(ground: Ground, scale: Scale) -> Row:
         for name, arguments in programs.items():
             rates[name].append(await _printed(ground, arguments))
         line = ", ".join(f"{name} {own[-1]:,.0f}/s" for name, own in rates.items())
-        ground.tell(f"The store alone, round {round_ + 1}: {line}")
+        ground.report(f"The store alone, round {round_ + 1}: {line}")
     ours, save, batch = (Series(name, UNIT, own) for name, own in rates.items())
     return Row(
         "store",

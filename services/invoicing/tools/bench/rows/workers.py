@@ -21,7 +21,7 @@ async def workers(ground: Ground, scale: Scale) -> Row:
             async with ground.fresh() as site:
                 own.append((await measure(site, INVOICING, commands, processes)).commands_a_second)
         line = ", ".join(f"{processes}: {own[-1]:,.0f}/s" for processes, own in rates.items())
-        ground.tell(f"Worker processes, round {round_ + 1}: {line}")
+        ground.report(f"Worker processes, round {round_ + 1}: {line}")
     one, *more = (Series(f"{n} processes", "commands/s", own) for n, own in rates.items())
     return Row(
         "workers",
