@@ -20,25 +20,21 @@ def bars(series: Sequence[Series]) -> str:
     """One bar for each median, with a dot for each sample. All must have one unit."""
     largest = max(max(one.samples) for one in series)
     scale = (WIDTH - LABELS_WIDTH - 90) / largest
-    parts = [
-        _bar(one, index * BAR_HEIGHT, scale, colour)
-        for index, (one, colour) in enumerate(zip(series, cycle(COLOURS), strict=False))
-    ]
+    parts = []
+    for index, (one, colour) in enumerate(zip(series, cycle(COLOURS), strict=False)):
+        top, width = index * BAR_HEIGHT, one.median * scale
+        middle = top + BAR_HEIGHT / 2
+        dots = "".join(
+            f'<circle cx="{LABELS_WIDTH + sample * scale:.1f}" cy="{middle}" r="2.5"/>'
+            for sample in one.samples
+        )
+        parts.append(
+            f'<text x="{LABELS_WIDTH - 8}" y="{middle + 4}" text-anchor="end">{escape(one.name)}'
+            f'</text><rect x="{LABELS_WIDTH}" y="{top + 4}" width="{width:.1f}"'
+            f' height="{BAR_HEIGHT - 8}" fill="{colour}"/>{dots}'
+            f'<text x="{WIDTH - 4}" y="{middle + 4}" text-anchor="end">{number(one.median)}</text>'
+        )
     return _svg(len(series) * BAR_HEIGHT, parts)
-
-
-def _bar(series: Series, top: int, scale: float, colour: str) -> str:
-    middle, width, name = top + BAR_HEIGHT / 2, series.median * scale, escape(series.name)
-    dots = "".join(
-        f'<circle cx="{LABELS_WIDTH + sample * scale:.1f}" cy="{middle}" r="2.5"/>'
-        for sample in series.samples
-    )
-    return (
-        f'<text x="{LABELS_WIDTH - 8}" y="{middle + 4}" text-anchor="end">{name}</text>'
-        f'<rect x="{LABELS_WIDTH}" y="{top + 4}" width="{width:.1f}" height="{BAR_HEIGHT - 8}"'
-        f' fill="{colour}"/>{dots}'
-        f'<text x="{WIDTH - 4}" y="{middle + 4}" text-anchor="end">{number(series.median)}</text>'
-    )
 
 
 def lines(curves: Curves) -> str:

