@@ -312,7 +312,9 @@ def _errors(attributes: Mapping[str, object], time: datetime | None) -> Iterator
     if correlation_id is not None and not _is_identity(correlation_id):
         yield FieldError(field="correlationid", reason=_AN_IDENTITY)
     content_type = attributes.get("datacontenttype")
-    if content_type is not None and not _is_json(content_type):
+    if content_type not in (None, "application/json") and not (
+        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type)
+    ):
         yield FieldError(field="datacontenttype", reason="must be a JSON media type")
     elif "data_base64" in attributes:
         yield FieldError(field="data_base64", reason="must be given as JSON, in data")
@@ -350,12 +352,6 @@ def _is_one_slip(name: str, known: str) -> bool:
         or rest == wanted[1:]
         or rest[1:] == wanted
         or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
-    )
-
-
-def _is_json(content_type: object) -> bool:
-    return content_type == "application/json" or (
-        isinstance(content_type, str) and _JSON_TYPE.fullmatch(content_type) is not None
     )
 
 

@@ -57,7 +57,12 @@ def changed_document(
         before = document.metadata or {}
         merged = {k: v for k, v in {**before, **data.metadata}.items() if v is not None}
         if len(merged) > METADATA_KEYS_MAX:
-            return _too_many_keys()
+            reason = f"must have at most {METADATA_KEYS_MAX} entries"
+            return Rejection(
+                RejectionCode.LIMIT_EXCEEDED,
+                "The invoice would have too much metadata.",
+                (FieldError(field="metadata", reason=reason),),
+            )
         if merged == before:
             del given["metadata"]
         else:
@@ -78,14 +83,6 @@ def changed_document(
     input_fields = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
     given_input = InvoiceInput.construct_unchecked(**input_fields)
     return _priced_document(given_input, fields, document.tax_rounding)
-
-
-def _too_many_keys() -> Rejection:
-    return Rejection(
-        RejectionCode.LIMIT_EXCEEDED,
-        "The invoice would have too much metadata.",
-        (FieldError(field="metadata", reason=f"must have at most {METADATA_KEYS_MAX} entries"),),
-    )
 
 
 def _priced_document(

@@ -39,17 +39,14 @@ class HealthProbe:
                     await self._ping()
             except Exception as caught:  # noqa: BLE001 (whatever it is, the dependency is not up)
                 error = caught
-            self._record(error)
+            is_news = not self._was_pinged or self.is_up != (error is None)
+            self.is_up, self._was_pinged = error is None, True
+            metrics.DEPENDENCY_UP.labels(dependency=self._name).set(self.is_up)
+            if is_news and error is None:
+                log.info("dependency_up", dependency=self._name)
+            elif is_news and error is not None:
+                log.warning("dependency_down", dependency=self._name, error=describe(error))
             await asyncio.sleep(PING_INTERVAL_SECONDS)
-
-    def _record(self, error: Exception | None) -> None:
-        is_news = not self._was_pinged or self.is_up != (error is None)
-        self.is_up, self._was_pinged = error is None, True
-        metrics.DEPENDENCY_UP.labels(dependency=self._name).set(self.is_up)
-        if is_news and error is None:
-            log.info("dependency_up", dependency=self._name)
-        elif is_news and error is not None:
-            log.warning("dependency_down", dependency=self._name, error=describe(error))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Traces, by OpenTelemetry over OTLP. Until an endpoint is set, no SDK is loaded, nothing done.
 
-What a span holds is bounded and never a customer's: kinds, codes, counts, and places in Kafka. An
-error is told by its kind alone, since its text may quote what it failed on.
+What a span holds is bounded and never a customer's: kinds, codes, counts, and positions in
+Kafka. Of an error it holds the type alone, since the message may quote what it failed on.
 
 OpenTelemetry's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, ...) hold as well:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/

@@ -119,19 +119,14 @@ def data_of(event_type: str, event_document: str) -> EventData:
     _, data = split_first(event_document, "data")
     if data and has_one_schema(event_type):
         if issubclass(model, DocumentEvent):
-            return _read_document_event(model, data)
+            # Not parsed: documents are most of a history, and most are superseded.
+            summary, invoice = split_first(data, "invoice")
+            if invoice:
+                return model.computed_from(_read(Summary, summary), invoice=LazyDocument(invoice))
         return _read(model, data)
     document = orjson.loads(event_document)
     _, _, schema_version = document["dataschema"].rpartition(":")
     return model.model_validate(upcast(event_type, int(schema_version), document["data"]))
-
-
-def _read_document_event(model: type[DocumentEvent], data: str) -> DocumentEvent:
-    """Leaves the document unparsed: documents are most of a history, and most are superseded."""
-    summary, document = split_first(data, "invoice")
-    if not document:
-        return _read(model, data)
-    return model.computed_from(_read(Summary, summary), invoice=LazyDocument(document))
 
 
 def _read(model: type[ModelT], data: str) -> ModelT:

@@ -41,7 +41,10 @@ class MemoryStore:
             {id_: self.invoices[id_].snapshot for id_ in invoice_ids if id_ in self.invoices},
             replies,
             {
-                key: self._events_of(reply)
+                key: [
+                    self.events[reply.invoice_id, version]
+                    for version in range(reply.versions[0], reply.versions[1] + 1)
+                ]
                 for key, reply in replies.items()
                 if reply.versions and reply.position in commands[key]
             },
@@ -78,11 +81,6 @@ class MemoryStore:
     async def routing_partitions(self, topic: str) -> int:
         """How many partitions route invoices."""
         return self._pinned[topic]
-
-    def _events_of(self, reply: StoredReply) -> list[StoredEvent]:
-        assert reply.versions is not None
-        first, last = reply.versions
-        return [self.events[reply.invoice_id, version] for version in range(first, last + 1)]
 
     def _take_numbers(self, write_batch: WriteBatch) -> dict[str, str]:
         numbers = {}

@@ -7,7 +7,7 @@ from invoicing.domain.numbering import NumberSeries
 from invoicing.store.rows import CommandKey, Loaded, Position, StoredEvent, WriteBatch
 
 FormatNumber = Callable[[NumberSeries, int], str]
-"""Writes the number that has this place in its series."""
+"""Formats the number with this sequence in its series."""
 
 
 class EventStore(Protocol):

@@ -57,7 +57,18 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         for (topic, partition), of_one_lane in groupby(records, key=partition_key):
             lane, _ = self._lanes.get(TopicPartition(topic, partition), (None, None))
             if lane is not None:
-                lane.offer([_record(record) for record in of_one_lane])
+                lane.offer(
+                    [
+                        Record(
+                            position=Position(topic, partition, record.offset),
+                            key=record.key,
+                            value=record.value,
+                            headers=record.headers,
+                            timestamp_ms=record.timestamp,
+                        )
+                        for record in of_one_lane
+                    ]
+                )
 
     def fetch_again(self) -> None:
         """Fetch again every record that was not dispatched."""
@@ -111,13 +122,3 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
-
-
-def _record(record: ConsumerRecord) -> Record:
-    return Record(
-        position=Position(record.topic, record.partition, record.offset),
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        timestamp_ms=record.timestamp,
-    )

@@ -159,7 +159,12 @@ class Decisions:
             )
             for number, event in enumerate(accepted.events, start=version + 1)
         ]
-        if any(_is_too_large(event.document) for event in events):
+        # A character has at most four bytes, so most documents need not be encoded to be sure.
+        if any(
+            len(event.document) * 4 > EVENT_BYTES_MAX
+            and len(event.document.encode()) > EVENT_BYTES_MAX
+            for event in events
+        ):
             return Rejection(
                 RejectionCode.LIMIT_EXCEEDED,
                 f"The invoice would be larger than an event may be: {EVENT_BYTES_MAX} bytes.",
@@ -224,8 +229,3 @@ class Decisions:
         self.outgoing.outcomes[outcome] += 1
         if command.traceparent is not None and tracing.is_on():
             self.outgoing.traces.append(CommandTrace(command.traceparent, command.type, outcome))
-
-
-def _is_too_large(document: str) -> bool:
-    # A character has at most four bytes, so most documents need not be encoded to be sure.
-    return len(document) * 4 > EVENT_BYTES_MAX and len(document.encode()) > EVENT_BYTES_MAX

@@ -105,7 +105,9 @@ class Lane:
         self._backlog.extend(records)
         self._backlog_bytes += sum(record.size for record in records)
         self._next_offset = records[-1].position.offset + 1
-        self._hold_back()
+        if self._is_full() and not self._paused:
+            self._paused = True
+            self._consumer.pause(self.topic_partition)
         self._woken.set()
 
     def fetch_again(self) -> None:
@@ -193,9 +195,15 @@ class Lane:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
-            with tracing.span(
-                "handle batch", "CONSUMER", attributes=self._span_attributes(records)
-            ):
+            # https://opentelemetry.io/docs/specs/semconv/messaging/
+            attributes: tracing.Attributes = {
+                "messaging.system": "kafka",
+                "messaging.destination.name": self.topic_partition.topic,
+                "messaging.destination.partition.id": str(self.topic_partition.partition),
+                "messaging.batch.message_count": len(records),
+                "messaging.kafka.offset": records[0].position.offset,
+            }
+            with tracing.span("handle batch", "CONSUMER", attributes=attributes):
                 await self._handle_and_publish(records, publisher)
             self._in_hand, self._oldest_dropped = (), None
             self.progressed_at = perf_counter()
@@ -213,16 +221,6 @@ class Lane:
         _count(outgoing, len(records))
         for trace in outgoing.traces:
             trace.record_span(began_ns)
-
-    def _span_attributes(self, records: Sequence[Record]) -> tracing.Attributes:
-        """https://opentelemetry.io/docs/specs/semconv/messaging/"""
-        return {
-            "messaging.system": "kafka",
-            "messaging.destination.name": self.topic_partition.topic,
-            "messaging.destination.partition.id": str(self.topic_partition.partition),
-            "messaging.batch.message_count": len(records),
-            "messaging.kafka.offset": records[0].position.offset,
-        }
 
     async def _handle(self, records: Sequence[Record], state: LaneState) -> OutgoingMessages:
         """Decide and store, retrying while Postgres is away."""
@@ -264,11 +262,6 @@ class Lane:
             len(self._backlog) > records_max * share
             or self._backlog_bytes > BACKLOG_BYTES_MAX * share
         )
-
-    def _hold_back(self) -> None:
-        if self._is_full() and not self._paused:
-            self._paused = True
-            self._consumer.pause(self.topic_partition)
 
     def _resume(self) -> None:
         self._paused = False

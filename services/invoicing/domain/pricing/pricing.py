@@ -55,7 +55,7 @@ class TooLarge(NamedTuple):
 
 @dataclass(slots=True)
 class _Line:
-    """A line in progress: discounts and tax are applied to `goods` and `fees` in place."""
+    """A line in progress: discounts and tax are applied to `goods` and `fees`, which it changes."""
 
     item: Item
     amount: Decimal

@@ -71,27 +71,28 @@ async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; returns their names. Then `check_topics` them."""
     existing = await existing_topics(settings)
     missing = [name for name in topic_names(settings) if name not in existing]
+    factor = settings.topic_replication_factor
+    new_topics = [
+        NewTopic(
+            name,
+            num_partitions=settings.topic_partitions,
+            replication_factor=factor,
+            # Without it, aiokafka refuses -1, which stands for the broker's default.
+            replica_assignments={} if factor == BROKERS_DEFAULT else None,
+            topic_configs={BATCH_LIMIT: str(DEAD_LETTER_BYTES_MAX)}
+            if name == settings.topic_dead_letter
+            else {},
+        )
+        for name in missing
+    ]
     async with admin_client(settings) as admin:
-        response = await admin.create_topics([_new_topic(settings, name) for name in missing])
+        response = await admin.create_topics(new_topics)
     for name, code, *message in response.topic_errors:
         error = for_code(code)
         if code != 0 and error is not TopicAlreadyExistsError:
             detail = next((text for text in message if text), error.description)
             raise TopicsError(f"Kafka did not create topic {name}: {detail}")
     return missing
-
-
-def _new_topic(settings: Settings, name: str) -> NewTopic:
-    factor = settings.topic_replication_factor
-    is_dead_letter = name == settings.topic_dead_letter
-    return NewTopic(
-        name,
-        num_partitions=settings.topic_partitions,
-        replication_factor=factor,
-        # Without it, aiokafka refuses -1, which stands for the broker's default.
-        replica_assignments={} if factor == BROKERS_DEFAULT else None,
-        topic_configs={BATCH_LIMIT: str(DEAD_LETTER_BYTES_MAX)} if is_dead_letter else {},
-    )
 
 
 async def delete_topics(settings: Settings, names: Collection[str]) -> None:
