@@ -12,6 +12,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
+MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -27,3 +28,11 @@ def test_every_link_of_a_page_has_its_target(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_every_module_of_the_design_exists() -> None:
+    named = MODULE.findall((ROOT / "docs" / "design.md").read_text())
+    package = ROOT / "services" / "invoicing"
+    folders = (ROOT, package, package / "api")
+    assert len(named) > 20
+    assert [path for path in named if not any((at / path).exists() for at in folders)] == []

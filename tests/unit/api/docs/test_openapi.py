@@ -35,6 +35,7 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in part:
         found: Any = DOCUMENT
         for name in part["$ref"].removeprefix("#/").split("/"):
+            assert name in found, f"no {part['$ref']}; api/docs/examples.py has the examples"
             found = found[name]
         part = found
     return part
