@@ -1,6 +1,6 @@
-"""A story that knows every command, event and answer: where all examples are taken from.
+"""A story that emits every event: the examples of all messages are taken from it.
 
-Only the commands are written down. Events and answers are what the service itself makes of them.
+Only its commands are written here. The service itself makes the events and replies of them.
 """
 
 import asyncio
@@ -179,6 +179,7 @@ STORY: Final[Sequence[Step]] = (
     ("ReverseInvoice", "inv_1006", {"reason": "Delivered to somebody else."}),
     ("CreateInvoice", "inv_1007", {"customer_id": "cus_44", "currency": "EUR", "total": "9"}),
 )
+"""A new step goes to the end: the steps before it keep their ids and times."""
 
 
 @dataclass(frozen=True, slots=True)
