@@ -7,9 +7,11 @@ from prometheus_client import REGISTRY, Metric
 
 from invoicing.api.http import metrics as of_api
 from invoicing.runtime import metrics as of_runtime
+from invoicing.worker import metrics as of_worker
 
 assert of_api
-assert of_runtime  # both are in the registry by being imported
+assert of_runtime
+assert of_worker  # all are in the registry by being imported
 
 # What Prometheus itself writes about whom it asks.
 BUILT_IN = {"up"}

@@ -1,1 +1,1 @@
-"""What every process needs and no room owns: settings, logs, clients, health."""
+"""What every process needs: settings, logs, clients of Kafka and Postgres, health."""

@@ -1,4 +1,4 @@
-"""An HTTP server beside other work, in the same event loop."""
+"""An HTTP server in the event loop of other work."""
 
 import asyncio
 import socket
@@ -11,12 +11,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from invoicing.runtime.settings import WrongSettingError
 
-# Longer than a load balancer's (mostly 60): whichever side closes first, the other must not send.
+# Longer than a load balancer's (60 by default, mostly), so that it never sends on a closed one.
 KEEP_ALIVE_SECONDS: Final = 75
 
 
 class _Server(uvicorn.Server):
-    """Signals are the process's own: uvicorn would raise them again once it has stopped."""
+    """Leaves signals to the process: uvicorn would raise them again once it has stopped."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
@@ -30,16 +30,16 @@ async def serving(
     protocol: type[asyncio.Protocol] = HttpToolsProtocol,
     grace_seconds: int = 0,
 ) -> AsyncIterator[int]:
-    """Serve the ASGI app while the block runs; gives the port, chosen by the system for port 0.
+    """Serve the ASGI app while the block runs. Yields the port, which the system chooses for 0.
 
-    At the end no more requests are taken, and those under way have `grace_seconds`. Raises
-    `WrongSettingError` where the port cannot be had.
+    At the end, new requests are refused, and those under way get `grace_seconds`. Raises
+    `WrongSettingError` if the port is not available.
     """
     try:
         listening = socket.create_server((host, port))
     except OSError as error:
         raise WrongSettingError(
-            f"Port {port} of {host} cannot be had: {error.strerror}. Set another one"
+            f"Port {port} of {host} is not available: {error.strerror}. Set another one"
             " (INVOICING_METRICS_PORT, INVOICING_HTTP_PORT), or 0 for any."
         ) from None
     server = _Server(

@@ -1,9 +1,9 @@
-"""Traces, by OpenTelemetry over OTLP. Until an endpoint is set, no SDK is loaded, nothing done.
+"""Traces, by OpenTelemetry over OTLP. Without an endpoint, no SDK is loaded and nothing recorded.
 
-What a span holds is bounded and never a customer's: kinds, codes, counts, and positions in
-Kafka. Of an error it holds the type alone, since the message may quote what it failed on.
+Attributes are bounded and never a customer's data: types, codes, counts, and positions in Kafka. Of
+an error, only the type is recorded, since its message may quote the data it failed on.
 
-OpenTelemetry's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, ...) hold as well:
+OpenTelemetry's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, ...) apply, too:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["INTERNAL", "SERVER", "PRODUCER", "CONSUMER"]
 Attributes = Mapping[str, str | int]
 
-# A receiver that is away must not hold up the process's end.
+# A collector that is down must not delay the end of the process.
 EXPORT_SECONDS_MAX: Final = 2.0
 
 _NO_SPAN: Final[AbstractContextManager[None]] = nullcontext()
@@ -26,7 +26,7 @@ _tracer: "Tracer | None" = None
 
 
 def configure_traces(endpoint: str | None, role: str) -> None:
-    """Send this process's spans to `endpoint` (OTLP over HTTP); None: nowhere. `role` names it."""
+    """Send spans to `endpoint` (OTLP over HTTP), if any. `role` names this process in them."""
     if endpoint is None:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -36,7 +36,7 @@ def configure_traces(endpoint: str | None, role: str) -> None:
 
     exporter = OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS_MAX)
     service = {"service.namespace": "invoicing", "service.name": f"invoicing-{role}"}
-    # What is left when the process ends is sent then.
+    # Spans that are left when the process ends are sent then.
     provider = TracerProvider(resource=Resource.create(service))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     global _tracer
@@ -44,7 +44,7 @@ def configure_traces(endpoint: str | None, role: str) -> None:
 
 
 def is_on() -> bool:
-    """Whether spans go anywhere."""
+    """Whether spans are recorded."""
     return _tracer is not None
 
 
@@ -54,7 +54,7 @@ def span(
     parent: str | None = None,
     attributes: Attributes | None = None,
 ) -> "AbstractContextManager[Span | None]":
-    """A span around a block, inside the current one, or inside the `parent` (a traceparent)."""
+    """A span around a block: a child of `parent` (a traceparent), or of the current span."""
     if _tracer is None:
         return _NO_SPAN
     return _span(_tracer, name, kind, parent, attributes or {})
@@ -82,9 +82,9 @@ def _span(
 
 
 def record(name: str, kind: Kind, *, parent: str, began_ns: int, attributes: Attributes) -> None:
-    """Note in the `parent`'s trace what began then and ends now as a part of the current span.
+    """Record a span in the trace of `parent` for a part of the current span that ends now.
 
-    Each is linked to the other, since a batch is part of many traces.
+    The two are linked, since a batch belongs to many traces.
     """
     if _tracer is None:
         return

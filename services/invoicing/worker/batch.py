@@ -13,11 +13,11 @@ import structlog
 from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.stages import timed
 from invoicing.store.errors import is_infrastructure_error
 from invoicing.store.protocol import EventStore
 from invoicing.store.rows import CommandKey, Position, WriteBatch
 from invoicing.worker.decisions import Decisions
+from invoicing.worker.metrics import timed
 from invoicing.worker.outgoing import DeadLetter, OutgoingMessages
 from invoicing.worker.records import LaneState, Record
 

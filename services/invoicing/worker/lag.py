@@ -12,8 +12,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from invoicing.contracts.dead_letters import DeadLetterReason
-from invoicing.runtime import metrics
 from invoicing.runtime.process import background
+from invoicing.worker import metrics
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.lane import Lane
 

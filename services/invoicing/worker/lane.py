@@ -16,13 +16,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
-from invoicing.runtime import metrics, tracing
+from invoicing.runtime import tracing
 from invoicing.runtime.retry import GaveUpError, Outage, describe
 from invoicing.runtime.settings import Settings
-from invoicing.runtime.stages import timed
 from invoicing.store.errors import DatabaseBehindError, is_transient
 from invoicing.store.protocol import EventStore
+from invoicing.worker import metrics
 from invoicing.worker.batch import BatchHandler
+from invoicing.worker.metrics import timed
 from invoicing.worker.offsets import KafkaBehindError, Offsets, resume_at
 from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.publisher import Publisher

@@ -11,8 +11,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
-from invoicing.runtime import metrics
 from invoicing.runtime.retry import GaveUpError, Outage, describe
+from invoicing.worker import metrics
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.consumer import Fetched, GetMany, intercept_polls
 

@@ -11,12 +11,12 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced, UnsupportedCodecError
 
-from invoicing.runtime import metrics
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.retry import GaveUpError
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.rows import Position
+from invoicing.worker import metrics
 from invoicing.worker.lag import measure
 from invoicing.worker.lane import BACKLOG_BATCHES_MAX, BACKLOG_BYTES_MAX, Lane
 from invoicing.worker.outgoing import OutgoingMessages
