@@ -24,7 +24,7 @@ KILLS ?= 0
 chaos: $(READY)
 	CHAOS_SECONDS=$$(( $(MINUTES) * 60 )) CHAOS_KILLS=$(KILLS) $(BIN)/pytest tests/chaos --show-capture=no
 
-# So many commands through the real lanes in a made-up world; a seed that finds something is printed.
+# That many commands through the real lanes in a simulated world; the seed of a failure is printed.
 COMMANDS ?= 1000000
 simulate: $(READY)
 	SIMULATION_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/simulation -k nothing_is_found --timeout 86400
@@ -37,7 +37,7 @@ soak: $(READY)
 backlog: $(READY)
 	BACKLOG_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/acceptance/test_backpressure.py -k however_long
 
-# BENCH='--quick --only full-loop' for less; `invoicing bench --help` tells the rest.
+# BENCH='--quick --only full-loop' for less; see `invoicing bench --help`.
 bench: $(READY)
 	$(BIN)/python -m tests.bench --output .local/bench $(BENCH)
 
@@ -93,7 +93,7 @@ audit: $(AUDIT)/ready
 	        "A package 'not found on PyPI', or no connection: its advisories could not be read from here;" \
 	        "run this again where PyPI can be reached." >&2; exit 1; }
 
-# What is in the image, as CycloneDX, for whoever must know.
+# The packages in the image, as CycloneDX.
 sbom: $(AUDIT)/ready
 	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	    --output-file .local/sbom.json constraints/runtime.txt
