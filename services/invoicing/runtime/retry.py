@@ -51,13 +51,17 @@ async def retry_outage(
         assert error is not None
         raise _gave_up(what, limit_seconds, error) from error
 
+    async def attempt() -> Result:
+        # tenacity awaits only what it can tell to be a coroutine function, which no lambda is.
+        return await operation()
+
     retrying = AsyncRetrying(
         retry=retry_if_exception(is_outage),
         wait=BACKOFF,
         stop=stop_after_delay(limit_seconds),
         retry_error_callback=give_up,
     )
-    result: Result = await retrying(operation)
+    result: Result = await retrying(attempt)
     return result
 
 

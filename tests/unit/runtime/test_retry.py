@@ -118,6 +118,12 @@ async def test_an_operation_is_called_until_it_succeeds() -> None:
     assert await retry_outage("Kafka", 60, is_outage, failing(OSError(), OSError())) == 3
 
 
+async def test_an_operation_may_be_any_call_that_returns_an_awaitable() -> None:
+    operation = failing(OSError())
+
+    assert await retry_outage("Kafka", 60, is_outage, lambda: operation()) == 2
+
+
 async def test_an_error_that_is_no_outage_is_raised_at_once() -> None:
     with pytest.raises(KeyError):
         await retry_outage("Kafka", 60, is_outage, failing(OSError(), KeyError()))
