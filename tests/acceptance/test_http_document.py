@@ -21,10 +21,10 @@ SEED = 20261120
 # decimals a currency has. So what is right by the schema may be refused, as any refusal may be.
 CONFIGURATION = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 422]
+expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 412, 422]
 
 [checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 431]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 414, 415, 422, 431]
 """
 
 

@@ -43,7 +43,8 @@ async def test_an_api_that_fails_logs_neither_headers_nor_body(service: Service)
         token = api.token()
         async with api.connect(token) as http:
             response = await http.post("/v1/invoices", json=body, headers={"X-Customer": header})
-        log = api.log
+        # The server logs the error once the response has gone out.
+        log = await eventually(lambda: api.log, until=lambda log: '"exception"' in log)
 
     assert response.status_code == 500
     assert not [canary for canary in CANARIES if canary in response.text]

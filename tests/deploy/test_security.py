@@ -205,7 +205,7 @@ async def test_either_side_is_recovered_with_the_rights_that_are_written_down(
     for side in ("postgres", "feed"):
         secured.party("operator", "migrator").run("recover", side)
 
-    assert "docs/security.md says who may" in refusal
+    assert "docs/security.md lists the rights needed" in refusal
     assert json.loads(published)["events"] == stored["count"] > 0
     secured.party("operator").run("verify")
 
@@ -228,7 +228,9 @@ def file_of(secured: Secured, command: Sent) -> str:
 
 
 async def test_a_right_that_is_missing_is_told_by_its_topic(secured: Secured) -> None:
-    with pytest.raises(Exception, match=r"topic invoices\.commands: invoicing-consumer has no"):
+    with pytest.raises(
+        Exception, match=r"topic invoices\.commands: user invoicing-consumer has no right"
+    ):
         await existing_topics(secured.party("consumer").settings())
 
 

@@ -103,13 +103,16 @@ def describe(error: BaseException) -> str:
     """An error in one line, for logs and operators.
 
     With its message if that comes from the infrastructure. Of any other error, and of those that
-    Postgres has with data, the message may quote a customer's data: where it was raised must do.
+    Postgres has with data, the message may quote a customer's data: the constraint's name, or else
+    where it was raised, must do.
     """
     name = type(error).__name__
     if _has_safe_message(error):
         message = error.args[0] if isinstance(error, asyncpg.PostgresError) else error
         text = " ".join(str(message).split())[:300]
         return f"{name}: {text}" if text else name
+    if constraint := getattr(error, "constraint_name", None):
+        return f"{name} on {constraint}"
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return name

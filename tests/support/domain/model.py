@@ -276,7 +276,9 @@ class Model:
             yield "unknown_source"
         yield from self._refuse_in_flight()
 
-    def _refuse_attach_source(self, _data: dict[str, Any]) -> Iterator[str]:
+    def _refuse_attach_source(self, data: dict[str, Any]) -> Iterator[str]:
+        if self.sources.get(data["source_id"], data["type"]) != data["type"]:
+            yield "duplicate_source"
         yield from self._refuse_in_flight()
 
     def _archive_invoice(self, _data: dict[str, Any]) -> list[str]:

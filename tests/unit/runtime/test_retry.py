@@ -170,6 +170,13 @@ def test_an_infrastructure_error_is_described_by_its_message(
     assert describe(raised(error)) == description
 
 
+def test_a_broken_constraint_is_described_by_its_name() -> None:
+    error = postgres_error("23505", "duplicate key value", "Key (id)=(Ada) already exists.")
+    error.constraint_name = "commands_pkey"
+
+    assert describe(raised(error)) == "UniqueViolationError on commands_pkey"
+
+
 @pytest.mark.parametrize(
     "error",
     [
