@@ -7,8 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.deploy.tools import lacking
 from tests.support.service.http import Api
 
 README = Path(__file__).parents[2] / "README.md"
@@ -18,7 +17,7 @@ RUN_SECONDS_MAX = 60
 
 async def test_the_curl_lines_create_open_pay_credit_and_list(api: Api) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        lacking("curl")
     (script,) = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     assert TOKEN in script
     script = script.replace(TOKEN, api.token()).replace("localhost:8000", f"127.0.0.1:{api.port}")
