@@ -101,6 +101,7 @@ async def sent_as_commands(secured: Secured) -> list[str]:
         record_payment(subject, "1.00", currency="EUR", method=CANARIES["street"]),
         replace(create_invoice(invoice_id()), type=CANARIES["name"]),
         create_invoice(CANARIES["metadata"], customer_id=customer),
+        replace(create_invoice(invoice_id(), **invoice()), subject=f"{CANARIES['email']} "),
     ]
     answers: list[str] = []
     async with reading(secured.party("operator").settings(), REPLIES) as replies:
@@ -120,7 +121,6 @@ async def of_dead_letters(secured: Secured) -> list[str]:
         whole.value[:-1],
         whole.value.replace(b"100.00", b"\xff\xfe"),
         whole.value.replace(b'"USD"', b"NaN"),
-        replace(whole, subject=f"{CANARIES['email']} ").value,
         replace(whole, source="", id=CANARIES["name"]).value,
     ]
     async with producing(secured.party("producer").settings()) as producer:
