@@ -9,11 +9,29 @@ from types import MappingProxyType
 from typing import Final
 
 from invoicing.contracts.events import EVENTS, EventData, InvoiceCreated
-from invoicing.domain import archive, credit_notes, invoices, payments, sending, sources
+from invoicing.domain import (
+    archive,
+    credit_notes,
+    invoices,
+    payments,
+    refunds,
+    sending,
+    sources,
+    write_offs,
+)
 from invoicing.domain.apply import Apply
 from invoicing.domain.invoice import Invoice, summary_of
 
-_TOPICS: Final = (invoices, payments, credit_notes, sources, sending, archive)
+_TOPICS: Final = (
+    invoices,
+    payments,
+    refunds,
+    write_offs,
+    credit_notes,
+    sources,
+    sending,
+    archive,
+)
 
 APPLY: Final[Mapping[type[EventData], Apply]] = MappingProxyType(
     {event: apply for topic in _TOPICS for event, apply in topic.APPLY.items()}

@@ -1,4 +1,4 @@
-"""Payments, refunds and write-offs."""
+"""Payments: requested, received, settled or failed."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,13 +9,11 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import balance_of, payable, signed_balance
+from invoicing.domain.balance import payable, signed_balance
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, PaymentState, Refund
+from invoicing.domain.invoice import Invoice, Payment, PaymentState
 
 PAYMENTS_MAX: Final = 10_000
-REFUNDS_MAX: Final = 1_000
-"""Of one payment."""
 
 _TOO_MANY_PAYMENTS = Rejection(
     RejectionCode.LIMIT_EXCEEDED, f"An invoice can have at most {PAYMENTS_MAX} payments."
@@ -111,7 +109,7 @@ def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None
 
 def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:
     payment = invoice.payments[event.payment_id]
-    return _with_payment(
+    return with_payment(
         invoice,
         payment,
         recorded_at,
@@ -174,7 +172,7 @@ def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection |
 
 
 def _failed(invoice: Invoice, event: events.PaymentFailed, recorded_at: datetime) -> Changes:
-    failed = _with_payment(
+    failed = with_payment(
         invoice,
         invoice.payments[event.payment_id],
         recorded_at,
@@ -195,73 +193,12 @@ def _in_flight(decision: Decision, payment_id: str) -> Payment | Rejection:
     return payment
 
 
-def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
-    """Refund a part of one payment. If something is due again, the invoice is open again."""
-    invoice = decision.invoice
-    payment = invoice.payments.get(data.payment_id)
-    if payment is None or payment.state is not PaymentState.SETTLED:
-        return Rejection(RejectionCode.UNKNOWN_PAYMENT, "No payment with this id has settled.")
-    if any(
-        earlier.refund_id == data.refund_id
-        for other in invoice.payments.values()
-        for earlier in other.refunds
-    ):
-        return Rejection(
-            RejectionCode.DUPLICATE_REFUND, "The invoice already has a refund with this id."
-        )
-    if len(payment.refunds) >= REFUNDS_MAX:
-        return Rejection(
-            RejectionCode.LIMIT_EXCEEDED, f"A payment can have at most {REFUNDS_MAX} refunds."
-        )
-    if data.amount > payment.refundable:
-        return Rejection(
-            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
-            "The amount exceeds what remains of the payment.",
-        )
-    refunded = invoice.amount_refunded + data.amount
-    after = balance_of(invoice, amount_refunded=refunded)
-    decision.emit(
-        events.PaymentRefunded,
-        amount_refunded=refunded,
-        payment_id=data.payment_id,
-        refund_id=data.refund_id,
-        amount=data.amount,
-        reason=data.reason,
-        state=State.OPEN if after.amount_due else invoice.state,
-    )
-    assert decision.invoice.payments[data.payment_id].refundable >= 0, "more refunded than paid"
-    return None
-
-
-def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
-    payment = invoice.payments[event.payment_id]
-    refund = Refund.construct_unchecked(
-        refund_id=event.refund_id,
-        amount=event.amount,
-        refunded_at=recorded_at,
-        reason=event.reason,
-    )
-    return _with_payment(invoice, payment, recorded_at, refunds=(*payment.refunds, refund))
-
-
-def _with_payment(
+def with_payment(
     invoice: Invoice, payment: Payment, recorded_at: datetime, **changes: object
 ) -> Changes:
+    """The changes that give the invoice's payment other values."""
     changed = payment.copy_with(**changes, updated_at=recorded_at)
     return {"payments": {**invoice.payments, payment.payment_id: changed}}
-
-
-def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
-    """Write off what is due."""
-    invoice = decision.invoice
-    decision.emit(
-        events.InvoiceWrittenOff,
-        state=State.UNCOLLECTIBLE,
-        amount_written_off=invoice.amount_written_off + invoice.amount_due,
-        amount=invoice.amount_due,
-        reason=data.reason,
-    )
-    assert not decision.invoice.amount_due, "something is due after it was written off"
 
 
 APPLY: Final[ApplyTable] = {
@@ -269,8 +206,6 @@ APPLY: Final[ApplyTable] = {
     events.PaymentRecorded: _recorded,
     events.PaymentSettled: _settled,
     events.PaymentFailed: _failed,
-    events.PaymentRefunded: _refunded,
     events.InvoicePaid: summary_only,
     events.InvoiceOverpaid: summary_only,
-    events.InvoiceWrittenOff: summary_only,
 }

@@ -14,7 +14,16 @@ from invoicing.contracts import commands
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
-from invoicing.domain import archive, credit_notes, invoices, payments, sending, sources
+from invoicing.domain import (
+    archive,
+    credit_notes,
+    invoices,
+    payments,
+    refunds,
+    sending,
+    sources,
+    write_offs,
+)
 from invoicing.domain.balance import payable
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice
@@ -157,7 +166,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             ),
             Transition(
                 commands.WriteOffInvoice,
-                payments.write_off,
+                write_offs.write_off,
                 {OPEN: (UNCOLLECTIBLE,)},
                 unless=(_has_payment_in_flight,),
                 path="write-off",
@@ -184,7 +193,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             ),
             Transition(
                 commands.RefundPayment,
-                payments.refund,
+                refunds.refund,
                 {
                     OPEN: (OPEN,),
                     PAID: (PAID, OPEN),

@@ -9,7 +9,7 @@ from tests.support.domain.desk import open_desk, pay
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test can reach."""
     monkeypatch.setattr("invoicing.domain.payments.PAYMENTS_MAX", 2)
-    monkeypatch.setattr("invoicing.domain.payments.REFUNDS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.refunds.REFUNDS_MAX", 2)
     monkeypatch.setattr("invoicing.domain.credit_notes.CREDIT_NOTES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.sources.SOURCES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.sending.SENDINGS_MAX", 2)
