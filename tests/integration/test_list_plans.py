@@ -93,6 +93,8 @@ FILTERS: list[dict[str, Any]] = [
     {"metadata": {"campaign": "7"}},
     {"metadata": {"campaign": "7"}, "sku_id": "sku_7"},
     {"live_mode": False},
+    {"archived": "true"},
+    {"archived": "false"},
     *({"state": [state]} for state in INVOICE_STATES),
     {"state": ["open", "uncollectible"]},
     *({"status": [status]} for status in INVOICE_STATUSES),

@@ -276,6 +276,38 @@ async def test_a_state_is_asked_for_whatever_it_is_called(write: Write, connect:
     assert set(await ids(connect(), state="paid")) == {"inv_paid", "inv_overpaid"}
 
 
+async def test_archived_invoices_are_listed_unless_they_are_left_out(
+    write: Write, connect: Connect
+) -> None:
+    await write_all_statuses(write)
+    everything = set(await ids(connect(), limit=100))
+
+    assert set(await ids(connect(), archived="true")) == {"inv_archived"}
+    assert set(await ids(connect(), archived="false", limit=100)) == everything - {"inv_archived"}
+    assert set(await ids(connect(), archived="all", limit=100)) == everything
+    assert "inv_archived" in everything
+
+
+async def test_an_archived_invoice_is_shown_with_the_status_that_it_would_have(
+    write: Write, connect: Connect
+) -> None:
+    await write(
+        create_invoice("inv_1", due_date="2020-01-31"),
+        record_payment("inv_1", "1.00"),
+        Sent("ArchiveInvoice", "inv_1", {}),
+    )
+
+    async def statuses(path: str, **query: str) -> tuple[str, str]:
+        view = (await connect().get(path, params=query)).json()
+        view = view["data"][0] if "data" in view else view
+        return view["status"], view["status_unarchived"]
+
+    in_time, late = ("archived", "partially_paid"), ("archived", "overdue")
+    assert await statuses("/v1/invoices", as_of="2020-01-31") == in_time
+    assert await statuses("/v1/invoices", as_of="2020-02-01") == late
+    assert await statuses("/v1/invoices/inv_1", version="3") == ("overdue", "overdue")
+
+
 async def test_several_states_or_statuses_are_one_query(write: Write, connect: Connect) -> None:
     await write_all_statuses(write)
     day = "2026-12-01"

@@ -164,7 +164,9 @@ TABLE: Mapping[str, Sequence[Case]] = {
         shown("PAID", {"status": "paid", "state": "paid"}, "paid"),
         listed("PAID", "ids=inv_received&ids=inv_paid&status=paid", "paid"),
         shown("ARCHIVED", {"status": "archived", "state": "open"}, "archived"),
+        shown("ARCHIVED", {"status_unarchived": "upcoming"}, "archived"),
         listed("ARCHIVED", "ids=inv_archived&ids=inv_paid&status=archived", "archived"),
+        listed("ARCHIVED", "ids=inv_archived&ids=inv_paid&archived=true", "archived"),
         refused("ARCHIVED", "deleted", "POST /archive", "invoice_not_found", status=404),
     ),
 }

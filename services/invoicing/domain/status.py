@@ -24,13 +24,13 @@ BASE_STATUSES_OF_OPEN: Final = frozenset({RECEIVED, *MAY_BE_OVERDUE})
 BASE_STATUSES_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
 
 
-def status(invoice: Invoice, today: date) -> str:
-    """Return the status on a day.
+def status_unarchived(invoice: Invoice, today: date) -> str:
+    """Return the status on a day, regardless of the archive.
 
-    `archived` comes first. An open invoice is received (a payment is on its way), overdue,
+    An open invoice is received (the payments on their way cover what is due), overdue,
     partially_paid or upcoming; a paid one may be overpaid. Any other status is the state.
     """
-    base = ARCHIVED if invoice.archived else base_status(invoice)
+    base = base_status(invoice)
     # Only these look at the due date, and so parse the document.
     return status_on(base, invoice.document.due_date, today) if base in MAY_BE_OVERDUE else base
 
@@ -46,6 +46,11 @@ def base_status(invoice: Invoice) -> str:
         return OVERPAID
     if invoice.state is not State.OPEN:
         return invoice.state.value
-    if any(payment.state is PaymentState.RECEIVED for payment in invoice.payments.values()):
+    on_its_way = sum(
+        payment.amount
+        for payment in invoice.payments.values()
+        if payment.state is PaymentState.RECEIVED
+    )
+    if on_its_way >= invoice.amount_due:
         return RECEIVED
-    return PARTIALLY_PAID if invoice.amount_due < invoice.total else UPCOMING
+    return PARTIALLY_PAID if invoice.amount_paid > invoice.amount_refunded else UPCOMING

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from invoicing.domain.status import status
+from invoicing.domain.status import status_unarchived
 from tests.support.domain.desk import Desk
 
 CREATED = (
@@ -21,6 +21,11 @@ DUE = date(2026, 12, 20)
 LATER = date(2026, 12, 21)
 
 
+CREDITED = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "25"})
+CREDITED_AGAIN = ("IssueCreditNote", {"credit_note_id": "cn_2", "amount": "25"})
+REFUNDED = ("RefundPayment", {"payment_id": "p", "refund_id": "r", "amount": "40"})
+
+
 def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
     return ("RecordPayment", {"payment_id": "p", "amount": amount, "currency": "USD"} | more)
 
@@ -32,6 +37,13 @@ def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
         ([], LATER, "overdue"),
         ([payment("40")], DUE, "partially_paid"),
         ([payment("40")], LATER, "overdue"),
+        ([CREDITED], DUE, "upcoming"),
+        ([payment("40"), REFUNDED], DUE, "upcoming"),
+        ([payment("0.01", settled=False)], DUE, "upcoming"),
+        ([payment("0.01", settled=False)], LATER, "overdue"),
+        ([payment("99.99", settled=False)], LATER, "overdue"),
+        ([payment("0.01"), payment("99.99", payment_id="q", settled=False)], LATER, "received"),
+        ([payment("50", settled=False), CREDITED, CREDITED_AGAIN], LATER, "received"),
         ([payment("100", settled=False)], DUE, "received"),
         ([payment("100", settled=False)], LATER, "received"),
         ([payment("100")], LATER, "paid"),
@@ -39,7 +51,7 @@ def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
         ([("WriteOffInvoice", {})], LATER, "uncollectible"),
         ([("VoidInvoice", {})], LATER, "void"),
         ([("UnpostInvoice", {})], LATER, "draft"),
-        ([payment("120"), ("ArchiveInvoice", {})], LATER, "archived"),
+        ([payment("120"), ("ArchiveInvoice", {})], LATER, "overpaid"),
     ],
 )
 def test_the_status_follows_from_state_amounts_and_day(
@@ -48,4 +60,4 @@ def test_the_status_follows_from_state_amounts_and_day(
     desk = Desk()
     for command, data in [CREATED, *commands]:
         desk.accept(command, **data)
-    assert status(desk.current, today) == expected
+    assert status_unarchived(desk.current, today) == expected

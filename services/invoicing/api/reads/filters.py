@@ -233,6 +233,9 @@ class Filters(Query):
         description="Any of these statuses, on the day of `as_of`. `open` is not a status: an open"
         " invoice is upcoming, overdue, partially_paid or received.",
     )
+    archived: Literal["true", "false", "all"] = Field(
+        "all", description="Only archived invoices, only the others, or both."
+    )
     as_of: AsOf | None = Field(
         None, description="The time of the statuses; by default now. Days begin at midnight UTC."
     )

@@ -112,6 +112,8 @@ def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
         conditions.add(f"{column} = {{}}", value)
     if query.ids:
         conditions.add("id = ANY({})", list(query.ids))
+    if query.archived != "all":
+        conditions.add("archived" if query.archived == "true" else "NOT archived")
     _add_labels(conditions, query)
     _add_state(conditions, query)
     for column, type_ in COMPARED.items():

@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.views import View, view_of
-from invoicing.domain.status import ARCHIVED, status, status_on
+from invoicing.domain.status import status_on, status_unarchived
 from invoicing.store.history import events_of, replay
 
 FIND_INVOICE: Final = """
@@ -36,12 +36,12 @@ class InvoiceVersion:
 
     version: int
     snapshot: str
-    status: str
+    status_unarchived: str
 
     @property
     def view(self) -> View:
         """The invoice as HTTP returns it."""
-        return view_of(self.snapshot, self.status)
+        return view_of(self.snapshot, self.status_unarchived)
 
 
 async def find_row(connection: PoolConnectionProxy, invoice_id: str, client: Client) -> Record:
@@ -77,16 +77,16 @@ async def get_as_of(
         )
     invoice = replay(events)[-1]
     on = as_of.date() if as_of else today()
-    return InvoiceVersion(invoice.version, invoice.model_dump_json(), status(invoice, on))
+    return InvoiceVersion(
+        invoice.version, invoice.model_dump_json(), status_unarchived(invoice, on)
+    )
 
 
 def version_of_row(row: Record, on: date) -> InvoiceVersion:
     """The version in a row, with its status on a day."""
     # Rows written by an older release have no `standing` and no dates.
     current: str = row["standing"] or row["state"]
-    if row["archived"]:
-        current = ARCHIVED
-    elif row["due_date"] is not None:
+    if row["due_date"] is not None:
         current = status_on(current, row["due_date"], on)
     return InvoiceVersion(row["version"], row["snapshot"], current)
 

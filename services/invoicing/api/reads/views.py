@@ -12,6 +12,7 @@ from invoicing.contracts.model import ContractModel
 from invoicing.contracts.types.money import Currency
 from invoicing.contracts.types.texts import Day, Instant, Text
 from invoicing.domain.invoice import AttachedSource, Payment, Sending
+from invoicing.domain.status import ARCHIVED
 
 View = dict[str, Any]
 
@@ -29,6 +30,11 @@ class InvoiceView(Document, Summary):
     status: str = Field(
         description="What it is called on that day: archived, overpaid, received, overdue,"
         " partially_paid, upcoming, or the state.",
+        examples=["upcoming"],
+    )
+    status_unarchived: str = Field(
+        description="The status without the archive: that of an archived invoice if it were"
+        " restored, and of any other its `status`.",
         examples=["upcoming"],
     )
     version: int = Field(description="How many events it has. Also the ETag.", examples=[2])
@@ -91,14 +97,16 @@ _DEFAULTS: Final[View] = {
 _INVOICE_OF_ITEM: Final = ("invoice_id", "invoice_number", "customer_id", "currency")
 
 
-def view_of(snapshot: str, status: str) -> View:
+def view_of(snapshot: str, status_unarchived: str) -> View:
     """The view of a snapshot."""
     state = orjson.loads(snapshot)
+    is_archived = state.get("archived", False)
     by_name = {name: state.pop(name, {}) for name in ("payments", "sources", "sendings")}
     state.pop("detached_source_ids", None)
     return {
         "invoice_id": state["invoice_id"],
-        "status": status,
+        "status": ARCHIVED if is_archived else status_unarchived,
+        "status_unarchived": status_unarchived,
         **_DEFAULTS,
         **state.pop("document"),
         "state_transitions": state.pop("entered", {}),

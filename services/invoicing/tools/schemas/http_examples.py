@@ -10,7 +10,7 @@ from invoicing.api.reads.cursors import PagePosition, write_cursor
 from invoicing.api.reads.feed import Position
 from invoicing.api.reads.filters import DEFAULT_SORT
 from invoicing.api.reads.views import View, differences, items_of, view_of
-from invoicing.domain.status import status
+from invoicing.domain.status import status_unarchived
 from invoicing.store.history import replay
 from invoicing.tools.schemas.story import BEGIN, run_story
 
@@ -22,7 +22,7 @@ def made() -> Mapping[str, Any]:
     draft = {**REQUESTS["createInvoice"], "state": "draft"}
     result = run_story([("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})])
     before, invoice = (
-        view_of(state.model_dump_json(), status(state, BEGIN.date()))
+        view_of(state.model_dump_json(), status_unarchived(state, BEGIN.date()))
         for state in replay(result.events)
     )
     return {
