@@ -51,6 +51,6 @@ def base_status(invoice: Invoice) -> str:
         for payment in invoice.payments.values()
         if payment.state is PaymentState.RECEIVED
     )
-    if on_its_way >= invoice.amount_due:
+    if 0 < invoice.amount_due <= on_its_way:
         return RECEIVED
     return PARTIALLY_PAID if invoice.amount_paid > invoice.amount_refunded else UPCOMING
