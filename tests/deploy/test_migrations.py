@@ -83,7 +83,7 @@ async def test_the_last_releases_worker_runs_on_this_schema_and_hands_over_to_th
     subjects = [invoice_id() for _ in range(20)]
     before = [c for s in subjects for c in (create_invoice(s), record_payment(s, "14.25"))]
     after = [c for s in subjects for c in (record_payment(s, "200.00"), void_invoice(s))]
-    old = await service.ready_worker("ops.main", PYTHONPATH=str(LAST_RELEASE))
+    old = await service.ready_worker("invoicing.ops.main", PYTHONPATH=str(LAST_RELEASE))
     assert_is_of_last_release(service)
 
     accepted = await service.ask(*before)
