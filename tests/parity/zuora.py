@@ -105,6 +105,7 @@ OPERATIONS = (
     done("Cancel, drafts only", "draft", "POST /cancel", {"state": "cancelled"}),
     refused("Cancel, drafts only", "upcoming", "POST /cancel", "illegal_transition"),
     done("Write off", "upcoming", "POST /write-off", {"state": "uncollectible"}),
+    done("Take a write-off back", "uncollectible", "POST /reinstate", {"state": "open"}),
 )
 LISTS = (
     listed(

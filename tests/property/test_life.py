@@ -84,6 +84,7 @@ DATA |= {
         "CancelInvoice",
         "ReverseInvoice",
         "WriteOffInvoice",
+        "ReinstateInvoice",
         "ArchiveInvoice",
         "RestoreInvoice",
     )
@@ -96,6 +97,7 @@ ABOUT_MONEY = [
     "PayInvoice",
     "SettlePayment",
     "WriteOffInvoice",
+    "ReinstateInvoice",
     "IssueCreditNote",
     "UnpostInvoice",
     "OpenInvoice",
@@ -166,6 +168,7 @@ class Life(RuleBasedStateMachine):
         assert invoice.amount_due * 100 == model.due
         assert invoice.amount_overpaid * 100 == max(-model.balance, 0)
         assert invoice.amount_written_off * 100 == model.written_off
+        assert invoice.times_paid == model.times_paid
         assert (invoice.invoice_number is not None) == model.numbered
         assert invoice.archived == model.archived
         assert (invoice.overdue_as_of is not None) == model.overdue

@@ -138,6 +138,11 @@ class WriteOffInvoice(Reasoned):
 
 
 @command
+class ReinstateInvoice(Reasoned):
+    """Make what was written off due again."""
+
+
+@command
 class PayInvoice(CommandData):
     """Request a charge of an attached source."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import Field
 
@@ -166,14 +166,36 @@ class PaymentFailed(EventData):
 
 @event
 class InvoicePaid(EventData):
-    """The invoice is paid: nothing is due."""
+    """Nothing is owed any more. `times_paid` above 1 says that it was paid before.
+
+    It may be by a credit note, without any money: `amount_paid` tells.
+    """
 
     type = "invoice.paid"
 
 
+ReopenReason = Literal["refund", "return", "dispute_lost", "credit_note_voided", "reinstated"]
+
+
+@event
+class InvoiceReopened(EventData):
+    """The invoice owes again. It may become overdue again."""
+
+    type = "invoice.reopened"
+    reason: ReopenReason = Field(description="The fact by which it owes again.")
+
+
+@event
+class InvoiceReinstated(Changed):
+    """What was written off is due again; `invoice.reopened` follows."""
+
+    type = "invoice.reinstated"
+    amount: Money = Field(description="The amount that is due again.")
+
+
 @event
 class InvoiceOverpaid(EventData):
-    """More was paid than was due; `amount_overpaid` can be refunded."""
+    """`amount_overpaid` has risen; it can be refunded."""
 
     type = "invoice.overpaid"
 

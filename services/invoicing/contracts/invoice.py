@@ -6,8 +6,9 @@ of what is published.
 """
 
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
@@ -95,19 +96,12 @@ class Discount(ContractModel):
         None, description="Percent of the amount, 0 to 100.", examples=["10"]
     )
     amount_off: GivenMoney | None = Field(
-        None,
-        description="An amount in the invoice's currency. It takes at most what is there: of a"
-        " line, what is left above 0; of the invoice, the sum of its lines' nets.",
-        examples=["5.00"],
+        None, description="An amount in the invoice's currency.", examples=["5.00"]
     )
 
 
 class Tax(ContractModel):
-    """A tax by rate, or by an amount that a tax engine computed, which is used as it is.
-
-    With both, the amount must be plausible: of the net's sign, and within the larger of 1 % of the
-    net and 5 smallest units of net times rate. On a net of 0 it counts as 0.
-    """
+    """A tax by rate, or by an amount that a tax engine computed, which is used as it is."""
 
     rate: Rate | None = Field(None, description="A share of 1.", examples=["0.07125"])
     amount: GivenSignedMoney | None = Field(
@@ -150,11 +144,7 @@ class Subscription(ContractModel):
     subscription_id: Identifier | None = Field(None, description="The subscription.")
     plan_id: Identifier | None = Field(None, description="Its plan.")
     billing_agreement_id: Identifier | None = Field(None, description="The agreement to bill it.")
-    free_trial: Flag | None = Field(
-        None,
-        description="Whether this is a free trial. The line is then discounted in full, and its"
-        " fees, duties and importer tax are 0.",
-    )
+    free_trial: Flag | None = Field(None, description="Whether this is a free trial.")
     auto_renewal: Flag | None = Field(None, description="Whether it renews automatically.")
     terms: LongText | None = Field(None, description="Its terms, as text.")
     start_time: Instant | None = Field(None, description="Start of the period billed, RFC 3339.")
@@ -267,10 +257,8 @@ class InvoiceInput(ContractModel):
     upstream_id: Identifier | None = Field(None, description="The sender's id for the invoice.")
     application_id: Identifier | None = Field(None, description="The application that sent it.")
     order_id: Identifier | None = Field(None, description="The order that it bills.")
-    importer_of_record_tax: Flag | None = Field(
-        None,
-        description="Whether the seller collects tax as the importer of record. If false, importer"
-        " tax is shown on its lines and left out of the totals.",
+    importer_of_record_tax: Flag = Field(
+        False, description="Whether the seller collects tax as the importer of record."
     )
     live_mode: Flag = Field(True, description="False for a test invoice without real money.")
 
@@ -294,8 +282,8 @@ class PricedItem(Item):
     net: Money = Field(description="`amount` less `discount_amount`.")
     tax_amount: Money = Field(description="The tax on the line and on its fees.")
     fees_amount: Money = Field(description="Its fees.")
-    duties_amount: Money = Field(description="Its customs duties that are billed.")
-    importer_tax_amount: Money = Field(description="Its importer tax that is billed.")
+    duties_amount: Money = Field(description="Its customs duties.")
+    importer_tax_amount: Money = Field(description="Its importer tax.")
     total: Money = Field(description="The line's part of the invoice's total.")
 
 
@@ -387,6 +375,12 @@ class DocumentIndexFields(DocumentLabels):
     metadata: dict[str, str] | None = None
 
 
+def _zero_of_its_currency(given: dict[str, Any]) -> Decimal:
+    """The zero of an amount that the first releases did not have, with its currency's decimals."""
+    total: Decimal = given.get("total", Decimal(0))
+    return total - total
+
+
 class Summary(ContractModel):
     """The invoice's summary after an event. Every event has it."""
 
@@ -401,15 +395,38 @@ class Summary(ContractModel):
     state: State = Field(description="The stored state.")
     total: Money = Field(description="The total of the invoice.", examples=["214.25"])
     amount_paid: Money = Field(description="The sum of settled payments.", examples=["214.25"])
-    amount_refunded: Money = Field(description="The sum of refunds.", examples=["0.00"])
-    amount_credited: Money = Field(description="The sum of credit notes.", examples=["0.00"])
-    amount_written_off: Money = Field(description="The amount written off.", examples=["0.00"])
+    amount_refunded: Money = Field(
+        description="The sum of refunds that settled.", examples=["0.00"]
+    )
+    amount_returned: Money = Field(
+        default_factory=_zero_of_its_currency,
+        description="The sum of payments that were returned, and of disputes that were lost.",
+        examples=["0.00"],
+    )
+    amount_transferred: Money = Field(
+        default_factory=_zero_of_its_currency,
+        description="The sum of what was moved from it to an account.",
+        examples=["0.00"],
+    )
+    amount_credited: Money = Field(
+        description="The sum of credit notes that stand.", examples=["0.00"]
+    )
+    amount_written_off: Money = Field(
+        description="What is owed and was given up: total - credited - received, in state"
+        " uncollectible.",
+        examples=["0.00"],
+    )
     amount_due: Money = Field(
-        description="total - credited - (paid - refunded) - written off, where above 0. The state"
-        " does not count: a draft and a void invoice have an amount too. For open receivables, add"
-        " up the invoices in state open.",
+        description="What the customer is to pay: total - credited - received, in state open."
+        " Received is paid - refunded - returned - transferred.",
         examples=["0.00"],
     )
     amount_overpaid: Money = Field(
-        description="The same amount where it is below 0, with its sign changed."
+        description="What was received beyond total - credited; of an invoice that is not open,"
+        " paid or uncollectible, all that was received."
+    )
+    live_mode: bool = Field(True, description="False for a test invoice without real money.")
+    disputed: bool = Field(False, description="Whether a payment is disputed at present.")
+    times_paid: int = Field(
+        0, description="How often it has become paid. Above 1, it was open again in between."
     )

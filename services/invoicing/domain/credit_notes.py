@@ -9,11 +9,11 @@ from invoicing.contracts.invoice import CreditItem, PricedItem, State
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
+from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Decision, drop_none
 from invoicing.domain.documents import date_out_of_range, is_in_range
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import series_for
-from invoicing.domain.payments import mark_paid_if_settled
 from invoicing.domain.pricing.rounding import rounded
 
 CREDIT_NOTES_MAX: Final = 1_000
@@ -52,7 +52,7 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
         return Rejection(RejectionCode.NOTHING_TO_CREDIT, "Nothing remains to be credited.")
     rejection = _emit_credited(decision, data.credit_note_id, credit, data.reason)
     if rejection is None:
-        mark_paid_if_settled(decision)
+        emit_consequences(decision, invoice)
     return rejection
 
 

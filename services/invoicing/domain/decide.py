@@ -1,5 +1,6 @@
 """Decide whether a command is accepted, and emit its events. Pure: equal input, equal output."""
 
+from decimal import Decimal
 from typing import Any
 
 from invoicing.contracts.commands import CreateInvoice, OpenInvoice
@@ -8,9 +9,10 @@ from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import scaled_or_errors
 from invoicing.domain import invoices
+from invoicing.domain.balance import balance, net_received
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.pricing.rounding import exact_arithmetic
 from invoicing.domain.transitions import TRANSITIONS, why_not_allowed
 
@@ -81,11 +83,16 @@ def _accepted(decision: Decision, *, version_before: int) -> Accepted:
     """Close the decision. No sequence of commands may lead to an invoice that fails here."""
     invoice = decision.invoice
     assert invoice.version == version_before + len(decision.events), "one version for each event"
-    assert not (invoice.amount_due and invoice.amount_overpaid), "due and overpaid at once"
-    assert invoice.amount_refunded <= invoice.amount_paid, "more refunded than paid"
-    assert invoice.amount_written_off >= 0, "negative write-off"
     credited = invoice.amount_credited
     assert not credited or credited <= invoice.total, "more credited than invoiced"
+    facts = summary_of(invoice)
+    assert invoice.state is balance(facts).state, "the state does not follow from the facts"
+    amounts = (invoice.amount_due, invoice.amount_written_off, invoice.amount_overpaid)
+    assert sum(amount > 0 for amount in amounts) <= 1, "due, written off or overpaid at once"
+    assert min(amounts) >= 0, "a negative amount"
+    assert invoice.amount_overpaid <= max(net_received(facts), Decimal(0)), (
+        "more overpaid than received"
+    )
     return Accepted(
         tuple(decision.events), invoice, tuple(decision.numbers), decision.document_changed
     )

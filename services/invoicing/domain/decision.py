@@ -116,13 +116,11 @@ def drop_none(**fields: Any) -> dict[str, Any]:
 
 
 def build_event(event: type[EventT], facts: dict[str, Any]) -> EventT:
-    """Build an event from its own facts and the summary's, and compute its balance."""
-    due, overpaid = balance(
-        total=facts["total"],
-        amount_credited=facts["amount_credited"],
-        amount_paid=facts["amount_paid"],
-        amount_refunded=facts["amount_refunded"],
-        amount_written_off=facts["amount_written_off"],
-    )
-    facts |= {"amount_due": due, "amount_overpaid": overpaid}
+    """Build an event from its own facts and the summary's, and compute its amounts."""
+    computed = balance(facts)
+    facts |= {
+        "amount_due": computed.amount_due,
+        "amount_written_off": computed.amount_written_off,
+        "amount_overpaid": computed.amount_overpaid,
+    }
     return event.construct_unchecked(**facts)

@@ -11,6 +11,7 @@ from typing import Final
 from invoicing.contracts.events import EVENTS, EventData, InvoiceCreated
 from invoicing.domain import (
     archive,
+    consequences,
     credit_notes,
     invoices,
     payments,
@@ -28,6 +29,7 @@ _TOPICS: Final = (
     refunds,
     write_offs,
     credit_notes,
+    consequences,
     sources,
     sending,
     archive,
@@ -48,7 +50,13 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
         if not isinstance(event, InvoiceCreated):
             raise TypeError(f"the first event of an invoice cannot be {event.type}")
         return invoices.created(event, recorded_at)
-    changes = summary_of(event) | APPLY[type(event)](invoice, event, recorded_at)
+    changes = summary_of(event)
+    # Events of the first releases lack these two; they show the defaults.
+    changes |= {
+        "live_mode": invoice.live_mode,
+        "times_paid": max(invoice.times_paid, event.times_paid),
+    }
+    changes |= APPLY[type(event)](invoice, event, recorded_at)
     if event.state is not invoice.state:
         changes["entered"] = {**invoice.entered, event.state: recorded_at}
     return invoice.copy_with(**changes, version=invoice.version + 1, updated_at=recorded_at)

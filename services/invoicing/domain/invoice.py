@@ -129,7 +129,11 @@ class Invoice(Summary):
         text = json_data if isinstance(json_data, str) else json_data.decode()
         state, document = split_last(text, "document")
         fields = from_json(state)
-        fields["lazy_document"] = LazyDocument(document)
+        fields["lazy_document"] = lazy = LazyDocument(document)
+        if "times_paid" not in fields:
+            # A snapshot of the first releases, as folding its events gives it.
+            fields["live_mode"] = lazy.index_fields.live_mode
+            fields["times_paid"] = 1 if State.PAID in fields.get("entered", ()) else 0
         return cls.model_validate(fields, **options)
 
 

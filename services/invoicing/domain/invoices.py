@@ -8,6 +8,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
+from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Command, Context, Decision, build_event
 from invoicing.domain.documents import UPDATABLE_ONCE_OPEN, changed_document, new_document
 from invoicing.domain.invoice import Invoice, summary_of
@@ -36,8 +37,12 @@ def create(
         "total": document.total,
         "amount_paid": zero,
         "amount_refunded": zero,
+        "amount_returned": zero,
+        "amount_transferred": zero,
         "amount_credited": zero,
-        "amount_written_off": zero,
+        "live_mode": document.live_mode,
+        "disputed": False,
+        "times_paid": 0,
         "invoice": LazyDocument(document),
     }
     return build_event(events.InvoiceCreated, facts)
@@ -46,7 +51,7 @@ def create(
 def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
     """Return the invoice that its first event makes; its default source is attached."""
     return Invoice.construct_unchecked(
-        **summary_of(event),
+        **summary_of(event) | {"live_mode": event.invoice.index_fields.live_mode},
         version=1,
         lazy_document=event.invoice,
         sources=with_default_source({}, event.invoice, recorded_at),
@@ -76,6 +81,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
             events.InvoiceUpdated,
             customer_id=document.customer_id,
             total=document.total,
+            live_mode=document.live_mode,
             invoice=LazyDocument(document),
         )
     return None
@@ -86,7 +92,11 @@ def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: dateti
     # A default source that was detached stays detached until another one is named.
     if event.invoice.index_fields.source_id != invoice.lazy_document.index_fields.source_id:
         sources = with_default_source(sources, event.invoice, recorded_at)
-    return {"lazy_document": event.invoice, "sources": sources}
+    return {
+        "lazy_document": event.invoice,
+        "sources": sources,
+        "live_mode": event.invoice.index_fields.live_mode,
+    }
 
 
 def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
@@ -110,8 +120,7 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
         invoice_number=number,
         invoice=invoice.lazy_document,
     )
-    if invoice.total == 0:
-        decision.emit(events.InvoicePaid, state=State.PAID)
+    emit_consequences(decision, invoice)
     return None
 
 

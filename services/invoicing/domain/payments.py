@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Final
 
 from invoicing.contracts import commands, events
-from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.types.money import MONEY_LIMIT
-from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import payable, signed_balance
+from invoicing.domain.apply import ApplyTable, Changes
+from invoicing.domain.balance import payable
+from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, Payment, PaymentState
 
@@ -124,34 +124,13 @@ def _settle(
     amount: Decimal,
     facts: dict[str, object],
 ) -> Rejection | None:
-    """Count an amount as paid: first against what is due, then against what was written off.
-
-    The rest is overpaid.
-    """
+    """Count an amount as paid."""
     before = decision.invoice
     if before.amount_paid + amount >= MONEY_LIMIT:
         return Rejection(RejectionCode.LIMIT_EXCEEDED, "Payments would total 10^15 or more.")
-    beyond_due = max(amount - before.amount_due, amount * 0)
-    recovered = min(before.amount_written_off, beyond_due)
-    decision.emit(
-        event,
-        amount_paid=before.amount_paid + amount,
-        amount_written_off=before.amount_written_off - recovered,
-        **facts,
-    )
-    after = decision.invoice
-    assert signed_balance(before) - signed_balance(after) == amount - recovered, "money was lost"
-    mark_paid_if_settled(decision)
-    if after.amount_overpaid > before.amount_overpaid:
-        decision.emit(events.InvoiceOverpaid)
+    decision.emit(event, amount_paid=before.amount_paid + amount, **facts)
+    emit_consequences(decision, before)
     return None
-
-
-def mark_paid_if_settled(decision: Decision) -> None:
-    """Emit `invoice.paid` if nothing is due and, of a given-up invoice, nothing is written off."""
-    invoice = decision.invoice
-    if invoice.state in (State.OPEN, State.UNCOLLECTIBLE) and not payable(invoice):
-        decision.emit(events.InvoicePaid, state=State.PAID)
 
 
 def fail(decision: Decision, data: commands.RecordPaymentFailure) -> Rejection | None:
@@ -206,6 +185,4 @@ APPLY: Final[ApplyTable] = {
     events.PaymentRecorded: _recorded,
     events.PaymentSettled: _settled,
     events.PaymentFailed: _failed,
-    events.InvoicePaid: summary_only,
-    events.InvoiceOverpaid: summary_only,
 }

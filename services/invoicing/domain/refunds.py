@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from invoicing.contracts import commands, events
-from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
-from invoicing.domain.balance import balance_of
+from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, PaymentState, Refund
 from invoicing.domain.payments import with_payment
@@ -39,17 +38,15 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
             RejectionCode.AMOUNT_EXCEEDS_BALANCE,
             "The amount exceeds what remains of the payment.",
         )
-    refunded = invoice.amount_refunded + data.amount
-    after = balance_of(invoice, amount_refunded=refunded)
     decision.emit(
         events.PaymentRefunded,
-        amount_refunded=refunded,
+        amount_refunded=invoice.amount_refunded + data.amount,
         payment_id=data.payment_id,
         refund_id=data.refund_id,
         amount=data.amount,
         reason=data.reason,
-        state=State.OPEN if after.amount_due else invoice.state,
     )
+    emit_consequences(decision, invoice, reopened_by="refund")
     assert decision.invoice.payments[data.payment_id].refundable >= 0, "more refunded than paid"
     return None
 

@@ -24,9 +24,9 @@ from invoicing.domain import (
     sources,
     write_offs,
 )
-from invoicing.domain.balance import payable
+from invoicing.domain.balance import net_received, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import Invoice, summary_of
 
 Guard = Callable[[Invoice], Rejection | None]
 Handler = Callable[[Decision, Any], Rejection | None]
@@ -91,7 +91,7 @@ def _has_payments_or_credits(invoice: Invoice) -> Rejection | None:
 
 
 def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
-    if invoice.amount_paid <= invoice.amount_refunded:
+    if net_received(summary_of(invoice)) <= 0:
         return None
     return Rejection(RejectionCode.HAS_PAYMENTS, "Refund the payments first.")
 
@@ -172,6 +172,12 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 path="write-off",
             ),
             Transition(
+                commands.ReinstateInvoice,
+                write_offs.reinstate,
+                {UNCOLLECTIBLE: (OPEN,)},
+                path="reinstate",
+            ),
+            Transition(
                 commands.PayInvoice,
                 payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
@@ -197,7 +203,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 {
                     OPEN: (OPEN,),
                     PAID: (PAID, OPEN),
-                    UNCOLLECTIBLE: (UNCOLLECTIBLE, OPEN),
+                    UNCOLLECTIBLE: (UNCOLLECTIBLE,),
                 },
                 only_if=lambda invoice: invoice.amount_paid > invoice.amount_refunded,
                 path="refunds",

@@ -1,4 +1,4 @@
-"""Write-offs of what is due."""
+"""Write-offs of what is due, and their reversal."""
 
 from typing import Final
 
@@ -10,17 +10,26 @@ from invoicing.domain.decision import Decision
 
 def write_off(decision: Decision, data: commands.WriteOffInvoice) -> None:
     """Write off what is due."""
-    invoice = decision.invoice
     decision.emit(
         events.InvoiceWrittenOff,
         state=State.UNCOLLECTIBLE,
-        amount_written_off=invoice.amount_written_off + invoice.amount_due,
-        amount=invoice.amount_due,
+        amount=decision.invoice.amount_due,
         reason=data.reason,
     )
-    assert not decision.invoice.amount_due, "something is due after it was written off"
+
+
+def reinstate(decision: Decision, data: commands.ReinstateInvoice) -> None:
+    """Make what was written off due again."""
+    decision.emit(
+        events.InvoiceReinstated,
+        state=State.OPEN,
+        amount=decision.invoice.amount_written_off,
+        reason=data.reason,
+    )
+    decision.emit(events.InvoiceReopened, reason="reinstated")
 
 
 APPLY: Final[ApplyTable] = {
     events.InvoiceWrittenOff: summary_only,
+    events.InvoiceReinstated: summary_only,
 }

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-TAX = {"rate": "0.2", "amount": "34.49", "category": "standard"}
-TAX_ON_FEE = TAX | {"amount": "0.20"}
-TAX_ON_SHIPPING = TAX | {"amount": "0.98"}
+TAX = {"rate": "0.2", "amount": "1.00", "category": "standard"}
 ADDRESS = {
     "line1": "Main Street 1",
     "line2": "Door 2",
@@ -43,7 +41,7 @@ ITEM = {
     "discount": {"percent_off": "10", "amount_off": "5.00"},
     "tax": TAX,
     "fees": [
-        {"type": "recycling", "amount": "1.00", "tax": TAX_ON_FEE},
+        {"type": "recycling", "amount": "1.00", "tax": TAX},
         {"type": "deposit", "per_unit_amount": "0.25"},
     ],
     "duties": {"amount": "2.00"},
@@ -70,7 +68,7 @@ PARTICULARS = {
     "ship_to": PARTY,
     "bill_to": PARTY,
     "discount": {"percent_off": "1", "amount_off": "1.00"},
-    "shipping": {"amount": "4.90", "tax": TAX_ON_SHIPPING},
+    "shipping": {"amount": "4.90", "tax": TAX},
     "tax_inclusive": False,
     "tax_identifiers": [TAX_IDENTIFIER],
     "document_date": "2026-11-20",
@@ -83,7 +81,7 @@ PARTICULARS = {
     "upstream_id": "up_1",
     "application_id": "app_1",
     "order_id": "ord_1",
-    "importer_of_record_tax": True,
+    "importer_of_record_tax": False,
     "live_mode": True,
 }
 REASON = {"reason": "Because"}
@@ -98,6 +96,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "CancelInvoice": REASON,
     "ReverseInvoice": REASON,
     "WriteOffInvoice": REASON,
+    "ReinstateInvoice": REASON,
     "PayInvoice": {"source_id": "src_1", "amount": "10.00"},
     "RecordPayment": {
         "payment_id": "pay_1",

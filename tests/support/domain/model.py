@@ -39,7 +39,8 @@ class Model:
     requested: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     credits: dict[str, int] = field(default_factory=dict)
-    written_off: int = 0
+    given_up: bool = False
+    times_paid: int = 0
     sources: dict[str, str | None] = field(default_factory=dict)
     detached: set[str] = field(default_factory=set)
     sendings: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,12 +48,19 @@ class Model:
 
     @property
     def balance(self) -> int:
-        paid = sum(self.settled.values()) - sum(self.refunded.values())
-        return self.total - sum(self.credits.values()) - paid - self.written_off
+        """What is owed above zero, what is held for the customer below."""
+        held = sum(self.settled.values()) - sum(self.refunded.values())
+        if self.state not in ("open", "paid", "uncollectible"):
+            return -held
+        return self.total - sum(self.credits.values()) - held
 
     @property
     def due(self) -> int:
-        return max(self.balance, 0)
+        return 0 if self.given_up else max(self.balance, 0)
+
+    @property
+    def written_off(self) -> int:
+        return max(self.balance, 0) if self.given_up else 0
 
     def handle(self, command: str, data: dict[str, Any]) -> Outcome:
         """What the command leads to. Where it is accepted, the model has moved on."""
@@ -106,7 +114,7 @@ class Model:
     def _open_invoice(self, _data: dict[str, Any]) -> list[str]:
         self.state, self.numbered = "open", True
         if self.total == 0:
-            self.state = "paid"
+            self.state, self.times_paid = "paid", self.times_paid + 1
             return ["opened", "paid"]
         return ["opened"]
 
@@ -145,9 +153,13 @@ class Model:
             yield "has_payments"
 
     def _write_off_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.written_off += self.due
+        self.given_up = True
         self.state = "uncollectible"
         return ["written_off"]
+
+    def _reinstate_invoice(self, _data: dict[str, Any]) -> list[str]:
+        self.state, self.given_up, self.overdue = "open", False, False
+        return ["reinstated", "reopened"]
 
     def _refuse_write_off_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         yield from self._refuse_in_flight()
@@ -172,7 +184,7 @@ class Model:
 
     @property
     def _payable(self) -> int:
-        return self.due + (self.written_off if self.state == "uncollectible" else 0)
+        return max(self.balance, 0)
 
     def _refuse_in_flight(self) -> Iterator[str]:
         if self.in_flight:
@@ -197,16 +209,18 @@ class Model:
             yield "duplicate_payment"
 
     def _arrived(self, payment_id: str, amount: int) -> list[str]:
-        too_much_before = max(-self.balance, 0)
-        beyond_due = max(amount - self.due, 0)
+        held = max(-self.balance, 0)
         self.settled[payment_id] = amount
-        self.written_off -= min(self.written_off, beyond_due)
+        return self._followed(held)
+
+    def _followed(self, held: int) -> list[str]:
+        """What follows where less is owed; `held` is what was held for the customer before."""
         events = []
-        nothing_left = not self.due and not (self.state == "uncollectible" and self.written_off)
-        if self.state in ("open", "uncollectible") and nothing_left:
-            self.state = "paid"
+        if self.state in ("open", "uncollectible") and self.balance <= 0:
+            self.state, self.given_up = "paid", False
+            self.times_paid += 1
             events.append("paid")
-        if max(-self.balance, 0) > too_much_before:
+        if max(-self.balance, 0) > held:
             events.append("overpaid")
         return events
 
@@ -231,8 +245,9 @@ class Model:
         payment_id, amount = data["payment_id"], cents(data["amount"])
         self.refunded[payment_id] = self.refunded.get(payment_id, 0) + amount
         self.refund_ids.add(data["refund_id"])
-        if self.due:
-            self.state = "open"
+        if self.state == "paid" and self.balance > 0:
+            self.state, self.overdue = "open", False
+            return ["payment_refunded", "reopened"]
         return ["payment_refunded"]
 
     def _refuse_refund_payment(self, data: dict[str, Any]) -> Iterator[str]:
@@ -245,11 +260,9 @@ class Model:
             yield "duplicate_refund"
 
     def _issue_credit_note(self, data: dict[str, Any]) -> list[str]:
+        held = max(-self.balance, 0)
         self.credits[data["credit_note_id"]] = cents(data["amount"])
-        if self.state == "open" and not self.due:
-            self.state = "paid"
-            return ["credited", "paid"]
-        return ["credited"]
+        return ["credited", *self._followed(held)]
 
     def _refuse_issue_credit_note(self, data: dict[str, Any]) -> Iterator[str]:
         if cents(data["amount"]) > self.total - sum(self.credits.values()):
@@ -340,6 +353,7 @@ STATES_OF: dict[str, set[str]] = {
     "CancelInvoice": {"draft"},
     "ReverseInvoice": {"open"},
     "WriteOffInvoice": {"open"},
+    "ReinstateInvoice": {"uncollectible"},
     "PayInvoice": {"open", "uncollectible"},
     "RecordPayment": {"open", "uncollectible", "paid"},
     "SettlePayment": ALIVE,

@@ -178,6 +178,7 @@ STORY: Final[Sequence[Step]] = (
     ("CreateInvoice", "inv_1006", _SMALL),
     ("ReverseInvoice", "inv_1006", {"reason": "Delivered to somebody else."}),
     ("CreateInvoice", "inv_1007", {"customer_id": "cus_44", "currency": "EUR", "total": "9"}),
+    ("ReinstateInvoice", "inv_1005", {"reason": "The customer has promised to pay."}),
 )
 """A new step goes to the end: the steps before it keep their ids and times."""
 
