@@ -1,13 +1,16 @@
 """An independent model of an invoice's life: the design's table in plain words, amounts in cents.
 
 It knows nothing of documents, tax or JSON; it says which events a command leads to, or which codes
-it may be refused with.
+it may be refused with. An accepted command is posted to the invoice's books; state and amounts are
+read from their balances.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.support.domain.books import CASH, REVENUE, Books
 
 Outcome = list[str] | set[str]
 """Events in order where accepted; where refused, the codes that would be right."""
@@ -24,7 +27,9 @@ class Model:
     """One invoice in dollars, without tax."""
 
     invoice_id: str = "inv_1"
-    state: str | None = None
+    life: str | None = None
+    books: Books = field(default_factory=Books)
+    times_paid: int = 0
     total: int = 0
     items: int = 0
     numbered: bool = False
@@ -39,28 +44,19 @@ class Model:
     requested: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     credits: dict[str, int] = field(default_factory=dict)
-    given_up: bool = False
-    times_paid: int = 0
     sources: dict[str, str | None] = field(default_factory=dict)
     detached: set[str] = field(default_factory=set)
     sendings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     events: int = 0
 
     @property
-    def balance(self) -> int:
-        """What is owed above zero, what is held for the customer below."""
-        held = sum(self.settled.values()) - sum(self.refunded.values())
-        if self.state not in ("open", "paid", "uncollectible"):
-            return -held
-        return self.total - sum(self.credits.values()) - held
-
-    @property
-    def due(self) -> int:
-        return 0 if self.given_up else max(self.balance, 0)
-
-    @property
-    def written_off(self) -> int:
-        return max(self.balance, 0) if self.given_up else 0
+    def state(self) -> str | None:
+        """The life; of an issued invoice, what the books say."""
+        if self.life != "issued":
+            return self.life
+        if self.books.due:
+            return "open"
+        return "uncollectible" if self.books.given_up else "paid"
 
     def handle(self, command: str, data: dict[str, Any]) -> Outcome:
         """What the command leads to. Where it is accepted, the model has moved on."""
@@ -76,16 +72,32 @@ class Model:
         return self._counted(getattr(self, f"_{_snake_case(command)}")(data))
 
     def _counted(self, outcome: Outcome) -> Outcome:
+        self.books.check()
         if isinstance(outcome, list):
             self.events += len(outcome)
         return outcome
+
+    def _followed(self, fact: str, post: Callable[[], None]) -> list[str]:
+        """Post a fact; the event of it, and those that follow from what it did to the books."""
+        was_paid, overpaid = self.state == "paid", self.books.overpaid
+        post()
+        events = [fact]
+        if self.state == "paid" and not was_paid:
+            self.times_paid += 1
+            events.append("paid")
+        if self.state == "open" and was_paid:
+            self.overdue = False
+            events.append("reopened")
+        if self.books.overpaid > overpaid:
+            events.append("overpaid")
+        return events
 
     def _create(self, data: dict[str, Any]) -> Outcome:
         total = sum(cents(item["amount"]) for item in data["items"])
         if data.get("state") != "draft" and not data["items"]:
             return {"no_items"}
         self.total, self.items = total, len(data["items"])
-        self.state, self.due_date = "draft", data["due_date"]
+        self.life, self.due_date = "draft", data["due_date"]
         self.texts = {"email": data.get("email"), "memo": data.get("memo")}
         if data.get("state") == "draft":
             return ["created"]
@@ -104,7 +116,7 @@ class Model:
             yield "illegal_transition"
 
     def _delete_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state = "deleted"
+        self.life = "deleted"
         return ["deleted"]
 
     def _refuse_delete_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
@@ -112,40 +124,41 @@ class Model:
             yield "illegal_transition"
 
     def _open_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state, self.numbered = "open", True
-        if self.total == 0:
-            self.state, self.times_paid = "paid", self.times_paid + 1
-            return ["opened", "paid"]
-        return ["opened"]
+        return self._followed("opened", self._issue)
+
+    def _issue(self) -> None:
+        self.life, self.numbered = "issued", True
+        self.books.issue(self.total)
 
     def _refuse_open_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         if not self.items:
             yield "no_items"
 
     def _unpost_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state, self.overdue = "draft", False
-        return ["unposted"]
+        self.life, self.overdue = "draft", False
+        return self._followed("unposted", self.books.withdraw)
 
     def _refuse_unpost_invoice(self, data: dict[str, Any]) -> Iterator[str]:
         yield from self._refuse_reverse_invoice(data)
         yield from self._refuse_in_flight()
 
     def _void_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state = "void"
-        return ["voided"]
+        self.life = "void"
+        return self._followed("voided", self.books.withdraw)
 
     def _refuse_void_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
-        if sum(self.settled.values()) > sum(self.refunded.values()):
+        if self.books.kept > 0:
             yield "has_payments"
         yield from self._refuse_in_flight()
 
     def _cancel_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state = "cancelled"
+        self.life = "cancelled"
         return ["cancelled"]
 
     def _reverse_invoice(self, _data: dict[str, Any]) -> list[str]:
         self.credits["the whole"] = self.total
-        self.state = "reversed"
+        self.life = "reversed"
+        self.books.withdraw()
         return ["credited", "reversed"]
 
     def _refuse_reverse_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
@@ -153,12 +166,12 @@ class Model:
             yield "has_payments"
 
     def _write_off_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.given_up = True
-        self.state = "uncollectible"
+        self.books.give_up()
         return ["written_off"]
 
     def _reinstate_invoice(self, _data: dict[str, Any]) -> list[str]:
-        self.state, self.given_up, self.overdue = "open", False, False
+        self.books.reinstate()
+        self.overdue = False
         return ["reinstated", "reopened"]
 
     def _refuse_write_off_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
@@ -184,7 +197,7 @@ class Model:
 
     @property
     def _payable(self) -> int:
-        return max(self.balance, 0)
+        return self.books.due + self.books.given_up
 
     def _refuse_in_flight(self) -> Iterator[str]:
         if self.in_flight:
@@ -195,7 +208,7 @@ class Model:
         self.in_flight.pop(payment_id, None)
         self.requested.discard(payment_id)
         if data.get("settled", True):
-            return ["payment_recorded", *self._arrived(payment_id, amount)]
+            return self._arrived("payment_recorded", payment_id, amount)
         self.in_flight[payment_id] = amount
         return ["payment_recorded"]
 
@@ -208,27 +221,15 @@ class Model:
         if payment_id in self.settled or payment_id in self.failed or again:
             yield "duplicate_payment"
 
-    def _arrived(self, payment_id: str, amount: int) -> list[str]:
-        held = max(-self.balance, 0)
+    def _arrived(self, fact: str, payment_id: str, amount: int) -> list[str]:
         self.settled[payment_id] = amount
-        return self._followed(held)
-
-    def _followed(self, held: int) -> list[str]:
-        """What follows where less is owed; `held` is what was held for the customer before."""
-        events = []
-        if self.state in ("open", "uncollectible") and self.balance <= 0:
-            self.state, self.given_up = "paid", False
-            self.times_paid += 1
-            events.append("paid")
-        if max(-self.balance, 0) > held:
-            events.append("overpaid")
-        return events
+        return self._followed(fact, lambda: self.books.relieve(amount, by=CASH))
 
     def _settle_payment(self, data: dict[str, Any]) -> list[str]:
         payment_id = data["payment_id"]
         self.requested.discard(payment_id)
         amount = self.in_flight.pop(payment_id)
-        return ["payment_settled", *self._arrived(payment_id, amount)]
+        return self._arrived("payment_settled", payment_id, amount)
 
     def _refuse_settle_payment(self, data: dict[str, Any]) -> Iterator[str]:
         if data["payment_id"] not in self.in_flight:
@@ -245,10 +246,7 @@ class Model:
         payment_id, amount = data["payment_id"], cents(data["amount"])
         self.refunded[payment_id] = self.refunded.get(payment_id, 0) + amount
         self.refund_ids.add(data["refund_id"])
-        if self.state == "paid" and self.balance > 0:
-            self.state, self.overdue = "open", False
-            return ["payment_refunded", "reopened"]
-        return ["payment_refunded"]
+        return self._followed("payment_refunded", lambda: self.books.charge(amount, to=CASH))
 
     def _refuse_refund_payment(self, data: dict[str, Any]) -> Iterator[str]:
         payment_id = data["payment_id"]
@@ -260,12 +258,11 @@ class Model:
             yield "duplicate_refund"
 
     def _issue_credit_note(self, data: dict[str, Any]) -> list[str]:
-        held = max(-self.balance, 0)
-        self.credits[data["credit_note_id"]] = cents(data["amount"])
-        return ["credited", *self._followed(held)]
+        amount = self.credits[data["credit_note_id"]] = cents(data["amount"])
+        return self._followed("credited", lambda: self.books.relieve(amount, by=REVENUE))
 
     def _refuse_issue_credit_note(self, data: dict[str, Any]) -> Iterator[str]:
-        if cents(data["amount"]) > self.total - sum(self.credits.values()):
+        if cents(data["amount"]) > self.books.billed:
             yield "amount_exceeds_balance"
         if data["credit_note_id"] in self.credits:
             yield "duplicate_credit_note"

@@ -148,8 +148,9 @@ def test_a_cell_of_the_table(command: str, script: Script) -> None:
     assert isinstance(decided, Accepted)
     assert desk.event_types[before:] == [f"invoice.{name}" for name in expected]
     assert desk.current.state.value == model.state
-    assert desk.current.amount_due * 100 == model.due
-    assert desk.current.amount_overpaid * 100 == max(-model.balance, 0)
+    assert desk.current.amount_due * 100 == model.books.due
+    assert desk.current.amount_written_off * 100 == model.books.given_up
+    assert desk.current.amount_overpaid * 100 == model.books.overpaid
 
 
 @pytest.mark.parametrize("script", SITUATIONS.values(), ids=SITUATIONS.keys())
