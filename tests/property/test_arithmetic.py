@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from invoicing.contracts.invoice import Document, TaxRounding
 from invoicing.contracts.types.money import EXPONENTS, UNITS
+from invoicing.domain.decision import Accepted
 from invoicing.domain.pricing.rounding import RoundingPolicy, exact_arithmetic
 from invoicing.domain.sellers import Seller, Sellers
 from tests.support.domain.desk import Desk
-from tests.support.domain.strategies import CURRENCIES, RATES, documents, money
+from tests.support.domain.strategies import CURRENCIES, RATES, documents, money, written
 
 SELLERS = {
     rounding: Sellers({"default": Seller(id="default", tax_rounding=rounding)})
@@ -100,6 +101,97 @@ def amounts_in(value: Any) -> list[Decimal]:
     if isinstance(value, list | tuple):
         return [amount for part in value for amount in amounts_in(part)]
     return []
+
+
+@given(documents(), roundings)
+def test_a_discount_never_takes_a_line_across_0(
+    data: dict[str, Any], rounding: TaxRounding
+) -> None:
+    for line in worked_out(data, rounding).items:
+        assert min(line.amount, 0) <= line.net <= max(line.amount, 0)
+
+
+@given(st.data(), roundings)
+def test_an_amount_off_is_taken_whole_or_leaves_nothing(
+    data: st.DataObject, rounding: TaxRounding
+) -> None:
+    before = data.draw(documents(currency="KWD"))
+    discount = before.pop("discount", {})
+    off = data.draw(money("KWD", 3_000))
+    by_percentage = {name: discount[name] for name in discount if name == "percent_off"}
+
+    without = worked_out(before | {"discount": by_percentage}, rounding)
+    discounted = worked_out(before | {"discount": by_percentage | {"amount_off": off}}, rounding)
+
+    taken = [
+        line.discount_amount - other.discount_amount
+        for line, other in zip(discounted.items, without.items, strict=True)
+    ]
+    left = sum(line.net for line in discounted.items)
+    nets = [line.net for line in without.items]
+    assert sum(taken) == Decimal(off) or left == 0 or (sum(nets) < 0 and not any(taken))
+    assert all(share == 0 for share, net in zip(taken, nets, strict=True) if net <= 0)
+    of_each = sum(taken) / (sum(net for net in nets if net > 0) or 1)
+    for share, net in zip(taken, nets, strict=True):
+        assert abs(share - max(net, 0) * of_each) < UNITS["KWD"]
+
+
+@given(documents(), roundings)
+def test_a_free_trial_bills_what_no_line_bills(data: dict[str, Any], rounding: TaxRounding) -> None:
+    trial = {"subscription": {"free_trial": True}}
+    with_trials = [data["items"][0] | trial, *data["items"]]
+    assert worked_out(data | {"items": with_trials}, rounding).total == (
+        worked_out(data, rounding).total
+    )
+
+
+@given(documents(), roundings)
+def test_only_a_stated_false_takes_importer_tax_out_of_the_total(
+    data: dict[str, Any], rounding: TaxRounding
+) -> None:
+    total = {
+        said: worked_out(data | {"importer_of_record_tax": said}, rounding).total
+        for said in (None, True, False)
+    }
+    without = [
+        {name: part for name, part in item.items() if name != "importer_tax"}
+        for item in data["items"]
+    ]
+    assert total[None] == total[True]
+    assert total[False] == worked_out(data | {"items": without}, rounding).total
+
+
+@given(
+    st.sampled_from(CURRENCIES),
+    st.integers(-100_000, 100_000).filter(bool),
+    st.sampled_from(RATES),
+    st.integers(-1_100, 1_100),
+    st.booleans(),
+)
+def test_a_given_tax_is_taken_if_it_is_near_net_times_rate(
+    currency: str, net: int, rate: str, off_by: int, tax_inclusive: bool
+) -> None:
+    """In whole smallest units and fractions: the tax is some units away from net times rate."""
+    tax = round(net * Fraction(rate)) + off_by
+    price = net + tax if tax_inclusive else net
+    assume(price)
+    decided = Desk().send(
+        "CreateInvoice",
+        customer_id="cus_1",
+        currency=currency,
+        state="draft",
+        tax_inclusive=tax_inclusive,
+        items=[
+            {
+                "amount": written(price, EXPONENTS[currency]),
+                "tax": {"rate": rate, "amount": written(tax, EXPONENTS[currency])},
+            }
+        ],
+    )
+    away = abs(tax - net * Fraction(rate))
+    is_near = away <= 5 or 100 * away <= abs(net)
+    is_of_its_sign = tax == 0 or (tax > 0) == (net > 0)
+    assert isinstance(decided, Accepted) == (is_near and is_of_its_sign)
 
 
 @given(documents())

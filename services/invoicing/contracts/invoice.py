@@ -96,12 +96,19 @@ class Discount(ContractModel):
         None, description="Percent of the amount, 0 to 100.", examples=["10"]
     )
     amount_off: GivenMoney | None = Field(
-        None, description="An amount in the invoice's currency.", examples=["5.00"]
+        None,
+        description="An amount in the invoice's currency. It takes at most what is there: of a"
+        " line, what is left above 0; of the invoice, the sum of its lines' nets.",
+        examples=["5.00"],
     )
 
 
 class Tax(ContractModel):
-    """A tax by rate, or by an amount that a tax engine computed, which is used as it is."""
+    """A tax by rate, or by an amount that a tax engine computed, which is used as it is.
+
+    With both, the amount must be plausible: of the net's sign, and within the larger of 1 % of the
+    net and 5 smallest units of net times rate. On a net of 0 it counts as 0.
+    """
 
     rate: Rate | None = Field(None, description="A share of 1.", examples=["0.07125"])
     amount: GivenSignedMoney | None = Field(
@@ -144,7 +151,11 @@ class Subscription(ContractModel):
     subscription_id: Identifier | None = Field(None, description="The subscription.")
     plan_id: Identifier | None = Field(None, description="Its plan.")
     billing_agreement_id: Identifier | None = Field(None, description="The agreement to bill it.")
-    free_trial: Flag | None = Field(None, description="Whether this is a free trial.")
+    free_trial: Flag | None = Field(
+        None,
+        description="Whether this is a free trial. The line is then discounted in full, and its"
+        " fees, duties and importer tax are 0.",
+    )
     auto_renewal: Flag | None = Field(None, description="Whether it renews automatically.")
     terms: LongText | None = Field(None, description="Its terms, as text.")
     start_time: Instant | None = Field(None, description="Start of the period billed, RFC 3339.")
@@ -257,8 +268,10 @@ class InvoiceInput(ContractModel):
     upstream_id: Identifier | None = Field(None, description="The sender's id for the invoice.")
     application_id: Identifier | None = Field(None, description="The application that sent it.")
     order_id: Identifier | None = Field(None, description="The order that it bills.")
-    importer_of_record_tax: Flag = Field(
-        False, description="Whether the seller collects tax as the importer of record."
+    importer_of_record_tax: Flag | None = Field(
+        None,
+        description="Whether the seller collects tax as the importer of record. If false, importer"
+        " tax is shown on its lines and left out of the totals.",
     )
     live_mode: Flag = Field(True, description="False for a test invoice without real money.")
 
@@ -282,8 +295,8 @@ class PricedItem(Item):
     net: Money = Field(description="`amount` less `discount_amount`.")
     tax_amount: Money = Field(description="The tax on the line and on its fees.")
     fees_amount: Money = Field(description="Its fees.")
-    duties_amount: Money = Field(description="Its customs duties.")
-    importer_tax_amount: Money = Field(description="Its importer tax.")
+    duties_amount: Money = Field(description="Its customs duties that are billed.")
+    importer_tax_amount: Money = Field(description="Its importer tax that is billed.")
     total: Money = Field(description="The line's part of the invoice's total.")
 
 

@@ -1,5 +1,6 @@
 """The document of an invoice: the given fields, its dates and the amounts computed from them."""
 
+from collections.abc import Container, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -24,9 +25,19 @@ _ALWAYS_WRITTEN: Final = (
     "collection_period_days",
     "billing_optimization",
     "exclude_from_autopay",
-    "importer_of_record_tax",
     "live_mode",
 )
+_SETS_NET_OF: Final = {
+    "items": ("items", "discount", "tax_inclusive"),
+    "shipping": ("shipping", "tax_inclusive"),
+}
+"""The fields of a command that a given tax on the lines, or on shipping, is compared with."""
+
+_TAX_REASON: Final = (
+    "must have the sign of the net after discounts, and be within 1 % of the net, or 5 of the"
+    " smallest units if that is more, of net times rate"
+)
+
 _INPUT_FIELDS: Final = frozenset(InvoiceInput.model_fields)
 _LATEST_DOCUMENT_DATE: Final = LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
 
@@ -41,7 +52,7 @@ def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Documen
         fields["document_date"] = time.astimezone(UTC).date()
     if data.due_date is None and data.payment_terms_days is None:
         fields["payment_terms_days"] = seller.payment_terms_days
-    return _priced_document(data, fields, seller.tax_rounding)
+    return _priced_document(data, fields, seller.tax_rounding, data.model_fields_set)
 
 
 def changed_document(
@@ -80,13 +91,19 @@ def changed_document(
         if isinstance(seller, Rejection):
             return seller
         fields["payment_terms_days"] = seller.payment_terms_days
+    if "importer_of_record_tax" not in given and document.total_importer_tax:
+        # Earlier releases wrote false where nothing was said, and billed the importer tax.
+        fields["importer_of_record_tax"] = document.importer_of_record_tax or None
     input_fields = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
     given_input = InvoiceInput.construct_unchecked(**input_fields)
-    return _priced_document(given_input, fields, document.tax_rounding)
+    return _priced_document(given_input, fields, document.tax_rounding, given)
 
 
 def _priced_document(
-    given: InvoiceInput, fields: dict[str, Any], tax_rounding: TaxRounding
+    given: InvoiceInput,
+    fields: dict[str, Any],
+    tax_rounding: TaxRounding,
+    given_by_command: Container[str],
 ) -> Document | Rejection:
     """Complete `fields` with the due date and all amounts."""
     if not is_in_range(fields["document_date"]):
@@ -101,6 +118,9 @@ def _priced_document(
             "An amount computed from the command's data exceeds the limit.",
             (FieldError(field=priced.field, reason="must be below 10^15"),),
         )
+    rejection = _tax_mismatch(priced.implausible_taxes, given_by_command)
+    if rejection is not None:
+        return rejection
     computed = {
         **priced.totals._asdict(),
         "tax_rounding": tax_rounding,
@@ -110,6 +130,20 @@ def _priced_document(
     if priced.shipping is not None:
         computed["shipping"] = priced.shipping
     return Document.construct_unchecked(**fields | computed)
+
+
+def _tax_mismatch(paths: Iterable[str], given_by_command: Container[str]) -> Rejection | None:
+    """Reject implausible taxes whose net or tax the command sets; stored ones are left alone."""
+    errors = tuple(
+        FieldError(field=path, reason=_TAX_REASON)
+        for path in paths
+        if any(name in given_by_command for name in _SETS_NET_OF[path.partition(".")[0]])
+    )
+    if not errors:
+        return None
+    return Rejection(
+        RejectionCode.TAX_MISMATCH, "A given tax does not follow from its net and rate.", errors
+    )
 
 
 def is_in_range(day: date) -> bool:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-TAX = {"rate": "0.2", "amount": "1.00", "category": "standard"}
+TAX = {"rate": "0.2", "amount": "34.49", "category": "standard"}
+TAX_ON_FEE = TAX | {"amount": "0.20"}
+TAX_ON_SHIPPING = TAX | {"amount": "0.98"}
 ADDRESS = {
     "line1": "Main Street 1",
     "line2": "Door 2",
@@ -41,7 +43,7 @@ ITEM = {
     "discount": {"percent_off": "10", "amount_off": "5.00"},
     "tax": TAX,
     "fees": [
-        {"type": "recycling", "amount": "1.00", "tax": TAX},
+        {"type": "recycling", "amount": "1.00", "tax": TAX_ON_FEE},
         {"type": "deposit", "per_unit_amount": "0.25"},
     ],
     "duties": {"amount": "2.00"},
@@ -68,7 +70,7 @@ PARTICULARS = {
     "ship_to": PARTY,
     "bill_to": PARTY,
     "discount": {"percent_off": "1", "amount_off": "1.00"},
-    "shipping": {"amount": "4.90", "tax": TAX},
+    "shipping": {"amount": "4.90", "tax": TAX_ON_SHIPPING},
     "tax_inclusive": False,
     "tax_identifiers": [TAX_IDENTIFIER],
     "document_date": "2026-11-20",
@@ -81,7 +83,7 @@ PARTICULARS = {
     "upstream_id": "up_1",
     "application_id": "app_1",
     "order_id": "ord_1",
-    "importer_of_record_tax": False,
+    "importer_of_record_tax": True,
     "live_mode": True,
 }
 REASON = {"reason": "Because"}

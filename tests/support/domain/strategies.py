@@ -28,6 +28,7 @@ def money(currency: str, maximum: int = 1_000, minimum: int = 0) -> st.SearchStr
 
 
 def taxes(currency: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Taxes that are plausible on any net: by a rate, or by an amount without one."""
     by_rate = st.fixed_dictionaries(
         {"rate": st.sampled_from(RATES)}, optional={"category": st.sampled_from(CATEGORIES)}
     )
@@ -65,6 +66,7 @@ def items(draw: st.DrawFn, currency: str, minimum: int = -200) -> dict[str, Any]
         "fees": st.lists(fees(currency), max_size=2),
         "duties": st.fixed_dictionaries({"amount": money(currency, 10)}),
         "importer_tax": st.fixed_dictionaries({"amount": money(currency, 10)}),
+        "subscription": st.fixed_dictionaries({"free_trial": st.sampled_from((None, False, True))}),
     }
     return item | draw(st.fixed_dictionaries({}, optional=optional))
 
@@ -80,6 +82,7 @@ def documents(draw: st.DrawFn, **fixed: Any) -> dict[str, Any]:
         "discount": discounts(currency),
         "shipping": shipping,
         "tax_inclusive": st.booleans(),
+        "importer_of_record_tax": st.none() | st.booleans(),
     }
     return {
         "customer_id": "cus_1",

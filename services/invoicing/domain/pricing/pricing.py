@@ -1,6 +1,6 @@
 """The amounts of an invoice: lines, discounts, tax and totals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from invoicing.contracts.invoice import (
 )
 from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.pricing.rounding import ZERO, RoundingPolicy, exact_arithmetic
-from invoicing.domain.pricing.tax import TaxableAmount, apply_tax
+from invoicing.domain.pricing.tax import TaxableAmount, apply_tax, is_implausible
 
 _HUNDRED = Decimal(100)
 
@@ -45,6 +45,8 @@ class Priced(NamedTuple):
     shipping: PricedShipping | None
     tax_groups: tuple[TaxGroup, ...]
     totals: Totals
+    implausible_taxes: tuple[str, ...]
+    """The paths of given taxes that do not follow from their net and rate."""
 
 
 class TooLarge(NamedTuple):
@@ -70,7 +72,9 @@ def price(given: InvoiceInput, currency: str, tax_rounding: TaxRounding) -> Pric
     """Compute all amounts. The given ones must have the currency's scale already."""
     policy = RoundingPolicy.of(currency, tax_rounding, tax_inclusive=given.tax_inclusive)
     with exact_arithmetic():
-        lines = [_line(item, policy) for item in given.items]
+        # Only a stated false leaves importer tax out of the totals.
+        bills_importer_tax = given.importer_of_record_tax is not False
+        lines = [_line(item, policy, bills_importer_tax) for item in given.items]
         if given.discount is not None and lines:
             _take_off_discount(lines, given.discount, policy)
         shipping = None
@@ -84,38 +88,53 @@ def price(given: InvoiceInput, currency: str, tax_rounding: TaxRounding) -> Pric
         if too_large is not None:
             return too_large
         _check_sums(items, shipping, totals, policy)
+        implausible = tuple(_implausible_taxes(lines, shipping, policy))
     priced_shipping = None
     if given.shipping is not None and shipping is not None:
         priced_shipping = PricedShipping.computed_from(
             given.shipping, tax_amount=shipping.tax_amount
         )
-    return Priced(items, priced_shipping, groups, totals)
+    return Priced(items, priced_shipping, groups, totals, implausible)
 
 
-def _line(item: Item, policy: RoundingPolicy) -> _Line:
-    """Price a line: quantity times unit price, less its percentage, less its amount off."""
+def _line(item: Item, policy: RoundingPolicy, bills_importer_tax: bool) -> _Line:
+    """Price a line: quantity times unit price, less its percentage, less its amount off.
+
+    A free trial is discounted in full, and nothing else of it is billed.
+    """
     quantity = Decimal(item.quantity)
     amount = _amount(quantity, item.unit_price, item.amount, policy)
-    discount = policy.zero
-    if item.discount is not None and item.discount.percent_off is not None:
-        discount += policy.rounded(amount * Decimal(item.discount.percent_off) / _HUNDRED)
-    if item.discount is not None and item.discount.amount_off is not None:
-        discount += item.discount.amount_off
+    is_free = item.subscription is not None and bool(item.subscription.free_trial)
+    discount = amount if is_free else _line_discount(amount, item.discount, policy)
     fees = [
         TaxableAmount(
-            _amount(quantity, fee.per_unit_amount, fee.amount, policy), fee.tax, policy.zero
+            policy.zero if is_free else _amount(quantity, fee.per_unit_amount, fee.amount, policy),
+            fee.tax,
+            policy.zero,
         )
         for fee in item.fees
     ]
+    duties = None if is_free else item.duties
+    importer_tax = item.importer_tax if bills_importer_tax and not is_free else None
     return _Line(
         item=item,
         amount=amount,
         discount=discount,
         goods=TaxableAmount(amount - discount, item.tax, policy.zero),
         fees=fees,
-        duties=policy.zero if item.duties is None else item.duties.amount,
-        importer_tax=policy.zero if item.importer_tax is None else item.importer_tax.amount,
+        duties=policy.zero if duties is None else duties.amount,
+        importer_tax=policy.zero if importer_tax is None else importer_tax.amount,
     )
+
+
+def _line_discount(amount: Decimal, discount: Discount | None, policy: RoundingPolicy) -> Decimal:
+    """The percentage, then the amount off, which takes at most what is left above 0."""
+    taken = policy.zero
+    if discount is not None and discount.percent_off is not None:
+        taken += policy.rounded(amount * Decimal(discount.percent_off) / _HUNDRED)
+    if discount is not None and discount.amount_off is not None:
+        taken += max(min(discount.amount_off, amount - taken), policy.zero)
+    return taken
 
 
 def _amount(
@@ -127,19 +146,21 @@ def _amount(
 
 
 def _take_off_discount(lines: Sequence[_Line], discount: Discount, policy: RoundingPolicy) -> None:
-    """Share the document's discount over its lines: first the percentage, then the amount."""
+    """Share the document's discount over its lines: first the percentage, then the amount.
+
+    The amount takes at most the sum of the lines' nets, from the lines above 0.
+    """
     if discount.percent_off is not None:
         percentage = Decimal(discount.percent_off)
         parts = [line.goods.base * percentage for line in lines]
         total = policy.rounded(sum(parts, ZERO) / _HUNDRED)
         _take_off(lines, policy.share(total, parts, _HUNDRED))
     if discount.amount_off is not None:
-        # Lines below 0 have no weight: a sum near 0 would make the shares arbitrarily large.
-        weights = [max(line.goods.base, ZERO) for line in lines]
-        if not any(weights):
-            weights = [Decimal(1)] * len(lines)
-        parts = [discount.amount_off * weight for weight in weights]
-        _take_off(lines, policy.share(discount.amount_off, parts, sum(weights, ZERO)))
+        total = min(discount.amount_off, policy.sum([line.goods.base for line in lines]))
+        if total > 0:
+            weights = [max(line.goods.base, ZERO) for line in lines]
+            parts = [total * weight for weight in weights]
+            _take_off(lines, policy.share(total, parts, sum(weights, ZERO)))
 
 
 def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
@@ -208,6 +229,19 @@ def _tax_inside_subtotal(lines: Sequence[_Line], policy: RoundingPolicy) -> Deci
         return policy.zero
     undiscounted = [TaxableAmount(line.amount, line.item.tax, policy.zero) for line in lines]
     return policy.sum(group.tax for group in apply_tax(undiscounted, policy))
+
+
+def _implausible_taxes(
+    lines: Sequence[_Line], shipping: TaxableAmount | None, policy: RoundingPolicy
+) -> Iterator[str]:
+    for index, line in enumerate(lines):
+        if is_implausible(line.goods, policy):
+            yield f"items.{index}.tax.amount"
+        for fee_index, fee in enumerate(line.fees):
+            if is_implausible(fee, policy):
+                yield f"items.{index}.fees.{fee_index}.tax.amount"
+    if shipping is not None and is_implausible(shipping, policy):
+        yield "shipping.tax.amount"
 
 
 def _too_large(

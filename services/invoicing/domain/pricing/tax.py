@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from invoicing.contracts.invoice import Tax, TaxGroup, TaxRounding
 from invoicing.domain.pricing.rounding import RoundingPolicy
 
 _ONE = Decimal(1)
+_TOLERATED_SHARE: Final = Decimal("0.01")
+_TOLERATED_UNITS: Final = 5
 
 
 @dataclass(slots=True)
@@ -22,7 +25,8 @@ class TaxableAmount:
 def apply_tax(amounts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple[TaxGroup, ...]:
     """Set the tax of each amount; return the sums by category and rate, in order of appearance.
 
-    A tax amount that the command gave is used as it is, and belongs to its category and rate.
+    A tax amount that the command gave is used as it is, and belongs to its category and rate. On a
+    base of 0 it counts as 0.
     """
     groups: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
     for amount in amounts:
@@ -32,13 +36,27 @@ def apply_tax(amounts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple
     return tuple(_apply_to_group(group, rate, policy) for (_, rate), group in groups.items())
 
 
+def is_implausible(amount: TaxableAmount, policy: RoundingPolicy) -> bool:
+    """Whether a given tax has another sign than its net, or is too far from net times rate.
+
+    A tax engine may round otherwise than we do, by line or by unit, so 1 % of the net or 5 of the
+    smallest units are tolerated, whichever is more. Without a rate any amount is taken.
+    """
+    tax = amount.tax
+    if tax is None or tax.amount is None or tax.rate is None or not amount.base:
+        return False
+    net = amount.base - tax.amount if policy.tax_inclusive else amount.base
+    tolerance = max(abs(net) * _TOLERATED_SHARE, policy.unit * _TOLERATED_UNITS)
+    return tax.amount * net < 0 or abs(tax.amount - net * Decimal(tax.rate)) > tolerance
+
+
 def _apply_to_group(
     group: Sequence[tuple[TaxableAmount, Tax]], rate: Decimal | None, policy: RoundingPolicy
 ) -> TaxGroup:
     by_rate = []
     for amount, tax in group:
         if tax.amount is not None:
-            amount.tax_amount = tax.amount
+            amount.tax_amount = tax.amount if amount.base else policy.zero
         elif rate is not None:
             by_rate.append(amount)
     if rate is not None and by_rate:

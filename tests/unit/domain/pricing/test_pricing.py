@@ -113,8 +113,7 @@ def test_peppol_document_allowance_of_10_percent() -> None:
     [
         (["10.00", "10.00", "10.00"], "10.00", ["3.34", "3.33", "3.33"]),
         (["60.00", "30.00", "10.00"], "0.05", ["0.03", "0.02", "0.00"]),
-        (["100.00", "-99.99"], "10.00", ["10.00", "0.00"]),
-        (["0.00", "0.00"], "0.01", ["0.01", "0.00"]),
+        (["100.00", "-50.00"], "10.00", ["10.00", "0.00"]),
         # A third of a cent is left of each share: a tie that no number of decimals can show.
         (["40.00", "10.00", "10.00"], "0.50", ["0.34", "0.08", "0.08"]),
     ],
@@ -125,3 +124,100 @@ def test_a_discount_is_shared_by_largest_remainder(
     document = priced(items=lines("0.2", *amounts), discount={"amount_off": off})
     assert [item["discount_amount"] for item in document["items"]] == shares
     assert document["total_discount"] == off
+
+
+@pytest.mark.parametrize(
+    ("amounts", "off", "shares"),
+    [
+        (["10.00", "5.00"], "20.00", ["10.00", "5.00"]),
+        (["100.00", "-99.99"], "10.00", ["0.01", "0.00"]),
+        (["10.00", "-20.00"], "5.00", ["0.00", "0.00"]),
+        (["0.00", "0.00"], "0.01", ["0.00", "0.00"]),
+    ],
+)
+def test_the_documents_discount_takes_at_most_the_sum_of_the_nets(
+    amounts: list[str], off: str, shares: list[str]
+) -> None:
+    document = priced(items=lines("0.2", *amounts), discount={"amount_off": off})
+    assert [item["discount_amount"] for item in document["items"]] == shares
+
+
+@pytest.mark.parametrize(
+    ("amount", "discount", "taken"),
+    [
+        ("100.00", {"amount_off": "100.01"}, "100.00"),
+        ("100.00", {"percent_off": "10", "amount_off": "95.00"}, "100.00"),
+        ("-100.00", {"amount_off": "5.00"}, "0.00"),
+        ("-100.00", {"percent_off": "10", "amount_off": "5.00"}, "-10.00"),
+        ("0.00", {"amount_off": "5.00"}, "0.00"),
+    ],
+)
+def test_an_amount_off_a_line_takes_at_most_the_line_where_that_is_above_0(
+    amount: str, discount: dict[str, str], taken: str
+) -> None:
+    document = priced(items=[{"amount": amount, "discount": discount}])
+    assert document["items"][0]["discount_amount"] == taken
+
+
+def test_a_line_that_is_free_by_percentage_has_nothing_left_for_an_amount_off() -> None:
+    """Digital River's sample: 100 % and then 5.95 on the one line, and a total of 0."""
+    item = {
+        "unit_price": "5.95",
+        "discount": {"percent_off": "100", "amount_off": "5.95"},
+        "tax": {"rate": "0.2"},
+    }
+    document = priced("USD", items=[item])
+    assert (document["total_discount"], document["total_tax"]) == ("5.95", "0.00")
+    assert document["total"] == "0.00"
+
+
+def test_fees_shipping_and_duties_are_not_discounted() -> None:
+    item = {
+        "amount": "10.00",
+        "fees": [{"type": "recycling", "amount": "1.00"}],
+        "duties": {"amount": "2.00"},
+    }
+    document = priced(items=[item], shipping={"amount": "4.00"}, discount={"amount_off": "99.00"})
+    assert (document["total_discount"], document["total"]) == ("10.00", "7.00")
+
+
+IMPORTED = {"amount": "10.00", "importer_tax": {"amount": "3.00"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "total_importer_tax", "total"),
+    [
+        ({}, "3.00", "13.00"),
+        ({"importer_of_record_tax": None}, "3.00", "13.00"),
+        ({"importer_of_record_tax": True}, "3.00", "13.00"),
+        ({"importer_of_record_tax": False}, "0.00", "10.00"),
+    ],
+)
+def test_importer_tax_is_left_out_of_the_totals_where_the_command_says_so(
+    said: dict[str, bool | None], total_importer_tax: str, total: str
+) -> None:
+    document = priced(items=[IMPORTED], **said)
+    assert (document["total_importer_tax"], document["total"]) == (total_importer_tax, total)
+    assert document["items"][0]["importer_tax"] == {"amount": "3.00"}
+    assert document["items"][0]["total"] == total
+
+
+def test_a_free_trial_bills_nothing_of_its_line() -> None:
+    tax = {"rate": "0.2", "amount": "20.00"}
+    trial = {
+        "amount": "100.00",
+        "tax": tax,
+        "fees": [
+            {"type": "setup", "amount": "5.00", "tax": tax},
+            {"type": "seat", "per_unit_amount": "1.00"},
+        ],
+        "duties": {"amount": "2.00"},
+        "importer_tax": {"amount": "3.00"},
+        "subscription": {"free_trial": True},
+    }
+    document = priced(items=[trial, {"amount": "1.00"}])
+    line = document["items"][0]
+    assert (line["amount"], line["discount_amount"], line["total"]) == ("100.00", "100.00", "0.00")
+    assert (line["fees_amount"], line["tax_amount"]) == ("0.00", "0.00")
+    assert (line["duties_amount"], line["importer_tax_amount"]) == ("0.00", "0.00")
+    assert document["total"] == "1.00"

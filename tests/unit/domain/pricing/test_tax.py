@@ -1,5 +1,16 @@
 """Tax of published invoices and of our own; tests/property/test_arithmetic.py has any other."""
 
+from typing import Any
+
+import pytest
+
+from invoicing.contracts.commands import UpdateInvoice, read_data
+from invoicing.contracts.invoice import Document
+from invoicing.contracts.replies import Rejection
+from invoicing.domain.documents import changed_document
+from invoicing.domain.sellers import Seller
+from tests.support.domain.desk import Desk
+from tests.support.domain.drafts import data, draft
 from tests.support.domain.priced import PER_LINE, groups, lines, priced
 
 FOUR_LINES = lines("0.2", "68.33", "68.33", "57.50", "85.00")
@@ -90,3 +101,102 @@ def test_of_equal_remainders_of_tax_that_prices_hold_the_first_line_gets_the_cen
     """At 20% the lines hold 0.16666... and 1.66666..., and 1.83 together."""
     document = priced(items=lines("0.2", "1.00", "10.00"), tax_inclusive=True)
     assert [item["tax_amount"] for item in document["items"]] == ["0.17", "1.66"]
+
+
+def mismatches(**fields: Any) -> list[str]:
+    """The paths of the given taxes that a draft with these fields is refused for."""
+    rejection = Desk().refuse("CreateInvoice", **data(**fields))
+    assert rejection.code == "tax_mismatch"
+    return [error.field for error in rejection.errors]
+
+
+def taxed(amount: str, rate: str | None, tax: str) -> dict[str, Any]:
+    given = {"amount": tax} if rate is None else {"rate": rate, "amount": tax}
+    return {"amount": amount, "tax": given}
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax"),
+    [
+        # 1 % of 100.00 is 1.00; of 1.00 it is less than five cents.
+        ("100.00", "19.00"), ("100.00", "21.00"), ("1.00", "0.15"), ("1.00", "0.25"),
+        ("-100.00", "-21.00"), ("0.20", "0.00"), ("-0.20", "0.00"),
+    ],
+)  # fmt: skip
+def test_a_given_tax_near_net_times_rate_is_used_as_it_is(amount: str, tax: str) -> None:
+    assert priced(items=[taxed(amount, "0.2", tax)])["total_tax"] == tax
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax"),
+    [
+        ("100.00", "18.99"), ("100.00", "21.01"), ("1.00", "0.14"), ("1.00", "0.26"),
+        ("-100.00", "-21.01"), ("-100.00", "20.00"), ("0.01", "-0.01"), ("-0.01", "0.01"),
+    ],
+)  # fmt: skip
+def test_a_given_tax_of_another_sign_or_too_far_from_net_times_rate_is_refused(
+    amount: str, tax: str
+) -> None:
+    assert mismatches(items=[taxed(amount, "0.2", tax)]) == ["items.0.tax.amount"]
+
+
+def test_the_net_that_a_given_tax_is_compared_with_is_after_discounts() -> None:
+    halved = taxed("100.00", "0.2", "10.00") | {"discount": {"percent_off": "50"}}
+    assert priced(items=[halved])["total"] == "60.00"
+    assert mismatches(items=[halved], discount={"amount_off": "25.00"}) == ["items.0.tax.amount"]
+
+
+def test_the_net_that_a_given_tax_is_compared_with_is_without_the_tax_in_the_price() -> None:
+    assert priced(items=[taxed("120.00", "0.2", "20.00")], tax_inclusive=True)["total"] == "120.00"
+    # 22.50 is as far as one may go from a net of 97.50, and 24.00 is 20 % of the price itself.
+    assert mismatches(items=[taxed("120.00", "0.2", "24.00")], tax_inclusive=True)
+    assert mismatches(items=[taxed("20.00", "0.2", "20.00")], tax_inclusive=True)
+
+
+def test_every_given_tax_that_does_not_fit_is_named() -> None:
+    wrong = {"rate": "0.2", "amount": "9.00"}
+    fees = [
+        {"type": "a", "amount": "45.00", "tax": wrong},
+        {"type": "b", "amount": "1.00", "tax": wrong},
+    ]
+    assert mismatches(
+        items=[{"amount": "1.00"}, {"amount": "1.00", "tax": wrong, "fees": fees}],
+        shipping={"amount": "5.00", "tax": wrong},
+    ) == ["items.1.tax.amount", "items.1.fees.1.tax.amount", "shipping.tax.amount"]
+
+
+def test_without_a_rate_any_given_tax_is_used_as_it_is() -> None:
+    assert priced(items=[taxed("100.00", None, "55.00")])["total"] == "155.00"
+
+
+@pytest.mark.parametrize("rate", ["0.2", None])
+@pytest.mark.parametrize("tax_inclusive", [False, True])
+def test_on_a_net_of_0_a_given_tax_counts_as_0(rate: str | None, tax_inclusive: bool) -> None:
+    free = taxed("100.00", rate, "20.00") | {"discount": {"percent_off": "100"}}
+    document = priced(items=[free], tax_inclusive=tax_inclusive)
+    assert (document["total_tax"], document["total"]) == ("0.00", "0.00")
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths"),
+    [
+        ({"memo": "Thank you"}, []),
+        ({"due_date": "2026-12-24"}, []),
+        ({"bill_to": {"name": "Ada"}}, []),
+        ({"shipping": None}, []),
+        ({"discount": {"percent_off": "1"}}, ["items.0.tax.amount"]),
+        ({"tax_inclusive": True}, ["items.0.tax.amount", "shipping.tax.amount"]),
+    ],
+)
+def test_a_stored_tax_is_looked_at_only_where_a_command_sets_its_net(
+    fields: dict[str, Any], paths: list[str]
+) -> None:
+    stored = draft(
+        items=[taxed("45.00", "0.2", "9.00")], shipping=taxed("45.00", "0.2", "9.00")
+    ).current.lazy_document.json_text
+    of_an_earlier_release = Document.model_validate_json(stored.replace('"0.2"', '"0.5"'))
+    command = read_data("UpdateInvoice", fields)
+    assert isinstance(command, UpdateInvoice)
+    changed = changed_document(of_an_earlier_release, command, Seller(id="default"))
+    errors = changed.errors if isinstance(changed, Rejection) else ()
+    assert [error.field for error in errors] == paths
