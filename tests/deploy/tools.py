@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -26,6 +27,16 @@ def promtool() -> Path:
 def helm() -> Path:
     """Helm, built from its sources where it is not installed."""
     return _installed("helm") or _built("helm", HELM)
+
+
+def hledger() -> Path:
+    """A bookkeeping program that reads the journal; Debian's package is installed in CI."""
+    return _installed("hledger") or lacking("hledger")
+
+
+def soffice() -> Path:
+    """LibreOffice; Debian's `libreoffice-calc-nogui` is installed in CI."""
+    return _installed("soffice") or lacking("LibreOffice")
 
 
 def prepare_helm() -> None:
@@ -108,7 +119,7 @@ def _fetch(
         lacking(f"what `{' '.join(command)}` should bring: {process.stderr.strip()}")
 
 
-def lacking(what: str) -> None:
+def lacking(what: str) -> NoReturn:
     """End the test: in CI as failed, elsewhere as skipped, with what this machine lacks."""
     message = f"this machine lacks {what}"
     if os.environ.get("CI") == "true":

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "history": Entry(
         "List an invoice's events, and what each one changed.", f"{_COMMANDS}.show", "history"
     ),
+    "journal": Entry("Print the bookkeeping of all invoices.", f"{_COMMANDS}.journal", "journal"),
     "verify": Entry(
         "Check every promise: compare Postgres with the topics.", f"{_COMMANDS}.verify", "verify"
     ),

@@ -17,6 +17,8 @@ class FindingKind(StrEnum):
     STATE_DIFFERS = "state_differs"
     STATE_MISSING = "state_missing"
     STATE_WITHOUT_EVENTS = "state_without_events"
+    JOURNAL_DIFFERS = "journal_differs"
+    JOURNAL_UNBALANCED = "journal_unbalanced"
     EVENT_MISSING = "event_missing"
     EVENT_REPEATED = "event_repeated"
     EVENT_DIFFERS = "event_differs"
@@ -54,6 +56,8 @@ MEANINGS: Final[Mapping[FindingKind, str]] = MappingProxyType(
         FindingKind.STATE_MISSING: "An invoice has events but no current state."
         " `invoicing rebuild` repairs it.",
         FindingKind.STATE_WITHOUT_EVENTS: "An invoice has a current state but no events.",
+        FindingKind.JOURNAL_DIFFERS: "An invoice's amounts contradict the journal of its events.",
+        FindingKind.JOURNAL_UNBALANCED: "An event's postings in the journal do not sum to 0.",
         FindingKind.EVENT_MISSING: "A stored event was not published: consumers have lost it.",
         FindingKind.EVENT_REPEATED: "An event was published more than once.",
         FindingKind.EVENT_DIFFERS: "A published event is not the stored one, byte for byte.",

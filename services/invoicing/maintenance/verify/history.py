@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final
 
 import orjson
@@ -12,9 +13,11 @@ from pydantic import ValidationError
 from invoicing.contracts.envelope import event_id
 from invoicing.contracts.invoice import Document
 from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
+from invoicing.maintenance.verify.books import Books
 from invoicing.maintenance.verify.findings import Finding, FindingKind
-from invoicing.store.history import next_state
+from invoicing.store.history import data_of
 from invoicing.store.rows import StoredEvent, stored_invoice
 
 # Errors from parsing a damaged document or applying it.
@@ -52,12 +55,15 @@ def check_history(
     for event in events:
         findings += _check_document(event)
     invoice: Invoice | None = None
-    for event in events:
+    books = Books()
+    for event, following in zip_longest(events, events[1:]):
         number = invoice.invoice_number if invoice else None
         try:
-            invoice = next_state(invoice, event)
+            data = data_of(event.type, event.document)
+            invoice = evolve(invoice, data, event.recorded_at)
             # Parsed on first access: parse every document, so that an unreadable one is found.
             _ = invoice.document
+            findings += books.take(data, event.recorded_at)
         except _UNREADABLE as error:
             return CheckedHistory(None, [*findings, _unreadable(event, error)])
         if number is not None and number != invoice.invoice_number:
@@ -69,6 +75,10 @@ def check_history(
                     f"{invoice.invoice_number} at version {invoice.version}",
                 )
             )
+        is_last_of_command = following is None or following.command_key != event.command_key
+        # The first releases published other amounts for the same facts, until they are restated.
+        if is_last_of_command and "times_paid" in data.model_fields_set:
+            findings += books.compare(invoice)
     if invoice is not None:
         findings += _check_state(invoice, current)
     return CheckedHistory(invoice, findings)

@@ -1,0 +1,222 @@
+"""The journal of an invoice: what each event posts, and what its balances come to."""
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from invoicing.contracts.events import EventData
+from invoicing.domain.journal.accounts import Account, Entry
+from invoicing.domain.journal.journal import Journal
+from tests.support.domain.desk import Desk, open_desk, pay
+
+
+def journal_of(desk: Desk) -> Journal:
+    journal = Journal()
+    for event, recorded_at in desk.history:
+        journal.book(event, recorded_at)
+    return journal
+
+
+def entries_of(desk: Desk) -> dict[str, Entry]:
+    """The last entry of each type of event."""
+    journal = Journal()
+    booked = ((event.type, journal.book(event, at)) for event, at in desk.history)
+    return {type_: entry for type_, entry in booked if entry is not None}
+
+
+def postings_of(entry: Entry) -> dict[str, str]:
+    """Amounts by account and detail."""
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for account, detail, amount in entry.postings:
+        amounts[f"{account}:{detail}" if detail else account] += amount
+    return {name: str(amount) for name, amount in amounts.items()}
+
+
+def whole(**more: Any) -> dict[str, Any]:
+    """A command for an invoice with everything that has an account."""
+    return {
+        "customer_id": "cus_1",
+        "currency": "USD",
+        "document_date": "2026-11-18",
+        "items": [
+            {
+                "unit_price": "100.00",
+                "tax": {"rate": "0.2"},
+                "discount": {"amount_off": "10.00"},
+                "fees": [{"type": "recycling", "amount": "2.00", "tax": {"rate": "0.1"}}],
+                "duties": {"amount": "3.00"},
+                "importer_tax": {"amount": "1.50"},
+            },
+        ],
+        "shipping": {"amount": "5.00", "tax": {"rate": "0.2"}},
+        "importer_of_record_tax": True,
+        **more,
+    }
+
+
+def test_an_opening_posts_revenue_by_kind_and_tax_by_rate() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+
+    entry = entries_of(desk)["invoice.opened"]
+
+    assert entry.posting_date == date(2026, 11, 18)
+    assert postings_of(entry) == {
+        "revenues:goods": "-100.00",
+        "revenues:discounts": "10.00",
+        "revenues:fees": "-2.00",
+        "revenues:shipping": "-5.00",
+        "revenues:duties": "-3.00",
+        "revenues:importer tax": "-1.50",
+        "liabilities:tax payable:standard 0.2": "-19.00",
+        "liabilities:tax payable:standard 0.1": "-0.20",
+        "assets:receivable": "120.70",
+    }
+
+
+def test_prices_that_include_tax_are_posted_without_it() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole(tax_inclusive=True))
+
+    amounts = postings_of(entries_of(desk)["invoice.opened"])
+
+    tax = sum(Decimal(amount) for name, amount in amounts.items() if "tax payable" in name)
+    assert tax == -desk.current.document.total_tax
+    assert amounts["assets:receivable"] == str(desk.current.total) == "101.50"
+    assert sum(map(Decimal, amounts.values())) == 0
+
+
+def test_money_pays_off_the_receivable_and_the_rest_is_the_customers_credit() -> None:
+    desk = open_desk("100.00")
+    pay(desk, "pay_1", "130.00", method="wire", received_at="2026-11-19T23:59:00Z")
+
+    entry = entries_of(desk)["invoice.payment_recorded"]
+
+    assert postings_of(entry) == {
+        "assets:cash clearing:wire": "130.00",
+        "assets:receivable": "-100.00",
+        "liabilities:customer credit": "-30.00",
+    }
+
+
+def test_money_in_flight_is_posted_when_it_settles_with_its_method() -> None:
+    desk = open_desk("100.00")
+    pay(desk, "pay_1", "60.00", method="sepa", settled=False)
+    in_flight = entries_of(desk)
+    desk.accept("SettlePayment", payment_id="pay_1")
+
+    assert "invoice.payment_recorded" not in in_flight
+    assert postings_of(entries_of(desk)["invoice.payment_settled"]) == {
+        "assets:cash clearing:sepa": "60.00",
+        "assets:receivable": "-60.00",
+    }
+
+
+def test_a_refund_takes_the_customers_credit_and_the_rest_is_owed_again() -> None:
+    desk = open_desk("100.00")
+    pay(desk, "pay_1", "130.00", method="wire")
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="50.00")
+
+    assert postings_of(entries_of(desk)["invoice.payment_refunded"]) == {
+        "assets:cash clearing:wire": "-50.00",
+        "liabilities:customer credit": "30.00",
+        "assets:receivable": "20.00",
+    }
+
+
+def test_a_recovery_lowers_bad_debt_and_its_refund_raises_it_again() -> None:
+    desk = open_desk("100.00")
+    desk.accept("WriteOffInvoice")
+    pay(desk, "pay_1", "30.00")
+    recovered = journal_of(desk).balance(Account.BAD_DEBT)
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="30.00")
+
+    journal = journal_of(desk)
+
+    assert recovered == 70
+    assert journal.balance(Account.BAD_DEBT) == 100
+    assert journal.balance(Account.RECEIVABLE) == 0
+
+
+def test_a_debt_that_was_recovered_in_full_is_receivable_when_it_is_owed_again() -> None:
+    desk = open_desk("100.00")
+    desk.accept("WriteOffInvoice")
+    pay(desk, "pay_1", "100.00")
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="40.00")
+
+    journal = journal_of(desk)
+
+    assert journal.balance(Account.RECEIVABLE) == 40
+    assert journal.balance(Account.BAD_DEBT) == 0
+
+
+def test_a_credit_note_takes_back_revenue_and_tax() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+    pay(desk, "pay_1", "120.70")
+    desk.accept("IssueCreditNote", credit_note_id="cn_1", amount="120.70")
+
+    journal = journal_of(desk)
+
+    assert journal.balance(Account.TAX) == 0
+    assert journal.balance(Account.CREDIT_NOTES) == Decimal("101.50")
+    assert journal.balance(Account.CUSTOMER_CREDIT) == Decimal("-120.70")
+
+
+@pytest.mark.parametrize("command", ["VoidInvoice", "UnpostInvoice"])
+def test_a_sale_that_is_taken_back_leaves_every_account_at_zero(command: str) -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+    desk.accept(command)
+
+    journal = journal_of(desk)
+
+    assert [journal.balance(account) for account in Account] == [0] * len(Account)
+
+
+def test_a_reversal_leaves_the_sale_and_the_credit_note_that_cancels_it() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+    desk.accept("ReverseInvoice")
+
+    journal = journal_of(desk)
+
+    assert journal.balance(Account.RECEIVABLE) == 0
+    assert journal.balance(Account.TAX) == 0
+    assert journal.balance(Account.GOODS) == -100
+
+
+def test_drafts_and_texts_are_not_booked() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole(state="draft"))
+    desk.accept("UpdateInvoice", memo="Thank you.")
+    desk.accept("CancelInvoice")
+
+    assert entries_of(desk) == {}
+
+
+def scrambled(event: EventData) -> EventData:
+    """The event with another state and other amounts in its summary."""
+    amounts = [name for name in type(event).model_fields if name.startswith("amount_")]
+    wrong = dict.fromkeys(amounts, Decimal("77.77"))
+    return event.copy_with(**wrong, state="deleted", total=Decimal("88.88"))
+
+
+def test_what_is_booked_does_not_depend_on_the_summary() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+    pay(desk, "pay_1", "150.00")
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="80.00")
+    desk.accept("WriteOffInvoice")
+    pay(desk, "pay_2", "10.00", settled=False)
+    desk.accept("SettlePayment", payment_id="pay_2")
+    journal, other = Journal(), Journal()
+
+    booked = [journal.book(event, at) for event, at in desk.history]
+    booked_otherwise = [other.book(scrambled(event), at) for event, at in desk.history]
+
+    assert booked == booked_otherwise
+    assert all(sum(posting.amount for posting in entry.postings) == 0 for entry in booked if entry)
