@@ -33,9 +33,10 @@ def journal(
 ) -> None:
     """Print the bookkeeping of all invoices.
 
-    Every event that concerns money is an entry whose postings sum to zero. It is ordered by invoice and version, so the same database gives the same text. It is read as of
-    one moment, and may run beside workers. In CSV, a text that a spreadsheet would take for a
-    formula begins with an apostrophe. `hledger` reads the last format as its journal.
+    Every event that concerns money is an entry whose postings sum to zero. Entries are ordered by
+    invoice and version, so the same database gives the same text. They are read as of one moment,
+    and workers may run meanwhile. In CSV, a text that a spreadsheet would take for a formula begins
+    with an apostrophe. `hledger` reads the last format as its journal.
 
     Example: `invoicing journal --from 2026-01-01 --to 2026-12-31 --format hledger`
     """
