@@ -16,6 +16,8 @@ from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.numbering import NumberRequest
 from invoicing.domain.sellers import Sellers
+from invoicing.maintenance.verify.books import Books
+from invoicing.maintenance.verify.findings import Finding
 
 MORNING = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
@@ -35,6 +37,8 @@ class Desk:
     numbers: list[NumberRequest] = field(default_factory=list)
     placeholders: Any = field(default_factory=lambda: map("number-{}".format, count(1)))
     now: datetime = MORNING
+    books: Books = field(default_factory=Books)
+    booked: int = 0
 
     def send(
         self, command_type: str, /, expected_version: int | None = None, **data: Any
@@ -91,10 +95,19 @@ class Desk:
         assert len(decided.numbers) <= 1
         assert replay(self.history) == self.invoice
         assert_summary_holds(self.current)
+        self._assert_journal_agrees()
         snapshot = self.current.model_dump_json()
         again = Invoice.model_validate_json(snapshot)
         assert again == self.invoice
         assert again.model_dump_json() == snapshot
+
+    def _assert_journal_agrees(self) -> None:
+        findings: list[Finding] = []
+        while self.booked < len(self.history):
+            findings += self.books.take(*self.history[self.booked])
+            self.booked += 1
+        findings += self.books.compare(self.current)
+        assert findings == []
 
 
 def open_desk(amount: str = "100.00", currency: str = "USD") -> Desk:

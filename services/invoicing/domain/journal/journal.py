@@ -120,6 +120,11 @@ class Journal:
         self._post(Account.BAD_DEBT, amount)
         return self._day(recorded_at)
 
+    def _reinstated(self, event: events.InvoiceReinstated, recorded_at: datetime) -> date:
+        self._post(Account.BAD_DEBT, -event.amount)
+        self._post(Account.RECEIVABLE, event.amount)
+        return self._day(recorded_at)
+
     def _recorded(self, event: events.PaymentRecorded, recorded_at: datetime) -> date:
         self._methods[event.payment_id] = event.method or UNKNOWN_METHOD
         if event.settled:
@@ -158,6 +163,7 @@ BOOKS: Final[Mapping[type[events.EventData], _Book]] = MappingProxyType(
         events.InvoiceReversed: Journal._reversed,
         events.InvoiceCredited: Journal._credited,
         events.InvoiceWrittenOff: Journal._written_off,
+        events.InvoiceReinstated: Journal._reinstated,
         events.PaymentRecorded: Journal._recorded,
         events.PaymentSettled: Journal._settled,
         events.PaymentRefunded: Journal._refunded,

@@ -153,6 +153,17 @@ def test_a_debt_that_was_recovered_in_full_is_receivable_when_it_is_owed_again()
     assert journal.balance(Account.BAD_DEBT) == 0
 
 
+def test_a_reinstated_debt_is_receivable() -> None:
+    desk = open_desk("100.00")
+    desk.accept("WriteOffInvoice")
+    desk.accept("ReinstateInvoice", reason="They found the money.")
+
+    assert postings_of(entries_of(desk)["invoice.reinstated"]) == {
+        "expenses:bad debt": "-100.00",
+        "assets:receivable": "100.00",
+    }
+
+
 def test_a_credit_note_takes_back_revenue_and_tax() -> None:
     desk = Desk()
     desk.accept("CreateInvoice", **whole())
