@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput, Item
 from invoicing.contracts.model import ContractModel
-from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
+from invoicing.contracts.replies import ERRORS_MAX, FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import EXPONENTS, Currency, GivenPositiveMoney
 from invoicing.contracts.types.texts import (
@@ -21,6 +21,7 @@ from invoicing.contracts.types.texts import (
     MetadataChanges,
     Text,
 )
+from invoicing.contracts.validation.card_data import masked_or_errors
 from invoicing.contracts.validation.cross_field import credit_note_errors, invoice_input_errors
 from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
 from invoicing.contracts.validation.scale import excess_decimals, scaled_or_errors
@@ -41,6 +42,10 @@ class CommandData(ContractModel):
         """The currency of its amounts, if the command names one; else the invoice's counts."""
         currency: str | None = getattr(self, "currency", None)
         return currency
+
+
+class Report(CommandData):
+    """A command that reports what has happened. Card numbers in it are masked, not refused."""
 
 
 _COMMANDS: Final[dict[str, type[CommandData]]] = {}
@@ -157,7 +162,7 @@ class PayInvoice(CommandData):
 
 
 @command
-class RecordPayment(CommandData):
+class RecordPayment(Report):
     """Record a payment that has arrived or, with `settled` false, one in flight."""
 
     payment_id: Identifier = Field(description="Unique in the invoice.", examples=["pay_1"])
@@ -176,14 +181,14 @@ class RecordPayment(CommandData):
 
 
 @command
-class SettlePayment(CommandData):
+class SettlePayment(Report):
     """Record that a payment in flight is final."""
 
     payment_id: Identifier = Field(description="The payment in flight.")
 
 
 @command
-class RecordPaymentFailure(CommandData):
+class RecordPaymentFailure(Report):
     """Record that a payment in flight has failed."""
 
     payment_id: Identifier = Field(description="The payment in flight.")
@@ -195,7 +200,7 @@ class RecordPaymentFailure(CommandData):
 
 
 @command
-class RefundPayment(CommandData):
+class RefundPayment(Report):
     """Record a refund of a settled payment."""
 
     payment_id: Identifier = Field(description="The payment.")
@@ -241,7 +246,8 @@ class AttachSource(CommandData):
     )
     details: Details | None = Field(
         None,
-        description="Details to display. Never send a full card number.",
+        description="Details to display. Card numbers are refused, and so are the names of"
+        " secrets: `number`, `cvc`, `cvv`, `cvv2`, `pan`, `clientSecret`, `password`, `token`.",
         examples=[{"lastFourDigits": "1111", "brand": "Visa"}],
     )
 
@@ -272,7 +278,7 @@ class SendInvoice(CommandData):
 
 
 @command
-class RecordInvoiceSent(CommandData):
+class RecordInvoiceSent(Report):
     """Record that the invoice was sent."""
 
     send_id: Identifier = Field(description="The id of the send request.")
@@ -280,7 +286,7 @@ class RecordInvoiceSent(CommandData):
 
 
 @command
-class RecordInvoiceSendFailure(CommandData):
+class RecordInvoiceSendFailure(Report):
     """Record that the invoice could not be sent."""
 
     send_id: Identifier = Field(description="The id of the send request.")
@@ -300,7 +306,7 @@ def read_data(command_type: str, data: object) -> CommandData | Rejection:
 
     A rejection lists all errors at once: those of the schema, of the rules between fields, and of
     amounts with too many decimals, where the command names their currency. Such amounts are at the
-    currency's scale in what is returned.
+    currency's scale in what is returned, and card numbers in a report are masked.
     """
     model = COMMANDS.get(command_type)
     if model is None:
@@ -314,9 +320,18 @@ def read_data(command_type: str, data: object) -> CommandData | Rejection:
         if fields is not None and isinstance(currency, str) and currency in EXPONENTS:
             errors += excess_decimals(model, fields, currency)
         return rejection_from_validation_error(error, errors)
-    if read.own_currency is None:
-        return invalid(errors) if errors else read
-    scaled = scaled_or_errors(read, read.own_currency)
-    if isinstance(scaled, tuple):
-        return invalid([*errors, *scaled])
-    return invalid(errors) if errors else scaled
+    if read.own_currency is not None:
+        scaled = scaled_or_errors(read, read.own_currency)
+        if isinstance(scaled, tuple):
+            return invalid([*errors, *scaled])
+        read = scaled
+    if errors:
+        return invalid(errors)
+    masked = masked_or_errors(read, data, masks=isinstance(read, Report))
+    if isinstance(masked, tuple):
+        return Rejection(
+            RejectionCode.SENSITIVE_DATA,
+            "The command's data holds card data or a secret; errors say where.",
+            masked[:ERRORS_MAX],
+        )
+    return masked

@@ -34,6 +34,7 @@ from invoicing.contracts.types.texts import (
     Locale,
     LongText,
     Metadata,
+    Phone,
     Text,
 )
 
@@ -79,7 +80,7 @@ class Party(ContractModel):
     """The recipient of the goods or of the bill."""
 
     name: Text | None = Field(None, description="Name of the person.")
-    phone: Text | None = Field(None, description="Telephone number.")
+    phone: Phone | None = Field(None, description="Telephone number.")
     email: Email | None = Field(None, description="E-mail address.")
     organization: Text | None = Field(None, description="Company or other organization.")
     title: Text | None = Field(None, description="Title of the person.")

@@ -44,6 +44,7 @@ class RejectionCode(StrEnum):
     NO_ITEMS = "no_items"
     NOT_PAST_DUE = "not_past_due"
     TAX_MISMATCH = "tax_mismatch"
+    SENSITIVE_DATA = "sensitive_data"
     LIMIT_EXCEEDED = "limit_exceeded"
 
 

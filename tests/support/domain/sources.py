@@ -1,13 +1,10 @@
-"""Payment sources: the details of each type, as in docs/parity.md."""
+"""Payment sources: the details of each type, as in docs/parity.md, without secret tokens."""
 
 from typing import Any
 
 CARD = {"lastFourDigits": "1111", "expirationMonth": 7, "expirationYear": 2030, "brand": "Visa"}
 REDIRECT = {"redirectUrl": "https://a.example/r", "returnUrl": "https://a.example/b"}
-PAY_PAL = {
-    "redirect": REDIRECT | {"cancelUrl": "https://a.example/c"},
-    "directDebit": {"token": "t_1"},
-}
+PAY_PAL = {"redirect": REDIRECT | {"cancelUrl": "https://a.example/c"}}
 BANK = {
     "accountHolder": "Ada Lovelace",
     "bankName": "A bank",
@@ -36,7 +33,6 @@ DETAILS: dict[str, dict[str, Any]] = {
             "email": "ada@example.com",
             "address": OWNER_ADDRESS,
         },
-        "token": "t_1",
     },
     "klarnaCreditRecurring": {
         "returnUrl": "https://a.example/b",

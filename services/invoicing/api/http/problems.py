@@ -77,6 +77,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.NEGATIVE_TOTAL: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.NO_ITEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.TAX_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.SENSITIVE_DATA: HTTPStatus.UNPROCESSABLE_ENTITY,
         # The invoice's current state does not allow it.
         RejectionCode.INVOICE_NOT_FOUND: HTTPStatus.NOT_FOUND,
         RejectionCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,

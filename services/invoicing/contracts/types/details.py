@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Discriminator, Field, Strict, Tag
 from typing_extensions import TypeAliasType
 
-from invoicing.contracts.types.texts import TEXT_PATTERN, Flag, Text
+from invoicing.contracts.types.texts import TEXT_PATTERN, Flag, FreeText, Text
 
 DETAILS_MAX: Final = 50
 NAME_CHARACTERS_MAX: Final = 100
@@ -35,5 +35,5 @@ _Value = TypeAliasType(
     " | Annotated[None, Tag(_NOTHING)],"
     " Discriminator(_kind)]",
 )
-Details = Annotated[dict[_Name, _Value], Field(max_length=DETAILS_MAX)]
+Details = Annotated[dict[_Name, _Value], Field(max_length=DETAILS_MAX), FreeText()]
 """Texts, whole numbers, flags, and groups of them, by name."""

@@ -35,10 +35,22 @@ INSTANT_PATTERN: Final = (
     r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 
-Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=TEXT_CHARACTERS_MAX)]
-LongText = Annotated[
-    str, StringConstraints(pattern=TEXT_PATTERN, max_length=LONG_TEXT_CHARACTERS_MAX)
+
+class FreeText:
+    """Marks what people write, and what may therefore hold a card number (`card_data.py`)."""
+
+
+Text = Annotated[
+    str,
+    StringConstraints(pattern=TEXT_PATTERN, max_length=TEXT_CHARACTERS_MAX),
+    FreeText(),
 ]
+LongText = Annotated[
+    str,
+    StringConstraints(pattern=TEXT_PATTERN, max_length=LONG_TEXT_CHARACTERS_MAX),
+    FreeText(),
+]
+Phone = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=TEXT_CHARACTERS_MAX)]
 Identifier = Annotated[
     str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=TEXT_CHARACTERS_MAX)
 ]
@@ -61,9 +73,11 @@ _MetadataKey = Annotated[
 _MetadataValue = Annotated[
     str, StringConstraints(pattern=TEXT_PATTERN, max_length=METADATA_VALUE_CHARACTERS_MAX)
 ]
-Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=METADATA_KEYS_MAX)]
+Metadata = Annotated[
+    dict[_MetadataKey, _MetadataValue], Field(max_length=METADATA_KEYS_MAX), FreeText()
+]
 MetadataChanges = Annotated[
-    dict[_MetadataKey, _MetadataValue | None], Field(max_length=2 * METADATA_KEYS_MAX)
+    dict[_MetadataKey, _MetadataValue | None], Field(max_length=2 * METADATA_KEYS_MAX), FreeText()
 ]
 """Keys to set, and keys to remove (null): as many of each as there can be."""
 

@@ -1,7 +1,7 @@
 """Validation errors in words that are safe to send back to the client.
 
-Neither a path nor a reason repeats a value; a path is bounded and printable, whatever a field is
-called.
+Neither a path nor a reason repeats a value; a path is bounded, printable and free of card numbers,
+whatever a field is called.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from invoicing.contracts.replies import (
     Rejection,
     RejectionCode,
 )
+from invoicing.contracts.types.card_numbers import mask_card_numbers
 from invoicing.contracts.types.details import KINDS_OF_DETAIL
 from invoicing.contracts.types.money import (
     MONEY_PATTERN,
@@ -125,9 +126,12 @@ def rejection_from_validation_error(
 
 
 def printable_path(location: Iterable[int | str]) -> str:
-    """Join the parts of a field's path by dots; bounded and printable, whatever names it has."""
+    """Join the parts of a field's path by dots, whatever names it has.
+
+    The path is bounded and printable, and card numbers in it are masked.
+    """
     parts = (str(part) for part in location if part not in KINDS_OF_DETAIL)
-    path = ".".join(parts)[:FIELD_CHARACTERS_MAX]
+    path = mask_card_numbers(".".join(parts))[:FIELD_CHARACTERS_MAX]
     return "".join(character if character.isprintable() else "?" for character in path)
 
 

@@ -85,7 +85,7 @@ def _too_fine(path: str, decimals: int) -> FieldError:
 def _fields_with_amounts(model: type[ContractModel], /) -> tuple[_Field, ...]:
     found = []
     for name, field in model.model_fields.items():
-        parts = tuple(_parts((field.annotation, *field.metadata)))
+        parts = tuple(parts_of((field.annotation, *field.metadata)))
         models = [
             part
             for part in parts
@@ -101,7 +101,8 @@ def _fields_with_amounts(model: type[ContractModel], /) -> tuple[_Field, ...]:
     return tuple(found)
 
 
-def _parts(annotations: tuple[Any, ...]) -> Iterator[Any]:
+def parts_of(annotations: tuple[Any, ...]) -> Iterator[Any]:
+    """All that annotations are made of: a tuple's type, the types of a union, their metadata."""
     for annotation in annotations:
         yield annotation
-        yield from _parts(get_args(annotation))
+        yield from parts_of(get_args(annotation))

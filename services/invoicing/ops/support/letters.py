@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from invoicing.contracts.types.card_numbers import mask_card_numbers
 from invoicing.maintenance.redrive import DeadLetterRecord
 from invoicing.ops.support.console import print_line
 from invoicing.ops.support.formatting import clock, plain
@@ -39,7 +40,10 @@ def add_letter(table: Table, letter: DeadLetterRecord, redriven: bool) -> None:
 
 
 def print_letter(letter: DeadLetterRecord, redriven: bool) -> None:
-    """Print a letter for people: its headers, and as much of its value as is text."""
+    """Print a letter for people: its headers, and as much of its value as is text.
+
+    Card numbers are masked.
+    """
     print_line(f"Dead letter {letter.position}{', sent back' if redriven else ''}")
     print_line(f"key: {_readable(letter.key)}")
     for name, value in letter.headers:
@@ -54,7 +58,7 @@ def _readable(value: bytes | None) -> str:
         return "(none)"
     cut = value[:SHOWN_BYTES_MAX]
     try:
-        text = plain(cut.decode())
+        text = plain(mask_card_numbers(cut.decode()))
     except UnicodeDecodeError:
         # As Python writes bytes: ASCII as text, everything else as \x...
         text = repr(cut)[2:-1]
