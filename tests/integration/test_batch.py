@@ -11,14 +11,15 @@ from typing import Any
 import asyncpg
 import pytest
 
+from invoicing.domain import handling
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.postgres import Pool, open_pool
 from invoicing.runtime.settings import read_settings
+from invoicing.store import rendering
 from invoicing.store.errors import DatabaseBehindError, is_infrastructure_error
 from invoicing.store.postgres import WRITER_ROLE, PostgresStore
 from invoicing.store.rows import Loaded, Position
-from invoicing.worker import decisions
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.outgoing import OutgoingMessages
 from invoicing.worker.records import LaneState, Record
@@ -160,14 +161,14 @@ async def test_only_the_culprit_is_set_aside_when_deciding_fails(
     handle: Handle, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad, later = (create_invoice(invoice_id()) for _ in range(3))
-    decide = decisions.decide
+    decide = handling.decide
 
     def fail_for_one(invoice: Any, command: Any, context: Any) -> Any:
         if command.invoice_id == bad.subject:
             raise ZeroDivisionError("a defect; with a secret in it")
         return decide(invoice, command, context)
 
-    monkeypatch.setattr(decisions, "decide", fail_for_one)
+    monkeypatch.setattr(handling, "decide", fail_for_one)
 
     outgoing = await handle([good, bad, later])
 
@@ -205,7 +206,7 @@ async def test_a_failure_that_does_not_come_again_sets_nothing_aside(
 async def test_an_invoice_too_large_for_an_event_is_refused(
     handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "EVENT_BYTES_MAX", 2_000)
+    monkeypatch.setattr(rendering, "EVENT_BYTES_MAX", 2_000)
     items = [{"description": "ä" * 500, "unit_price": "1.00"} for _ in range(5)]
 
     outgoing = await handle([create_invoice(invoice_id(), items=items)])

@@ -18,6 +18,8 @@ from invoicing.api.reads.database import Database, open_database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppState
 from invoicing.api.writes.gateway import open_gateway
+from invoicing.api.writes.preview import PREVIEWS_PER_SECOND_MAX
+from invoicing.domain.sellers import Sellers
 from invoicing.runtime.health import HealthProbe, running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
@@ -32,7 +34,7 @@ GRACE_SECONDS: Final = 10
 log = structlog.get_logger()
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, sellers: Sellers) -> None:
     """Serve HTTP until SIGTERM or SIGINT.
 
     Raises `WrongSettingError`; `GaveUpError` when an outage outlasts the start; `TopicsError` and
@@ -49,7 +51,7 @@ async def run(settings: Settings) -> None:
         running_probes(probes),
         open_database(settings) as database,
     ):
-        await run_until_signal(stopped, _serve(settings, database, tokens, probes))
+        await run_until_signal(stopped, _serve(settings, sellers, database, tokens, probes))
         log.info("api_stopped")
 
 
@@ -68,7 +70,11 @@ def check_access(settings: Settings) -> Tokens | None:
 
 
 async def _serve(
-    settings: Settings, database: Database, tokens: Tokens | None, probes: dict[str, HealthProbe]
+    settings: Settings,
+    sellers: Sellers,
+    database: Database,
+    tokens: Tokens | None,
+    probes: dict[str, HealthProbe],
 ) -> None:
     await until_available(
         settings, "Postgres", is_infrastructure_error, partial(check_schema, database.everything)
@@ -85,6 +91,8 @@ async def _serve(
             database=database,
             gateway=gateway,
             rates=Rates(settings.http_requests_per_second_max),
+            previews=Rates(PREVIEWS_PER_SECOND_MAX, burst_seconds=1),
+            sellers=sellers,
             streams=Streams(),
             tokens=tokens,
             signing_key=signing_key(settings),

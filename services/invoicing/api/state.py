@@ -12,6 +12,7 @@ from invoicing.api.auth.tokens import Tokens
 from invoicing.api.reads.database import Database
 from invoicing.api.reads.streams import Streams
 from invoicing.api.writes.gateway import Gateway
+from invoicing.domain.sellers import Sellers
 from invoicing.runtime.settings import Settings
 
 
@@ -23,6 +24,8 @@ class AppState:
     database: Database
     gateway: Gateway
     rates: Rates
+    previews: Rates
+    sellers: Sellers
     streams: Streams
     tokens: Tokens | None
     signing_key: SigningKey | None

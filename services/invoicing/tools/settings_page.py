@@ -49,8 +49,8 @@ def settings_page(root: Path) -> str:
             *_settings(),
             "## The file of sellers\n",
             f"`{PREFIX}SELLERS_FILE` has a table `[sellers.ID]` for each seller; commands name the"
-            " seller by this id. Changes take effect when the workers restart. Issued invoices keep"
-            " what they were issued with.\n",
+            " seller by this id. Changes take effect when the workers and the API restart. Issued"
+            " invoices keep what they were issued with.\n",
             _example(root, "sellers.toml"),
             _table("Field of `[sellers.ID]`", Seller, without="id"),
             _table("Field of `invoice_numbers` and `credit_note_numbers`", NumberFormat),

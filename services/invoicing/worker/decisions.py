@@ -2,25 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
 
 from invoicing.contracts import replies
-from invoicing.contracts.commands import read_data
-from invoicing.contracts.envelope import (
-    CommandEnvelope,
-    DecodeFailure,
-    event_document,
-    reply_document,
-    reply_id,
-)
-from invoicing.contracts.replies import RejectedReply, Rejection, RejectionCode, Reply
-from invoicing.domain.decide import decide
-from invoicing.domain.decision import Accepted, Command, Context
+from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, reply_document, reply_id
+from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.domain.decision import Context
+from invoicing.domain.handling import handle, reply_to
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.sellers import Sellers
-from invoicing.domain.transitions import available_commands
 from invoicing.runtime import tracing
 from invoicing.store.placeholders import placeholders
+from invoicing.store.rendering import render
 from invoicing.store.rows import (
     CommandKey,
     Loaded,
@@ -31,9 +23,6 @@ from invoicing.store.rows import (
 )
 from invoicing.worker.outgoing import CommandTrace, DeadLetter, Forward, OutgoingMessages
 from invoicing.worker.records import LaneState, Record
-
-EVENT_BYTES_MAX: Final = 1_000_000
-"""Kafka's default limit is 1 MiB for a message with its key and headers."""
 
 
 class Decisions:
@@ -108,69 +97,16 @@ class Decisions:
 
     def _decide(self, record: Record, command: CommandEnvelope) -> list[StoredEvent] | Rejection:
         """The command's events, which are then part of the state; or why it is rejected."""
-        data = read_data(command.type, command.data)
-        is_unknown = isinstance(data, Rejection) and data.code is RejectionCode.UNKNOWN_COMMAND
-        if command.errors and not (is_unknown and command.type):
-            errors = command.errors + (data.errors if isinstance(data, Rejection) else ())
-            return Rejection(
-                RejectionCode.INVALID_COMMAND,
-                "The command's envelope is not valid; errors say where.",
-                errors,
-            )
-        if isinstance(data, Rejection):
-            return data
         invoice = self._invoices.get(command.subject)
         # A clock that was set back must not put an event before the one that it follows.
         recorded_at = max(self._now, invoice.updated_at) if invoice else self._now
-        outcome = decide(
-            invoice,
-            Command(
-                invoice_id=command.subject,
-                type=command.type,
-                data=data,
-                time=command.time or record.timestamp or self._now,
-                expected_version=command.expected_version,
-            ),
-            Context(recorded_at=recorded_at, sellers=self._sellers, number=self._next_number()),
-        )
-        if isinstance(outcome, Rejection):
-            return outcome
-        return self._fold(command, invoice.version if invoice else 0, outcome, recorded_at)
-
-    def _fold(
-        self, command: CommandEnvelope, version: int, accepted: Accepted, recorded_at: datetime
-    ) -> list[StoredEvent] | Rejection:
-        """Render the events that follow `version` and make them part of the state."""
-        events = [
-            StoredEvent(
-                command.subject,
-                number,
-                event.type,
-                event_document(
-                    command,
-                    type=event.type,
-                    schema_version=event.schema_version,
-                    version=number,
-                    recorded_at=recorded_at,
-                    data=event.model_dump_json(),
-                ),
-                (command.source, command.id),
-                recorded_at,
-            )
-            for number, event in enumerate(accepted.events, start=version + 1)
-        ]
-        # A character has at most four bytes, so most documents need not be encoded to be sure.
-        if any(
-            len(event.document) * 4 > EVENT_BYTES_MAX
-            and len(event.document.encode()) > EVENT_BYTES_MAX
-            for event in events
-        ):
-            return Rejection(
-                RejectionCode.LIMIT_EXCEEDED,
-                f"The invoice would be larger than an event may be: {EVENT_BYTES_MAX} bytes.",
-            )
-        if events:
-            assert accepted.invoice.version == events[-1].version
+        context = Context(recorded_at, self._sellers, self._next_number())
+        accepted = handle(command, invoice, context, sent_at=record.timestamp or self._now)
+        if isinstance(accepted, Rejection):
+            return accepted
+        version = invoice.version if invoice else 0
+        events = render(command, accepted, after_version=version, recorded_at=recorded_at)
+        if isinstance(events, list) and events:
             already = self._changed.get(command.subject, False)
             self._changed[command.subject] = already or accepted.document_changed
             self._invoices[command.subject] = accepted.invoice
@@ -186,38 +122,20 @@ class Decisions:
         outcome: list[StoredEvent] | Rejection,
         id_: str,
     ) -> StoredReply:
-        invoice = self._invoices.get(command.subject)
+        rejection = outcome if isinstance(outcome, Rejection) else None
         events = [] if isinstance(outcome, Rejection) else outcome
-        if isinstance(outcome, Rejection) and invoice is not None and invoice.state == "deleted":
-            seen = None  # to its clients, a deleted invoice does not exist
-        else:
-            seen = invoice
-        common: dict[str, Any] = {
-            "command_id": command.id,
-            "command_source": command.source,
-            "command_type": command.type,
-            "invoice_id": command.subject,
-            "version": seen.version if seen else None,
-            "state": seen.state if seen else None,
-            "events": tuple(event.type for event in events),
-        }
-        if isinstance(outcome, Rejection):
-            type_: str = replies.REJECTED
-            data: Reply = RejectedReply.construct_unchecked(
-                **common,
-                code=outcome.code,
-                message=outcome.message,
-                errors=outcome.errors[: replies.ERRORS_MAX],
-                available_commands=available_commands(invoice) if command.has_invoice_id else (),
-            )
-        else:
-            type_, data = replies.ACCEPTED, Reply.construct_unchecked(**common)
+        types = [event.type for event in events]
+        data = reply_to(command, rejection, self._invoices.get(command.subject), types)
         return StoredReply(
             command_key=(command.source, command.id),
             invoice_id=command.subject,
             body_hash=command.body_hash,
             document=reply_document(
-                command, id=id_, type=type_, recorded_at=self._now, data=data.model_dump_json()
+                command,
+                id=id_,
+                type=replies.REJECTED if rejection else replies.ACCEPTED,
+                recorded_at=self._now,
+                data=data.model_dump_json(),
             ),
             versions=(events[0].version, events[-1].version) if events else None,
             position=record.position,

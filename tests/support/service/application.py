@@ -8,6 +8,7 @@ from invoicing.api.app import create_app
 from invoicing.api.auth.rates import Rates
 from invoicing.api.reads.streams import Streams
 from invoicing.api.state import AppState
+from invoicing.domain.sellers import Sellers
 from invoicing.runtime.settings import read_settings
 
 NOWHERE = read_settings({}, postgres_dsn="postgresql://nowhere")
@@ -22,6 +23,8 @@ def client_of(
         database=database,
         gateway=gateway,
         rates=Rates(1_000_000),
+        previews=Rates(10, burst_seconds=1),
+        sellers=Sellers(),
         streams=Streams(),
         tokens=tokens,
         signing_key=None,

@@ -5,8 +5,8 @@ python -m tests.support.service.defective_worker worker
 
 from typing import Any
 
+from invoicing.domain import handling
 from invoicing.ops.main import main
-from invoicing.worker import decisions
 
 
 def decide(*_: Any) -> Any:
@@ -14,5 +14,5 @@ def decide(*_: Any) -> Any:
 
 
 if __name__ == "__main__":
-    decisions.decide = decide
+    handling.decide = decide
     main()

@@ -68,7 +68,7 @@ volumes:
     secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: clients.toml, path: clients.toml}]}
   {{- end }}
   {{- end }}
-  {{- if and $root.Values.sellers (eq (index . 1) "worker") }}
+  {{- if and $root.Values.sellers (has (index . 1) (list "worker" "api")) }}
   - name: sellers
     configMap: {name: {{ include "invoicing.name" $root }}-sellers}
   {{- end }}
@@ -104,8 +104,8 @@ volumeMounts:
   - {name: clients, mountPath: /run/secrets/clients, readOnly: true}
   {{- end }}
   {{- end }}
-  {{- if and $values.sellers (eq $command "worker") }}
-  - {name: sellers, mountPath: /etc/invoicing, readOnly: true}
+  {{- if and $values.sellers (has $command (list "worker" "api")) }}
+  - {name: sellers, mountPath: /etc/invoicing/sellers, readOnly: true}
   {{- end }}
 env:
   - {name: INVOICING_POSTGRES_DSN_FILE, value: /run/secrets/invoicing/postgres-dsn}

@@ -12,9 +12,11 @@ CLIENTS_MAX: Final = 10_000
 class Rates:
     """The buckets of all clients of this process."""
 
-    def __init__(self, requests_per_second_max: float) -> None:
+    def __init__(
+        self, requests_per_second_max: float, *, burst_seconds: float = BURST_SECONDS
+    ) -> None:
         self._rate = requests_per_second_max
-        self._size = max(1.0, requests_per_second_max * BURST_SECONDS)
+        self._size = max(1.0, requests_per_second_max * burst_seconds)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client_id: str) -> float:

@@ -47,6 +47,12 @@ REQUESTS: Final[Mapping[str, Any]] = {
         "subject": "inv_1001",
         "data": {"reason": "Made twice."},
     },
+    "previewCommand": {
+        "specversion": "1.0",
+        "type": "VoidInvoice",
+        "subject": "inv_1001",
+        "data": {"reason": "Made twice."},
+    },
     "issueToken": {
         "grant_type": "client_credentials",
         "client_id": "shop",

@@ -13,7 +13,7 @@ import orjson
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from invoicing.api.auth.access import Writer
+from invoicing.api.auth.access import Writer, too_many_requests
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.answers import invoice_response, json_response
@@ -21,6 +21,7 @@ from invoicing.api.reads.queries import find_row, get_as_of, today, version_of_r
 from invoicing.api.state import AppState, AppStateOf
 from invoicing.api.writes.gateway import Answered, KafkaUnavailableError, StillPending
 from invoicing.api.writes.preferences import expected_version, wait_seconds
+from invoicing.api.writes.preview import preview
 from invoicing.contracts import replies
 from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import (
@@ -90,9 +91,7 @@ class CommandEndpoint:
 
     async def execute_envelope(self) -> Response:
         """Send the command that the body is, envelope included."""
-        envelope = self._with_defaults(await self.data())
-        _check_invoice_id(envelope.get("subject"), "subject")
-        value = _encoded(envelope)
+        value = await self._envelope()
         headers: list[tuple[str, bytes | None]] = [
             ("content-type", b"application/cloudevents+json")
         ]
@@ -103,6 +102,23 @@ class CommandEndpoint:
         if isinstance(answer, Response):
             return answer
         return json_response(answer.reply, headers=_replayed(answer))
+
+    async def preview(self) -> Response:
+        """Decide the command that the body is, envelope included, without sending it."""
+        command = read_command(await self._envelope(), [])
+        if isinstance(command, DecodeFailure):
+            raise _unreadable(command)
+        wait = self.state.previews.take(self.client.id)
+        if wait:
+            raise too_many_requests(wait)
+        await self._check_fence(command)
+        return json_response(await preview(command, self.state, self.client))
+
+    async def _envelope(self) -> bytes:
+        """The body as a command's record. Raises `ProblemError`."""
+        envelope = self._with_defaults(await self.data())
+        _check_invoice_id(envelope.get("subject"), "subject")
+        return _encoded(envelope)
 
     def _with_defaults(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
         """The envelope, completed from the headers and the token. Raises `ProblemError`."""

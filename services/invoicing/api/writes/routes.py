@@ -13,6 +13,7 @@ from invoicing.api.reads.cloud_events import AnswerDocument
 from invoicing.api.reads.invoices import InvoiceId
 from invoicing.api.reads.views import InvoiceView
 from invoicing.api.writes.command_endpoint import CommandEndpointOf
+from invoicing.api.writes.preview import Preview
 from invoicing.api.writes.requests import CommandDocument, NewInvoice, SourceDetails
 from invoicing.contracts.commands import COMMANDS, UpdateInvoice
 from invoicing.domain.transitions import TRANSITIONS
@@ -90,6 +91,17 @@ async def give_command(endpoint: CommandEndpointOf) -> Response:
     If-Match, `source` to your client id. A header that contradicts the envelope is an error.
     """
     return await endpoint.execute_envelope()
+
+
+@router.post("/v1/preview", response_model=Preview)
+@takes(CommandDocument, required=True)
+async def preview_command(endpoint: CommandEndpointOf) -> Response:
+    """Show what a command would lead to now, without sending it: the reply, events and invoice.
+
+    Takes what `POST /v1/commands` takes. Nothing is stored, and no number is taken: those that
+    the command would take are null. A client may ask for ten previews per second.
+    """
+    return await endpoint.preview()
 
 
 def _add_action(name: str, command_type: str) -> None:

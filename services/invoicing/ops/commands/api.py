@@ -1,5 +1,11 @@
 """`invoicing api`: the HTTP service."""
 
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invoicing.runtime.settings import Settings
+
 
 def api() -> None:
     """Serve HTTP until SIGTERM or Ctrl-C.
@@ -11,6 +17,10 @@ def api() -> None:
     cannot start, it logs `api_gave_up` and exits with 1.
     """
     from invoicing.api.server import run
+    from invoicing.ops.support.sellers import sellers_of
     from invoicing.runtime.service import run_service
 
-    run_service("api", run)
+    def serve(settings: "Settings") -> Coroutine[Any, Any, None]:
+        return run(settings, sellers_of(settings))
+
+    run_service("api", serve)

@@ -25,10 +25,10 @@ def postgres(as_json: AsJson = False) -> None:
     import orjson
 
     from invoicing.maintenance.recover.postgres import recover_postgres
-    from invoicing.ops.commands.worker import sellers_of
     from invoicing.ops.support.console import print_line
     from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
     from invoicing.ops.support.progress import source_bars
+    from invoicing.ops.support.sellers import sellers_of
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

@@ -4,7 +4,6 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invoicing.domain.sellers import Sellers
     from invoicing.runtime.settings import Settings
 
 
@@ -17,6 +16,7 @@ def worker() -> None:
     INVOICING_METRICS_PORT. If Kafka or Postgres stays away too long, it logs `worker_gave_up` and
     exits with 1.
     """
+    from invoicing.ops.support.sellers import sellers_of
     from invoicing.runtime.service import run_service
     from invoicing.worker.app import run
 
@@ -24,13 +24,3 @@ def worker() -> None:
         return run(settings, sellers_of(settings))
 
     run_service("worker", work)
-
-
-def sellers_of(settings: "Settings") -> "Sellers":
-    """The sellers in force. Raises `WrongSettingError`."""
-    from invoicing.domain.sellers import Sellers, SellersFile
-    from invoicing.runtime.toml_files import read_toml_file
-
-    if settings.sellers_file is None:
-        return Sellers()
-    return Sellers(read_toml_file("SELLERS_FILE", settings.sellers_file, SellersFile).sellers)

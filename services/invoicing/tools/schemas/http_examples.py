@@ -12,7 +12,7 @@ from invoicing.api.reads.filters import DEFAULT_SORT
 from invoicing.api.reads.views import View, differences, items_of, view_of
 from invoicing.domain.status import status_unarchived
 from invoicing.store.history import replay
-from invoicing.tools.schemas.story import BEGIN, run_story
+from invoicing.tools.schemas.story import BEGIN, Step, run_story
 
 _SUBJECT: Final = "inv_1001"
 
@@ -20,7 +20,9 @@ _SUBJECT: Final = "inv_1001"
 def made() -> Mapping[str, Any]:
     """The answers, by the name of their model."""
     draft = {**REQUESTS["createInvoice"], "state": "draft"}
-    result = run_story([("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})])
+    steps: list[Step] = [("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})]
+    result = run_story(steps)
+    voided = run_story([*steps, ("VoidInvoice", _SUBJECT, {"reason": "Made twice."})])
     before, invoice = (
         view_of(state.model_dump_json(), status_unarchived(state, BEGIN.date()))
         for state in replay(result.events)
@@ -42,6 +44,14 @@ def made() -> Mapping[str, Any]:
             "changes": list(differences(before, invoice)),
         },
         "AnswerDocument": orjson.loads(result.answers[-1].document),
+        "Preview": {
+            "answer": orjson.loads(voided.answers[-1].document),
+            "events": [orjson.loads(voided.events[-1].document)],
+            "invoice": view_of(
+                voided.invoices[-1].snapshot,
+                voided.invoices[-1].standing,
+            ),
+        },
     }
 
 

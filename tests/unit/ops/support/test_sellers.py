@@ -1,10 +1,10 @@
-"""What `invoicing worker` makes of its settings."""
+"""The file of sellers."""
 
 from pathlib import Path
 
 import pytest
 
-from invoicing.ops.commands.worker import sellers_of
+from invoicing.ops.support.sellers import sellers_of
 from invoicing.runtime.settings import Settings, WrongSettingError, read_settings
 
 
