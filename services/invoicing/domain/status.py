@@ -8,7 +8,8 @@ from datetime import date
 from typing import Final
 
 from invoicing.contracts.invoice import State
-from invoicing.domain.invoice import Invoice, PaymentState
+from invoicing.domain.balance import net_received
+from invoicing.domain.invoice import Invoice, PaymentState, summary_of
 
 ARCHIVED: Final = "archived"
 OVERPAID: Final = "overpaid"
@@ -53,4 +54,4 @@ def base_status(invoice: Invoice) -> str:
     )
     if 0 < invoice.amount_due <= on_its_way:
         return RECEIVED
-    return PARTIALLY_PAID if invoice.amount_paid > invoice.amount_refunded else UPCOMING
+    return PARTIALLY_PAID if net_received(summary_of(invoice)) > 0 else UPCOMING

@@ -16,6 +16,7 @@ REVENUE: Final = "revenue"
 CASH: Final = "cash"
 DISPUTED: Final = "held in disputes"
 REFUNDS: Final = "refunds payable"
+REFUNDS_ON_THEIR_WAY: Final = "refunds on their way"
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Books:
     @property
     def kept(self) -> int:
         """The money that came and did not go back."""
-        return self.balances[CASH]
+        return self.balances[CASH] + self.balances[DISPUTED]
 
     @property
     def _debts(self) -> str:
