@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.domain.books import REVENUE
 from tests.support.domain.money_model import MoneyModel, cents
+
+from tests.support.domain.books import REVENUE
 
 Outcome = list[str] | set[str]
 """Events in order where accepted; where refused, the codes that would be right."""
@@ -95,7 +96,6 @@ class Model(MoneyModel):
     def _unpost_invoice(self, _data: dict[str, Any]) -> list[str]:
         self.life, self.overdue = "draft", False
         return self.followed("unposted", self.books.withdraw)
-
 
     def _void_invoice(self, _data: dict[str, Any]) -> list[str]:
         self.life = "void"
