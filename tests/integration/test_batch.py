@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -99,6 +99,20 @@ async def test_a_redelivered_batch_publishes_what_is_stored(handle: Handle) -> N
     assert [e.document for e in again.events] == [e.document for e in first.events]
     assert [a.document for a in again.replies] == [a.document for a in first.replies]
     assert "number-to-come" not in first.events[1].document
+
+
+async def test_a_batch_redelivered_after_midnight_keeps_its_dates(
+    handle: Handle, pool: Pool
+) -> None:
+    commands = [create_invoice(invoice_id())]
+    first = await handle(commands)
+    sellers = Sellers()
+    store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
+    restarted = BatchHandler(store, sellers, lambda: NOW + timedelta(days=1))
+
+    again = await restarted.handle([record(commands[0], 0)], LANE)
+
+    assert [e.document for e in again.events] == [e.document for e in first.events]
 
 
 async def test_a_batch_redelivered_in_part_goes_on_where_it_was(handle: Handle) -> None:

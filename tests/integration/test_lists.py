@@ -292,7 +292,7 @@ async def test_an_archived_invoice_is_shown_with_the_status_that_it_would_have(
     write: Write, connect: Connect
 ) -> None:
     await write(
-        create_invoice("inv_1", due_date="2020-01-31"),
+        create_invoice("inv_1", document_date="2020-01-01", due_date="2020-01-31"),
         record_payment("inv_1", "1.00"),
         Sent("ArchiveInvoice", "inv_1", {}),
     )

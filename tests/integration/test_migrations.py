@@ -17,7 +17,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 LISTED = """
 SELECT id, standing, archived, total, amount_due, attempt_count, created_at, document_date,
-       due_date, live_mode, labels
+       due_date, overdue_from, live_mode, labels
 FROM invoices JOIN invoice_labels ON invoice_id = id ORDER BY id
 """
 
@@ -53,5 +53,5 @@ def expected(invoice: Invoice) -> tuple[object, ...]:
     return (
         stored.id, stored.standing, stored.archived, stored.total, stored.amount_due,
         stored.attempt_count, stored.created_at, stored.document_date,
-        stored.due_date, stored.live_mode, sorted(stored.labels or ()),
+        stored.due_date, stored.overdue_from, stored.live_mode, sorted(stored.labels or ()),
     )  # fmt: skip

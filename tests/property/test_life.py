@@ -1,5 +1,6 @@
 """Random commands, legal and not, on one invoice, beside an independent model of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import settings
@@ -39,6 +40,7 @@ DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {
             "customer_id": st.just("cus_1"),
             "currency": st.just("USD"),
+            "document_date": st.just("2026-11-20"),
             "due_date": st.just("2026-12-20"),
             "items": lines,
         },
@@ -181,13 +183,14 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.desk = Desk()
+        self.desk = Desk(now=datetime(2026, 12, 21, 10, 0, tzinfo=UTC))
         self.model = Model()
 
     @initialize(items=lines)
     def begin(self, items: list[dict[str, str]]) -> None:
-        fixed = {"customer_id": "cus_1", "currency": "USD", "due_date": "2026-12-20"}
-        self.send_one("CreateInvoice", {**fixed, "items": items})
+        dates = {"document_date": "2026-11-20", "due_date": "2026-12-20"}
+        fixed = {"customer_id": "cus_1", "currency": "USD", "items": items}
+        self.send_one("CreateInvoice", fixed | dates)
         self.send_one("AttachSource", {"source_id": "src_1", "type": "creditCard"})
 
     @rule(data=st.data(), name=names)
@@ -223,7 +226,9 @@ class Life(RuleBasedStateMachine):
     def nothing_new_the_second_time(self, name: str, fields: dict[str, Any]) -> None:
         if name == "ReturnPayment" and "return_id" not in fields:
             return  # two parts may be returned one after the other
-        again = Desk(self.desk.sellers, self.desk.invoice, list(self.desk.history))
+        again = Desk(
+            self.desk.sellers, self.desk.invoice, list(self.desk.history), now=self.desk.now
+        )
         decided = again.send(name, **fields)
         assert isinstance(decided, Rejection) or not decided.events
 

@@ -1,7 +1,6 @@
 """The API process: Postgres, Kafka and HTTP, from its start to its end."""
 
 import asyncio
-import ipaddress
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
@@ -20,6 +19,7 @@ from invoicing.api.state import AppState
 from invoicing.api.writes.gateway import open_gateway
 from invoicing.api.writes.preview import PREVIEWS_PER_SECOND_MAX
 from invoicing.domain.sellers import Sellers
+from invoicing.runtime.addresses import is_loopback
 from invoicing.runtime.health import HealthProbe, running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
@@ -28,7 +28,6 @@ from invoicing.runtime.service import health_probes, monitoring_app, until_avail
 from invoicing.runtime.settings import Settings, WrongSettingError
 from invoicing.store.errors import check_schema, is_infrastructure_error
 
-LOCALHOST: Final = "localhost"
 GRACE_SECONDS: Final = 10
 
 log = structlog.get_logger()
@@ -60,7 +59,7 @@ def check_access(settings: Settings) -> Tokens | None:
     keys = token_keys(settings)
     if keys is not None:
         return Tokens(settings, keys)
-    if not _is_loopback(settings.http_host):
+    if not is_loopback(settings.http_host):
         raise WrongSettingError(
             f"INVOICING_HTTP_HOST is {settings.http_host}, which is not a loopback address,"
             " and no token keys are configured. Set INVOICING_TOKEN_JWKS_URL, _TOKEN_JWKS_FILE or"
@@ -106,10 +105,3 @@ async def _serve(
         stack.callback(gateway.closing.set)
         log.info("api_started", host=settings.http_host, port=port, fenced=tokens is not None)
         await asyncio.Event().wait()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == LOCALHOST or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

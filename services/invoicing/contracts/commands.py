@@ -298,7 +298,10 @@ class RecordInvoiceSendFailure(Report):
 class MarkInvoiceOverdue(CommandData):
     """Mark the invoice as overdue once its due date has passed. A scheduler sends it."""
 
-    as_of: Day = Field(description="The current day.", examples=["2026-12-21"])
+    as_of: Day = Field(
+        description="The current day in the invoice's time zone. A later one is not past due.",
+        examples=["2026-12-21"],
+    )
 
 
 def read_data(command_type: str, data: object) -> CommandData | Rejection:

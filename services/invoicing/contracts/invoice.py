@@ -5,7 +5,7 @@ Commands, events and stored state share these models. A command is validated wit
 of what is published.
 """
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -243,12 +243,15 @@ class InvoiceInput(ContractModel):
         (), max_length=PARTS_MAX, description="The customer's tax numbers."
     )
     document_date: Day | None = Field(
-        None, description="The invoice's date; by default the UTC day of the command."
+        None,
+        description="The invoice's date; by default the day of its opening in the seller's time"
+        " zone, by the `time` of the command that opens it, and never later than today.",
     )
     due_date: Day | None = Field(
         None,
         description="The due date; by default `document_date` plus the payment terms. A day in"
-        " the past, or before `document_date`, is accepted: the invoice is then overdue at once.",
+        " the past is accepted: the invoice is then overdue at once. It cannot be before a given"
+        " `document_date`; before the date that the invoice has by default, it is due on that.",
     )
     payment_terms_days: Days | None = Field(
         None, description="Days to pay, instead of `due_date`; by default the seller's."
@@ -340,8 +343,25 @@ class Document(InvoiceInput):
     tax_rounding: TaxRounding = Field(description="Where tax was rounded.")
     items: tuple[PricedItem, ...] = Field(description="The lines.")
     shipping: PricedShipping | None = Field(None, description="The cost of delivery.")
-    document_date: Day = Field(description="The invoice's date.")
+    document_date: Day = Field(
+        description="The invoice's date; with `dated_at_opening`, what it would be."
+    )
+    dated_at_opening: Flag | None = Field(
+        None,
+        description="True in a draft without a date of its own, which gets the day of its opening.",
+    )
     due_date: Day = Field(description="When it is due.")
+    time_zone: Text | None = Field(
+        None,
+        description="The seller's time zone at the opening, as IANA names it. Days are of this"
+        " zone; missing in drafts, and in documents of the first releases, whose days are UTC's.",
+        examples=["Europe/Vienna"],
+    )
+    overdue_from: datetime | None = Field(
+        None,
+        description="When the day after `due_date` begins in `time_zone`: from then on, an unpaid"
+        " invoice is overdue. Kept with `time_zone`.",
+    )
     subtotal: Money = Field(description="Sum of the lines' `amount`.")
     subtotal_excluding_tax: Money = Field(
         description="`subtotal` without the tax in tax-inclusive prices."
@@ -383,6 +403,7 @@ class DocumentIndexFields(DocumentLabels):
 
     document_date: date
     due_date: date
+    overdue_from: datetime | None = None
     live_mode: bool = True
     source_id: str | None = None
     items: tuple[IndexedItem, ...]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.balance import balance
+from invoicing.domain.calendar import DEFAULT_ZONE, day_in
 from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.domain.sellers import Seller, Sellers
@@ -74,8 +75,13 @@ class Decision:
 
     @property
     def day(self) -> date:
-        """The UTC day of the command."""
-        return self.command.time.astimezone(UTC).date()
+        """The seller's day of the command's time, and never later than today.
+
+        In UTC if the seller is not configured any more.
+        """
+        seller = self.context.sellers.find(self.invoice.seller_id)
+        zone = seller.time_zone if seller else DEFAULT_ZONE
+        return day_in(zone, min(self.command.time, self.context.recorded_at))
 
     @property
     def seller(self) -> Seller | Rejection:

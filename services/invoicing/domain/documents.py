@@ -1,7 +1,12 @@
-"""The document of an invoice: the given fields, its dates and the amounts computed from them."""
+"""The document of an invoice: the given fields, its dates and the amounts computed from them.
 
-from collections.abc import Container, Iterable
-from datetime import UTC, date, datetime, timedelta
+An invoice without a `document_date` gets the day of its opening. Until then its document shows what
+the date would be, marked as `dated_at_opening`. Opening freezes the date and the time zone; an
+invoice that was unposted keeps both.
+"""
+
+from collections.abc import Collection, Container, Iterable
+from datetime import date, timedelta
 from typing import Any, Final
 
 from invoicing.contracts.commands import CreateInvoice, UpdateInvoice
@@ -13,6 +18,9 @@ from invoicing.contracts.types.texts import (
     METADATA_KEYS_MAX,
     TERMS_DAYS_MAX,
 )
+from invoicing.contracts.validation.error_messages import invalid
+from invoicing.domain.calendar import overdue_from
+from invoicing.domain.invoice import Invoice
 from invoicing.domain.pricing.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
 
@@ -42,27 +50,51 @@ _INPUT_FIELDS: Final = frozenset(InvoiceInput.model_fields)
 _LATEST_DOCUMENT_DATE: Final = LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
 
 
-def new_document(data: CreateInvoice, seller: Seller, time: datetime) -> Document | Rejection:
-    """Make the document of a new invoice; `time` is the command's."""
+def new_document(
+    data: CreateInvoice, seller: Seller, day: date, *, is_opened: bool
+) -> Document | Rejection:
+    """Make the document of a new invoice; `day` is its date if the command gives none."""
     fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_WRITTEN}
     fields |= {name: getattr(data, name) for name in data.model_fields_set & _INPUT_FIELDS}
     fields |= {name: getattr(data, name) for name in ("customer_id", "currency", "seller_id")}
     fields["seller"] = seller.party
     if data.document_date is None:
-        fields["document_date"] = time.astimezone(UTC).date()
+        fields |= {"document_date": day, "dated_at_opening": True}
     if data.due_date is None and data.payment_terms_days is None:
         fields["payment_terms_days"] = seller.payment_terms_days
+    rejection = _date(fields, given=_given(data))
+    if rejection is not None:
+        return rejection
+    if is_opened:
+        _freeze_dates(fields, seller)
     return _priced_document(data, fields, seller.tax_rounding, data.model_fields_set)
 
 
+def opened_document(document: Document, seller: Seller, day: date) -> Document | Rejection:
+    """Freeze the dates of a draft that is opened for the first time.
+
+    `day` is its date if it was given none.
+    """
+    fields = {name: getattr(document, name) for name in document.model_fields_set}
+    if document.dated_at_opening:
+        fields["document_date"] = day
+    rejection = _date(fields, given=())
+    if rejection is not None:
+        return rejection
+    _freeze_dates(fields, seller)
+    return Document.construct_unchecked(**fields)
+
+
 def changed_document(
-    document: Document, data: UpdateInvoice, seller: Seller | Rejection
+    invoice: Invoice, data: UpdateInvoice, seller: Seller | Rejection, day: date
 ) -> Document | Rejection:
     """Set the given fields and compute the dates and amounts again.
 
-    Metadata is merged by key. Only the seller's payment terms are needed, and only if no other date
-    is given: an unknown seller is rejected in that case alone.
+    Metadata is merged by key. `day` is the date of a draft that has none of its own. Only the
+    seller's payment terms are needed, and only if no other date is given: an unknown seller is
+    rejected in that case alone.
     """
+    document = invoice.document
     given = {name: getattr(data, name) for name in data.model_fields_set}
     if data.metadata is not None:
         before = document.metadata or {}
@@ -81,7 +113,12 @@ def changed_document(
     if given.keys() <= UPDATABLE_ONCE_OPEN:
         return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
-    fields["document_date"] = fields["document_date"] or document.document_date
+    if given.get("document_date") is not None:
+        fields.pop("dated_at_opening", None)
+    elif document.dated_at_opening or ("document_date" in given and not invoice.invoice_number):
+        fields |= {"document_date": day, "dated_at_opening": True}
+    else:
+        fields["document_date"] = document.document_date
     if given.get("due_date") is not None:
         fields["payment_terms_days"] = None
     elif fields.get("payment_terms_days") is None and (
@@ -91,6 +128,9 @@ def changed_document(
         if isinstance(seller, Rejection):
             return seller
         fields["payment_terms_days"] = seller.payment_terms_days
+    rejection = _date(fields, given=_given(data))
+    if rejection is not None:
+        return rejection
     if "importer_of_record_tax" not in given and document.total_importer_tax:
         # Earlier releases wrote false where nothing was said, and billed the importer tax.
         fields["importer_of_record_tax"] = document.importer_of_record_tax or None
@@ -99,18 +139,49 @@ def changed_document(
     return _priced_document(given_input, fields, document.tax_rounding, given)
 
 
+def _given(data: InvoiceInput) -> set[str]:
+    return {name for name in data.model_fields_set if getattr(data, name) is not None}
+
+
+def _date(fields: dict[str, Any], given: Collection[str]) -> Rejection | None:
+    """Complete `fields` with the due date; `given` are the fields that the command gives.
+
+    Returns a rejection if the document's date is out of range or after the due date. The first
+    releases accepted such a due date; it stays until a command gives one of the two.
+    """
+    day: date = fields["document_date"]
+    if not is_in_range(day):
+        return date_out_of_range("document_date")
+    if fields.get("payment_terms_days") is not None:
+        fields["due_date"] = day + timedelta(days=fields["payment_terms_days"])
+    elif fields["due_date"] < day and fields.get("dated_at_opening"):
+        fields["due_date"] = day
+    elif fields["due_date"] < day and "due_date" in given:
+        return _contradicting_dates("due_date", "must not be before document_date")
+    elif fields["due_date"] < day and "document_date" in given:
+        return _contradicting_dates("document_date", "must not be after due_date")
+    if fields.get("time_zone") is not None:
+        fields["overdue_from"] = overdue_from(fields["time_zone"], fields["due_date"])
+    return None
+
+
+def _contradicting_dates(field: str, reason: str) -> Rejection:
+    return invalid([FieldError(field=field, reason=reason)])
+
+
+def _freeze_dates(fields: dict[str, Any], seller: Seller) -> None:
+    fields.pop("dated_at_opening", None)
+    fields["time_zone"] = seller.time_zone
+    fields["overdue_from"] = overdue_from(seller.time_zone, fields["due_date"])
+
+
 def _priced_document(
     given: InvoiceInput,
     fields: dict[str, Any],
     tax_rounding: TaxRounding,
     given_by_command: Container[str],
 ) -> Document | Rejection:
-    """Complete `fields` with the due date and all amounts."""
-    if not is_in_range(fields["document_date"]):
-        return date_out_of_range("document_date")
-    if fields.get("payment_terms_days") is not None:
-        terms = timedelta(days=fields["payment_terms_days"])
-        fields["due_date"] = fields["document_date"] + terms
+    """Complete `fields` with all amounts."""
     priced = price(given, fields["currency"], tax_rounding)
     if isinstance(priced, TooLarge):
         return Rejection(

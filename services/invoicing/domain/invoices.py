@@ -8,9 +8,15 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
+from invoicing.domain.calendar import DEFAULT_ZONE, day_in, overdue_from_of
 from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Command, Context, Decision, build_event
-from invoicing.domain.documents import UPDATABLE_ONCE_OPEN, changed_document, new_document
+from invoicing.domain.documents import (
+    UPDATABLE_ONCE_OPEN,
+    changed_document,
+    new_document,
+    opened_document,
+)
 from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import series_for
 from invoicing.domain.sources import with_default_source
@@ -23,7 +29,8 @@ def create(
     seller = context.sellers.find(data.seller_id)
     if seller is None:
         return Rejection(RejectionCode.UNKNOWN_SELLER, "No seller with this id is configured.")
-    document = new_document(data, seller, command.time)
+    day = seller.day_of(min(command.time, context.recorded_at))
+    document = new_document(data, seller, day, is_opened=data.state != "draft")
     if isinstance(document, Rejection):
         return document
     zero = document.total - document.total
@@ -73,7 +80,7 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
                 FieldError(field=name, reason="can be changed in a draft only") for name in fixed
             ),
         )
-    document = changed_document(invoice.document, data, decision.seller)
+    document = changed_document(invoice, data, decision.seller, decision.day)
     if isinstance(document, Rejection):
         return document
     if document != invoice.document:
@@ -107,25 +114,30 @@ def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
 def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
     """Open a draft under a new number or the one that it has. A total of 0 is paid at once."""
     invoice = decision.invoice
-    number = invoice.invoice_number
+    number, document = invoice.invoice_number, invoice.lazy_document
     if number is None:
         seller = decision.seller
         if isinstance(seller, Rejection):
             return seller
-        day = invoice.lazy_document.index_fields.document_date
+        if document.index_fields.overdue_from is None:
+            opened = opened_document(document.document, seller, decision.day)
+            if isinstance(opened, Rejection):
+                return opened
+            document = LazyDocument(opened)
+        day = document.index_fields.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
     decision.emit(
         events.InvoiceOpened,
         state=State.OPEN,
         invoice_number=number,
-        invoice=invoice.lazy_document,
+        invoice=document,
     )
     emit_consequences(decision, invoice)
     return None
 
 
 def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetime) -> Changes:
-    # Opening does not change the document: keep the instance that may be parsed already.
+    # Where opening does not change the document, keep the instance that may be parsed already.
     return {} if event.invoice == invoice.lazy_document else {"lazy_document": event.invoice}
 
 
@@ -149,13 +161,16 @@ def cancel(decision: Decision, data: commands.CancelInvoice) -> None:
 
 
 def mark_overdue(decision: Decision, data: commands.MarkInvoiceOverdue) -> Rejection | None:
-    """Record, once, that the due date has passed."""
-    invoice = decision.invoice
+    """Record, once, that the due date has passed in the invoice's time zone."""
+    invoice, now = decision.invoice, decision.context.recorded_at
     if invoice.overdue_as_of is not None:
         return None
-    due_date = invoice.document.due_date
-    if data.as_of <= due_date:
+    document = invoice.document
+    due_date = document.due_date
+    if data.as_of <= due_date or now < overdue_from_of(document):
         return Rejection(RejectionCode.NOT_PAST_DUE, f"The invoice is due on {due_date}.")
+    if data.as_of > day_in(document.time_zone or DEFAULT_ZONE, now):
+        return Rejection(RejectionCode.NOT_PAST_DUE, "as_of is after today.")
     decision.emit(events.InvoiceOverdue, due_date=due_date, as_of=data.as_of)
     return None
 

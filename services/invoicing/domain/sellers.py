@@ -3,13 +3,31 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from invoicing.contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
 from invoicing.contracts.types.texts import Days, Text
+from invoicing.domain.calendar import DEFAULT_ZONE, day_in, is_time_zone
+
+
+def _check_time_zone(name: str) -> str:
+    if not is_time_zone(name):
+        raise ValueError("must be the IANA name of a time zone, such as Europe/Vienna")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
 class NumberFormat(BaseModel):
@@ -45,12 +63,20 @@ class Seller(BaseModel):
     payment_terms_days: Days = Field(
         0, description="Days until the due date, unless the command gives one."
     )
+    time_zone: TimeZone = Field(
+        DEFAULT_ZONE,
+        description="Time zone of the seller's days: IANA's name, such as `Europe/Vienna`.",
+    )
     invoice_numbers: NumberFormat = Field(
         NumberFormat(prefix="INV-"), description="Format of invoice numbers."
     )
     credit_note_numbers: NumberFormat = Field(
         NumberFormat(prefix="CN-"), description="Format of credit note numbers."
     )
+
+    def day_of(self, instant: datetime) -> date:
+        """The seller's day of an instant; today is the day of `Context.recorded_at`."""
+        return day_in(self.time_zone, instant)
 
     @cached_property
     def party(self) -> SellerParty:

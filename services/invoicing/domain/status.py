@@ -1,14 +1,15 @@
-"""The status of an invoice on a given day: its state, or what follows from dates and amounts.
+"""The status of an invoice at an instant: its state, or what follows from dates and amounts.
 
-The status is never stored, since it changes with the day. The base status, which is the status
+The status is never stored, since it changes with time. The base status, which is the status
 until the due date has passed, changes with events only; the column `standing` holds it.
 """
 
-from datetime import date
+from datetime import datetime
 from typing import Final
 
 from invoicing.contracts.invoice import State
 from invoicing.domain.balance import net_received
+from invoicing.domain.calendar import overdue_from_of
 from invoicing.domain.invoice import Invoice, PaymentState, summary_of
 
 ARCHIVED: Final = "archived"
@@ -25,20 +26,22 @@ BASE_STATUSES_OF_OPEN: Final = frozenset({RECEIVED, *MAY_BE_OVERDUE})
 BASE_STATUSES_OF_PAID: Final = frozenset({OVERPAID, State.PAID.value})
 
 
-def status_unarchived(invoice: Invoice, today: date) -> str:
-    """Return the status on a day, regardless of the archive.
+def status_unarchived(invoice: Invoice, at: datetime) -> str:
+    """Return the status at an instant, regardless of the archive.
 
     An open invoice is received (the payments on their way cover what is due), overdue,
     partially_paid or upcoming; a paid one may be overpaid. Any other status is the state.
     """
     base = base_status(invoice)
-    # Only these look at the due date, and so parse the document.
-    return status_on(base, invoice.document.due_date, today) if base in MAY_BE_OVERDUE else base
+    # Only these look at the due date, and so read the document.
+    if base not in MAY_BE_OVERDUE:
+        return base
+    return status_at(base, overdue_from_of(invoice.lazy_document.index_fields), at)
 
 
-def status_on(base: str, due_date: date, today: date) -> str:
-    """Return the status that a base status becomes on a day."""
-    return OVERDUE if base in MAY_BE_OVERDUE and today > due_date else base
+def status_at(base: str, overdue_from: datetime, at: datetime) -> str:
+    """Return the status that a base status becomes at an instant."""
+    return OVERDUE if base in MAY_BE_OVERDUE and at >= overdue_from else base
 
 
 def base_status(invoice: Invoice) -> str:

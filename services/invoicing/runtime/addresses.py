@@ -1,12 +1,13 @@
 """Formats of the addresses that settings hold. An error says what is wanted and quotes nothing."""
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 PORT_MAX: Final = 65_535
+LOCALHOST: Final = "localhost"
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _SERVER: Final = re.compile(
@@ -116,6 +117,27 @@ def check_origins(text: str) -> str:
         if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(_ORIGINS)
     return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine, by name or by address."""
+    try:
+        return host == LOCALHOST or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def are_on_this_machine(servers: str, dsn: str) -> bool:
+    """Whether all these brokers, and Postgres by this URI, are reached without a network."""
+    brokers = [urlsplit(f"//{server.strip()}").hostname or "" for server in servers.split(",")]
+    parts = urlsplit(dsn)
+    hosts = [
+        urlsplit(f"//{host}").hostname or "" for host in parts.netloc.rpartition("@")[2].split(",")
+    ]
+    # A URI without a host may name a directory of sockets; without either, PGHOST decides.
+    sockets = parse_qs(parts.query).get("host", ())
+    is_postgres_here = all(host.startswith("/") or is_loopback(host) for host in sockets or hosts)
+    return is_postgres_here and all(map(is_loopback, brokers))
 
 
 def _split(text: str) -> SplitResult:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from invoicing.runtime import clock
 from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.health import HealthProbe, kafka_ping, postgres_ping
 from invoicing.runtime.kafka.connect import KafkaLoginError
@@ -44,6 +45,9 @@ def run_service(
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
         configure_traces(settings.traces_endpoint, role)
+        if settings.clock_offset_seconds:
+            clock.move(settings.clock_offset_seconds)
+            log.warning("clock_moved", seconds=settings.clock_offset_seconds)
         with usable_dsn():
             _run(work(settings))
     except OperatorError as error:

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from invoicing.runtime.addresses import (
     PORT_MAX,
+    are_on_this_machine,
     check_origins,
     check_postgres_dsn,
     check_servers,
@@ -212,6 +213,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged."
     )
+    clock_offset_seconds: Annotated[float, Field(ge=-1e9, le=1e9)] = Field(
+        default=0,
+        description="For tests: moves the clock of the process. Refused unless Kafka and Postgres"
+        " are on this machine.",
+    )
     sellers_file: Path | None = Field(
         default=None,
         description="TOML file of the sellers; see below. Without it, every seller id is taken,"
@@ -244,6 +250,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}TOPIC_COMMANDS, _TOPIC_EVENTS, _TOPIC_REPLIES and _TOPIC_DEAD_LETTER"
                 " must differ"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_clock(self) -> Self:
+        dsn = self.postgres_dsn.get_secret_value() if self.postgres_dsn else ""
+        if self.clock_offset_seconds and not are_on_this_machine(self.kafka_bootstrap_servers, dsn):
+            raise ValueError(
+                f"{PREFIX}CLOCK_OFFSET_SECONDS moves the clock for tests, and needs a Kafka and a"
+                " Postgres on this machine. Remove it"
             )
         return self
 

@@ -95,6 +95,7 @@ class StoredInvoice(NamedTuple):
     updated_at: datetime
     document_date: date | None = None
     due_date: date | None = None
+    overdue_from: datetime | None = None
     live_mode: bool | None = None
     labels: tuple[str, ...] | None = None
 
@@ -114,6 +115,12 @@ def _columns_of(row: type) -> dict[str, str]:
         for name, hint in hints.items()
     }
 
+
+OVERDUE_FROM: Final = "coalesce(overdue_from, (due_date + 1)::timestamp AT TIME ZONE 'UTC')"
+"""SQL of the instant from which an invoice is overdue, as `overdue_from_of` has it; indexed.
+
+The column is null in drafts, and in rows of the first releases, whose days are UTC's.
+"""
 
 INVOICE_COLUMNS: Final[Mapping[str, str]] = _columns_of(StoredInvoice)
 """Each column of `invoices` with its type, in the order of a row's fields."""

@@ -20,7 +20,7 @@ _SECTIONS: Final = {
     "Kafka": ("kafka_",),
     "Postgres": ("postgres_",),
     "Topics and the consumer group": ("topic_", "consumer_", "group_", "session_"),
-    "Work": ("batch_", "retry_", "sellers_"),
+    "Work": ("batch_", "retry_", "clock_", "sellers_"),
     "HTTP API": ("http_", "token_", "clients_"),
     "Metrics, traces and logs": ("metrics_", "traces_", "log_"),
 }

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from faststream.kafka import KafkaBroker
 
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
+from invoicing.runtime import clock
 from invoicing.runtime.gc_tuning import gc_tuned
 from invoicing.runtime.health import running_probes
 from invoicing.runtime.http import serving
@@ -46,7 +46,7 @@ async def run(settings: Settings, sellers: Sellers) -> None:
     numbered = partial(format_number, sellers=sellers)
     async with _pool(settings) as pool:
         store = PostgresStore(pool, numbered, settings.consumer_group)
-        handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
+        handler = BatchHandler(store, sellers, clock.now)
         broker, lanes = create_broker(settings, handler, store)
         probes = health_probes(settings)
         monitoring = monitoring_app(

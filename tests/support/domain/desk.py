@@ -37,6 +37,8 @@ class Desk:
     numbers: list[NumberRequest] = field(default_factory=list)
     placeholders: Any = field(default_factory=lambda: map("number-{}".format, count(1)))
     now: datetime = MORNING
+    time: datetime | None = None
+    """The producer's time of the next commands; by default now."""
     books: Books = field(default_factory=Books)
     booked: int = 0
 
@@ -54,7 +56,7 @@ class Desk:
         read = read_data(command_type, data)
         if isinstance(read, Rejection):
             return read
-        command = Command("inv_1", command_type, read, self.now, expected_version)
+        command = Command("inv_1", command_type, read, self.time or self.now, expected_version)
         context = Context(self.now, self.sellers, next(self.placeholders))
         decided = decide(self.invoice, command, context)
         if decide(self.invoice, command, context) != decided:

@@ -1,6 +1,6 @@
 """Dates, terms, fields and limits of a document."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -21,14 +21,6 @@ def decided_at(time: datetime, **fields: Any) -> Accepted | Rejection:
     command = Command("inv_1", "CreateInvoice", read, time, None)
     now = datetime(2026, 11, 20, tzinfo=UTC)
     return decide(None, command, Context(now, Sellers(), "number-1"))
-
-
-def test_the_date_is_the_day_of_the_command_in_utc() -> None:
-    late = datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
-    decided = decided_at(late)
-    assert isinstance(decided, Accepted)
-    assert decided.invoice is not None
-    assert decided.invoice.document.document_date == date(2027, 1, 1)
 
 
 def test_it_is_due_on_its_date_where_nobody_says_more() -> None:
@@ -118,7 +110,7 @@ def test_what_needs_no_seller_is_set_without_one() -> None:
     assert desk.current.document.due_date == date(2026, 12, 25)
 
 
-@pytest.mark.parametrize("year", [1, 1899, 2991, 9999])
+@pytest.mark.parametrize("year", [1, 1899])
 def test_a_command_of_an_impossible_time_is_refused(year: int) -> None:
     decided = decided_at(datetime(year, 12, 31, 23, 59, tzinfo=UTC))
     assert isinstance(decided, Rejection)

@@ -1,5 +1,7 @@
 """Opening an invoice and marking it overdue; test_transitions.py has every command and state."""
 
+from datetime import timedelta
+
 from tests.support.domain.desk import open_desk
 
 
@@ -10,6 +12,7 @@ def test_an_invoice_of_0_is_paid_when_it_is_opened() -> None:
 
 def test_an_invoice_is_overdue_only_once() -> None:
     desk = open_desk()
+    desk.now += timedelta(days=2)
     desk.accept("MarkInvoiceOverdue", as_of="2026-11-21")
     desk.accept("MarkInvoiceOverdue", as_of="2026-11-22")
     assert desk.event_types.count("invoice.overdue") == 1

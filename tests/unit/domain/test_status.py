@@ -1,6 +1,6 @@
 """What an invoice is called, by its state, its amounts and the day."""
 
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ CREATED = (
         "items": [{"amount": "100"}],
     },
 )
-DUE = date(2026, 12, 20)
-LATER = date(2026, 12, 21)
+LATER = datetime(2026, 12, 21, tzinfo=UTC)
+DUE = LATER - timedelta(microseconds=1)
 
 
 CREDITED = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "25"})
@@ -31,7 +31,7 @@ def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("commands", "today", "expected"),
+    ("commands", "at", "expected"),
     [
         ([], DUE, "upcoming"),
         ([], LATER, "overdue"),
@@ -55,9 +55,9 @@ def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
     ],
 )
 def test_the_status_follows_from_state_amounts_and_day(
-    commands: list[tuple[str, dict[str, Any]]], today: date, expected: str
+    commands: list[tuple[str, dict[str, Any]]], at: datetime, expected: str
 ) -> None:
     desk = Desk()
     for command, data in [CREATED, *commands]:
         desk.accept(command, **data)
-    assert status_unarchived(desk.current, today) == expected
+    assert status_unarchived(desk.current, at) == expected

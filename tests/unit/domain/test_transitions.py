@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,9 +19,14 @@ from tests.support.domain.model import STATES_OF, Model
 Script = list[tuple[str, dict[str, Any]]]
 
 
+DATES = {"document_date": "2026-11-20", "due_date": "2026-12-20"}
+LATER = datetime(2027, 1, 1, 10, 0, tzinfo=UTC)
+"""When it is past due."""
+
+
 def created(**fields: Any) -> tuple[str, dict[str, Any]]:
     item = {"amount": "100.00"}
-    data = {"customer_id": "cus_1", "currency": "USD", "due_date": "2026-12-20", "items": [item]}
+    data = {"customer_id": "cus_1", "currency": "USD", "items": [item], **DATES}
     return ("CreateInvoice", data | fields)
 
 
@@ -114,7 +120,7 @@ def fitting(command: str, invoice: Invoice | None) -> dict[str, Any]:
 
 def play(script: Script) -> tuple[Desk, Model]:
     """The situation, at the desk and in the model, which must agree on the way to it."""
-    desk, model = Desk(), Model()
+    desk, model = Desk(now=LATER), Model()
     for command, data in script:
         desk.accept(command, **data)
         assert isinstance(model.handle(command, data), list)

@@ -1,10 +1,13 @@
 """Write-offs, recoveries and reinstatements."""
 
+from datetime import timedelta
+
 from tests.support.domain.desk import open_desk, pay
 
 
 def test_a_reinstated_invoice_is_due_again_and_may_be_overdue_again() -> None:
     desk = open_desk()
+    desk.now += timedelta(days=60)
     desk.accept("MarkInvoiceOverdue", as_of="2027-01-01")
     desk.accept("WriteOffInvoice")
     desk.accept("ReinstateInvoice", reason="The customer has promised to pay.")

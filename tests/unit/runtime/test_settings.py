@@ -34,6 +34,18 @@ def test_the_defaults_are_the_documented_ones(
     assert (settings.http_port, settings.metrics_port) == (8000, 9000)
 
 
+@pytest.mark.parametrize("servers", ["localhost", "127.0.0.1:9092", "[::1]:9092, localhost:9093"])
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://u:x@localhost:5432/i", "postgresql:///i?host=/run/postgresql"]
+)
+def test_the_clock_is_moved_beside_a_kafka_and_a_postgres_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, servers: str, dsn: str
+) -> None:
+    given = {"KAFKA_BOOTSTRAP_SERVERS": servers, "CLOCK_OFFSET_SECONDS": "-86400"}
+    settings = read(monkeypatch, {"INVOICING_POSTGRES_DSN": dsn}, **given)
+    assert settings.clock_offset_seconds == -86_400
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

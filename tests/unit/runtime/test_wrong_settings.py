@@ -91,6 +91,24 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"RETRY_LIMIT_SECONDS": "-1"}, "INVOICING_RETRY_LIMIT_SECONDS is wrong"),
     ({"RETRY_LIMIT_SECONDS": "nan"}, "INVOICING_RETRY_LIMIT_SECONDS is wrong"),
     ({"RETRY_LIMIT_SECONDS": "inf"}, "INVOICING_RETRY_LIMIT_SECONDS is wrong"),
+    # The clock, which is moved in tests only
+    *(
+        (
+            {"CLOCK_OFFSET_SECONDS": "1", "KAFKA_BOOTSTRAP_SERVERS": kafka, "POSTGRES_DSN": dsn},
+            "INVOICING_CLOCK_OFFSET_SECONDS moves the clock for tests",
+        )
+        for kafka, dsn in [
+            ("kafka:9092", DSN),
+            ("localhost:9092,10.0.0.7:9092", DSN),
+            ("[2001:db8::1]:9092", DSN),
+            ("localhost:9092", "postgresql://u:x@db/i"),
+            ("localhost", "postgresql:///i"),
+            ("localhost", "postgresql://u:x@localhost:5432,db:5432/i"),
+            ("localhost", "postgresql://u:x@localhost/i?host=db"),
+        ]
+    ),
+    ({"CLOCK_OFFSET_SECONDS": "nan", "POSTGRES_DSN": DSN}, "INVOICING_CLOCK_OFFSET_SECONDS is"),
+    ({"CLOCK_OFFSET_SECONDS": "2e9", "POSTGRES_DSN": DSN}, "INVOICING_CLOCK_OFFSET_SECONDS is"),
     # HTTP, tokens, metrics, traces, logs
     ({"HTTP_PORT": "99999"}, "INVOICING_HTTP_PORT is wrong"),
     ({"METRICS_PORT": "-1"}, "INVOICING_METRICS_PORT is wrong"),

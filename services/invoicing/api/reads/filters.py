@@ -41,6 +41,7 @@ from invoicing.contracts.types.texts import (
     Instant,
     Metadata,
 )
+from invoicing.runtime import clock
 
 PAGE_MAX: Final = 100
 PAGE_DEFAULT: Final = 10
@@ -230,14 +231,14 @@ class Filters(Query):
     status: tuple[StatusText, ...] = Field(
         (),
         max_length=VALUES_MAX,
-        description="Any of these statuses, on the day of `as_of`. `open` is not a status: an open"
+        description="Any of these statuses, at `as_of`. `open` is not a status: an open"
         " invoice is upcoming, overdue, partially_paid or received.",
     )
     archived: Literal["true", "false", "all"] = Field(
         "all", description="Only archived invoices, only the others, or both."
     )
     as_of: AsOf | None = Field(
-        None, description="The time of the statuses; by default now. Days begin at midnight UTC."
+        None, description="The time of the statuses; by default now. A day is its start in UTC."
     )
     live_mode: Annotated[bool | None, Column()] = Field(
         None, description="False for trials without real money."
@@ -247,9 +248,9 @@ class Filters(Query):
     )
 
     @property
-    def today(self) -> date:
-        """The day that statuses are as of."""
-        return (self.as_of or datetime.now(UTC)).date()
+    def status_at(self) -> datetime:
+        """The instant of the statuses."""
+        return self.as_of or clock.now()
 
 
 class Paged(Query):

@@ -28,9 +28,11 @@ from invoicing.domain.status import (
     MAY_BE_OVERDUE,
     OVERDUE,
 )
+from invoicing.store.rows import OVERDUE_FROM
 
 SELECT_PAGE: Final = f"""
-SELECT id, version, state, snapshot, standing, archived, {", ".join(SORT_COLUMNS)}
+SELECT id, version, state, snapshot, standing, archived, {", ".join(SORT_COLUMNS)},
+    {OVERDUE_FROM} AS overdue_from
 FROM invoices
 WHERE {{conditions}}
 ORDER BY {{order}}
@@ -51,6 +53,7 @@ SELECT count(*) FROM (SELECT FROM invoices WHERE {conditions} LIMIT {limit}) AS 
 
 HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
 
+_MAY_BE_OVERDUE: Final = ", ".join(f"'{status}'" for status in sorted(MAY_BE_OVERDUE))
 _BASE_STATUSES_OF: Final = {"open": BASE_STATUSES_OF_OPEN, "paid": BASE_STATUSES_OF_PAID}
 
 
@@ -158,19 +161,20 @@ def _add_state(conditions: _Conditions, query: AnyListQuery) -> None:
         base_statuses = {s for state in query.state for s in _BASE_STATUSES_OF.get(state, {state})}
         conditions.add("standing = ANY({})", sorted(base_statuses))
     if query.status:
-        any_of = [_status(conditions, status, query.today) for status in query.status]
+        any_of = [_status(conditions, status, query.status_at) for status in query.status]
         conditions.texts.append(any_of[0] if len(any_of) == 1 else f"({' OR '.join(any_of)})")
 
 
-def _status(conditions: _Conditions, status: str, today: date) -> str:
+def _status(conditions: _Conditions, status: str, at: datetime) -> str:
     if status == ARCHIVED:
         return "archived"
     if status == OVERDUE:
-        values: list[object] = [sorted(MAY_BE_OVERDUE), today]
-        template = "NOT archived AND standing = ANY({}) AND due_date < {}"
+        # The texts of the index, so that it is used whatever the parameters are.
+        values: list[object] = [at]
+        template = f"NOT archived AND standing IN ({_MAY_BE_OVERDUE}) AND {OVERDUE_FROM} <= {{}}"
     elif status in MAY_BE_OVERDUE:
-        values = [status, today]
-        template = "NOT archived AND standing = {} AND due_date >= {}"
+        values = [status, at]
+        template = f"NOT archived AND standing = {{}} AND {OVERDUE_FROM} > {{}}"
     else:
         values = [status]
         template = "NOT archived AND standing = {}"

@@ -86,7 +86,7 @@ async def list_invoices(
         page = await _read_rows(
             connection, client, query, start, backwards=backwards, limit=query.limit
         )
-        versions = [version_of_row(row, query.today) for row in page.rows]
+        versions = [version_of_row(row, query.status_at) for row in page.rows]
         views = await shown_views(connection, versions, query)
         counted: dict[str, int | None] = {}
         if query.total_count:
@@ -207,7 +207,7 @@ def _lines_of(
     A line's offset counts all lines of its invoice, filtered or not, so that a cursor means the
     same with any filter.
     """
-    items = items_of(version_of_row(row, query.today).view)
+    items = items_of(version_of_row(row, query.status_at).view)
     positions = [position_of(row, query.sort_keys, offset) for offset in range(len(items))]
     lines = list(zip(positions, items, strict=True))
     if start is not None and row["id"] == start.id:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Final
 
 from asyncpg import Record
@@ -11,13 +11,15 @@ from asyncpg.pool import PoolConnectionProxy
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.views import View, view_of
-from invoicing.domain.status import status_on, status_unarchived
+from invoicing.domain.status import status_at, status_unarchived
+from invoicing.runtime import clock
 from invoicing.store.history import events_of, replay
+from invoicing.store.rows import OVERDUE_FROM
 
-FIND_INVOICE: Final = """
-SELECT version, state, snapshot, standing, archived, due_date
+FIND_INVOICE: Final = f"""
+SELECT version, state, snapshot, standing, archived, {OVERDUE_FROM} AS overdue_from
 FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
-"""
+"""  # noqa: S608 (a constant of ours)
 
 HISTORY_PAGE: Final = """
 SELECT version, data FROM events
@@ -59,7 +61,7 @@ async def get_current(
     row = await find_row(connection, invoice_id, client)
     if row["state"] == "deleted":
         raise invoice_not_found()
-    return version_of_row(row, today())
+    return version_of_row(row, clock.now())
 
 
 async def get_as_of(
@@ -76,18 +78,16 @@ async def get_as_of(
             ProblemCode.VERSION_NOT_FOUND, "The invoice did not exist at that version or time."
         )
     invoice = replay(events)[-1]
-    on = as_of.date() if as_of else today()
-    return InvoiceVersion(
-        invoice.version, invoice.model_dump_json(), status_unarchived(invoice, on)
-    )
+    status = status_unarchived(invoice, as_of or clock.now())
+    return InvoiceVersion(invoice.version, invoice.model_dump_json(), status)
 
 
-def version_of_row(row: Record, on: date) -> InvoiceVersion:
-    """The version in a row, with its status on a day."""
+def version_of_row(row: Record, at: datetime) -> InvoiceVersion:
+    """The version in a row, with its status at an instant."""
     # Rows written by an older release have no `standing` and no dates.
     current: str = row["standing"] or row["state"]
-    if row["due_date"] is not None:
-        current = status_on(current, row["due_date"], on)
+    if row["overdue_from"] is not None:
+        current = status_at(current, row["overdue_from"], at)
     return InvoiceVersion(row["version"], row["snapshot"], current)
 
 
@@ -99,8 +99,3 @@ async def histories(
     for row in await connection.fetch(HISTORIES, list(invoice_ids)):
         found[row["invoice_id"]].append(row["data"])
     return found
-
-
-def today() -> date:
-    """Today's date in UTC."""
-    return datetime.now(UTC).date()

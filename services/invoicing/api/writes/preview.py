@@ -1,6 +1,5 @@
 """What a command would lead to: decided as a worker would, on the current state, and not stored."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -9,7 +8,6 @@ from pydantic import BaseModel, Field
 from invoicing.api.auth.tokens import Client
 from invoicing.api.reads.answers import raw_documents
 from invoicing.api.reads.cloud_events import AnswerDocument, EventDocument
-from invoicing.api.reads.queries import today
 from invoicing.api.reads.views import InvoiceView, View, view_of
 from invoicing.api.state import AppState
 from invoicing.contracts import replies
@@ -20,6 +18,7 @@ from invoicing.domain.decision import Accepted, Context
 from invoicing.domain.handling import handle, reply_to
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.status import status_unarchived
+from invoicing.runtime import clock
 from invoicing.store.placeholders import placeholders
 from invoicing.store.rendering import render
 from invoicing.store.rows import StoredEvent
@@ -45,7 +44,7 @@ async def preview(command: CommandEnvelope, state: AppState, client: Client) -> 
     async with state.database.everything.acquire() as connection:
         row = await connection.fetchrow(_SNAPSHOT, command.subject)
     before = Invoice.model_validate_json(row["snapshot"]) if row else None
-    now = datetime.now(UTC)
+    now = clock.now()
     recorded_at = max(now, before.updated_at) if before else now
     number = placeholders()()
     outcome = handle(command, before, Context(recorded_at, state.sellers, number), sent_at=now)
@@ -83,4 +82,4 @@ def _view(invoice: Invoice | None, number: str) -> View | None:
     if invoice is None or invoice.state is State.DELETED:
         return None
     snapshot = invoice.model_dump_json().replace(f'"{number}"', "null")
-    return view_of(snapshot, status_unarchived(invoice, today()))
+    return view_of(snapshot, status_unarchived(invoice, clock.now()))

@@ -24,7 +24,7 @@ def made() -> Mapping[str, Any]:
     result = run_story(steps)
     voided = run_story([*steps, ("VoidInvoice", _SUBJECT, {"reason": "Made twice."})])
     before, invoice = (
-        view_of(state.model_dump_json(), status_unarchived(state, BEGIN.date()))
+        view_of(state.model_dump_json(), status_unarchived(state, BEGIN))
         for state in replay(result.events)
     )
     return {

@@ -183,6 +183,9 @@ STORY: Final[Sequence[Step]] = (
 """A new step goes to the end: the steps before it keep their ids and times."""
 
 
+_STEPS_BEFORE_OVERDUE: Final = [command for command, _, _ in STORY].index("MarkInvoiceOverdue")
+
+
 @dataclass(frozen=True, slots=True)
 class StoryResult:
     """The commands of a story, and what the service stored for them."""
@@ -197,8 +200,8 @@ def run_story(story: Sequence[Step] = STORY) -> StoryResult:
     """Handle a story by the real batch handler, one command a minute. Deterministic."""
     sellers = read_sellers(SELLERS)
     store = MemoryStore(partial(format_number, sellers=sellers))
-    minutes = (BEGIN + timedelta(minutes=minute) for minute in count())
-    handler = BatchHandler(store, sellers, lambda: next(minutes))
+    instants = map(_instant, count(1))
+    handler = BatchHandler(store, sellers, lambda: next(instants))
     commands = [command_message(number, step) for number, step in enumerate(story, start=1)]
 
     async def handle() -> None:
@@ -221,6 +224,12 @@ def run_story(story: Sequence[Step] = STORY) -> StoryResult:
     )
 
 
+def _instant(number: int) -> datetime:
+    """When a step is handled: one a minute, and those from the overdue notice on in December."""
+    is_overdue = number > _STEPS_BEFORE_OVERDUE
+    return BEGIN + timedelta(minutes=number - 1, days=31 if is_overdue else 0)
+
+
 def command_message(number: int, step: Step) -> dict[str, Any]:
     """The CloudEvent of a step; `number` makes its id and its time."""
     command_type, invoice_id, data = step
@@ -230,7 +239,7 @@ def command_message(number: int, step: Step) -> dict[str, Any]:
         "source": SOURCE,
         "type": command_type,
         "subject": invoice_id,
-        "time": rfc3339(BEGIN + timedelta(minutes=number - 1)),
+        "time": rfc3339(_instant(number)),
         "datacontenttype": "application/json",
         "correlationid": "order-77",
         "data": data,
