@@ -93,6 +93,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_SOURCE: HTTPStatus.CONFLICT,
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
+        RejectionCode.PERIOD_LOCKED: HTTPStatus.CONFLICT,
     }
 )
 """The HTTP status of every code."""
