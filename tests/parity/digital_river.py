@@ -15,7 +15,7 @@ from tests.parity.case import (
     refused,
     shown,
 )
-from tests.parity.lives import INVOICE, PAYMENT, SHELF
+from tests.parity.lives import INVOICE, PAYMENT, REFUND_ID, SHELF
 from tests.support.domain.complete import ADDRESS, PARTY, SUBSCRIPTION, TAX_IDENTIFIER
 from tests.support.domain.sources import COMMON_DETAILS, DETAILS
 
@@ -59,6 +59,11 @@ def attached(row: str, type_: str, details: Mapping[str, Any]) -> Case:
 
 def detail(row: str, *names: str) -> Case:
     return attached(row, "creditCard", {name: COMMON_DETAILS[name] for name in names})
+
+
+def unusable(row: str, why: str) -> Case:
+    """A source that cannot be charged for this reason."""
+    return refused(row, f"source_{why}", "POST /pay", "source_unusable")
 
 
 def charged(row: str, shows: Mapping[str, Any], life: str = "received") -> Case:
@@ -351,12 +356,14 @@ SOURCES = (
     shown("createdTime", {"sources.0.attached_at": A_TIME}, "with_source"),
     attached("type", "payPal", {}),
     shown("currency", {"currency": "USD", "sources.#": 1}, "with_source"),
+    unusable("currency", "in_euro"),
     shown("amount", {"payments.0.amount": "14.25", "payments.0.source_id": "src_1"}, "requested"),
     detail("reusable", "reusable"),
     detail("owner: firstName, lastName, email, organization, upstreamId", "owner"),
     detail("owner.address, owner.additionalAddressInfo", "owner"),
     detail("flow", "flow"),
     detail("state", "state"),
+    unusable("state", "failed"),
     detail("metadata", "metadata"),
     shown("customerId", {"customer_id": "cus_42", "sources.#": 1}, "with_source"),
     detail("paymentSessionId", "paymentSessionId"),
@@ -385,10 +392,13 @@ SOURCE_ROWS = (
     "codJapan: none",
     "bankTransfer: none",
 )
-SOURCE_TYPES = tuple(
-    attached(row, type_, {type_: DETAILS[type_]})
-    for row in SOURCE_ROWS
-    for type_ in [row.partition(":")[0]]
+SOURCE_TYPES = (
+    *(
+        attached(row, type_, {type_: DETAILS[type_]})
+        for row in SOURCE_ROWS
+        for type_ in [row.partition(":")[0]]
+    ),
+    unusable(SOURCE_ROWS[0], "expired"),
 )
 CHARGES = (
     charged("id", {"payment_id": "pay_1"}),
@@ -412,15 +422,38 @@ CHARGES = (
     charged("refunded", {"amount": "214.25", "refunds.*.amount": ["214.25"]}, "refunded"),
     shown("type", {"charge_type": "moto"}),
     shown("liveMode", {"live_mode": True}),
-    charged("cancels[]", {"state": "failed", "failure_code": "declined"}, "failed"),
-    charged("captures[]", {"state": "settled"}, "settled"),
+    charged(
+        "cancels[]",
+        {"state": "cancelled", "failure_code": "cancelled", "failure_message": "By wire."},
+        "charge_cancelled",
+    ),
+    done(
+        "captures[]",
+        "received",
+        "POST /settle-payment",
+        {"payments.0.state": "settled", "payments.0.amount": "200.00", "amount_due": "14.25"},
+        {"payment_id": "pay_1", "amount": "200.00"},
+    ),
     charged("refunds[]: id, amount", {"refunds.0.refund_id": "ref_1"}, "refunded"),
     charged(
         "of these: createdTime, updatedTime",
         {"refunds.0.refunded_at": A_TIME, "updated_at": A_TIME},
         "refunded",
     ),
-    charged("of these: state", {"refunds.#": 1}, "refunded"),
+    charged("of these: state", {"refunds.0.state": "settled"}, "refunded"),
+    charged("of these: state", {"refunds.0.state": "pending"}, "refund_pending"),
+    done(
+        "of these: state",
+        "refund_pending",
+        "POST /settle-refund",
+        {"payments.0.refunds.0.state": "settled", "amount_due": "214.25"},
+        REFUND_ID,
+    ),
+    charged(
+        "of these: failureCode, failureMessage",
+        {"refunds.0.failure_code": "account_closed", "refunds.0.failure_message": "Gone."},
+        "refund_failed",
+    ),
 )
 SESSION = (
     shown("amountContributed", {"amount_paid": "100.00"}, "partially_paid"),
@@ -452,9 +485,44 @@ VALUES = (
     charged("charge state pending", {"state": "requested"}, "requested"),
     charged("charge state capturable, processing", {"state": "received"}),
     charged("charge state complete", {"state": "settled"}, "settled"),
+    done(
+        "charge state complete",
+        "settled",
+        "POST /returns",
+        {"payments.0.state": "returned", "amount_due": "214.25"},
+        {"payment_id": "pay_1", "code": "R01"},
+    ),
+    done(
+        "charge state complete",
+        "disputed",
+        "POST /close-dispute",
+        {"payments.0.disputes.0.state": "lost", "disputed": False, "amount_due": "214.25"},
+        {"dispute_id": "dis_1", "outcome": "lost"},
+    ),
     charged("charge state cancelled, failed", {"state": "failed"}, "failed"),
+    charged("charge state cancelled, failed", {"state": "cancelled"}, "charge_cancelled"),
     charged("capture, refund state complete", {"state": "settled"}, "settled"),
-    charged("capture, refund state complete", {"refunds.#": 1}, "refunded"),
+    charged("capture, refund state complete", {"refunds.0.state": "settled"}, "refunded"),
+    charged(
+        "capture, refund state pending, failed", {"refunds.0.state": "pending"}, "refund_pending"
+    ),
+    charged(
+        "capture, refund state pending, failed", {"refunds.0.state": "failed"}, "refund_failed"
+    ),
+    *(
+        unusable(
+            "source state pending_funds, pending_redirect, requires_action, chargeable, consumed,"
+            " cancelled, failed",
+            state,
+        )
+        for state in ("consumed", "cancelled", "failed")
+    ),
+    charged(
+        "source state pending_funds, pending_redirect, requires_action, chargeable, consumed,"
+        " cancelled, failed",
+        {"action_url": "https://pay.example/7", "state": "requested"},
+        "needs_action",
+    ),
     *(
         attached(
             "source state pending_funds, pending_redirect, requires_action, chargeable, consumed,"

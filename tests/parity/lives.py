@@ -36,6 +36,16 @@ FAILURE = {
     "message": "No money.",
     "next_attempt_at": "2026-12-24T10:00:00Z",
 }
+REFUND_ID = {"payment_id": "pay_1", "refund_id": "ref_1"}
+REFUND = {**REFUND_ID, "amount": "214.25"}
+ACTION = {"code": "authentication_required", "url": "https://pay.example/7"}
+SOURCE = {"source_id": "src_1", "type": "creditCard"}
+UNUSABLE: Mapping[str, Mapping[str, Any]] = {
+    "in_euro": {"currency": "EUR"},
+    "expired": {"expirationMonth": 12, "expirationYear": 2003},
+    **{state: {"state": state} for state in ("consumed", "cancelled", "failed")},
+}
+"""Details of sources that cannot be charged for an invoice in dollars."""
 LONG_AGO = {"document_date": "2020-01-01", "due_date": "2020-01-31"}
 
 Command = tuple[str, Mapping[str, Any]]
@@ -79,8 +89,39 @@ LIVES: Mapping[str, Sequence[Command]] = {
     "refunded": [
         create(),
         pay("214.25"),
-        ("RefundPayment", {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "214.25"}),
+        ("RefundPayment", REFUND),
     ],
+    "charge_cancelled": [
+        create(source_id="src_1"),
+        ("PayInvoice", {}),
+        ("CancelPaymentRequest", {"payment_id": "inv_charge_cancelled-3", "reason": "By wire."}),
+    ],
+    "needs_action": [
+        create(source_id="src_1"),
+        ("PayInvoice", {}),
+        ("RecordPaymentAction", {"payment_id": "inv_needs_action-3", **ACTION}),
+    ],
+    "refund_pending": [create(), pay("214.25"), ("RefundPayment", {**REFUND, "execute": True})],
+    "refund_failed": [
+        create(),
+        pay("214.25"),
+        ("RefundPayment", REFUND),
+        ("RecordRefundFailure", {**REFUND_ID, "code": "account_closed", "message": "Gone."}),
+    ],
+    "returned": [
+        create(),
+        pay("214.25"),
+        ("ReturnPayment", {"payment_id": "pay_1", "code": "R01"}),
+    ],
+    "disputed": [
+        create(),
+        pay("214.25"),
+        ("OpenDispute", {"payment_id": "pay_1", "dispute_id": "dis_1", "amount": "214.25"}),
+    ],
+    **{
+        f"source_{why}": [create(), ("AttachSource", {**SOURCE, "details": details})]
+        for why, details in UNUSABLE.items()
+    },
     "credited": [create(), ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "14.25"})],
     "reversed": [create(), ("ReverseInvoice", {})],
     "void": [create(), ("VoidInvoice", {})],

@@ -10,7 +10,7 @@ from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput, Ite
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.replies import ERRORS_MAX, FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.details import Details
-from invoicing.contracts.types.money import EXPONENTS, Currency, GivenPositiveMoney
+from invoicing.contracts.types.money import EXPONENTS, Currency, GivenMoney, GivenPositiveMoney
 from invoicing.contracts.types.texts import (
     Day,
     Email,
@@ -20,9 +20,14 @@ from invoicing.contracts.types.texts import (
     LongText,
     MetadataChanges,
     Text,
+    WebAddress,
 )
 from invoicing.contracts.validation.card_data import masked_or_errors
-from invoicing.contracts.validation.cross_field import credit_note_errors, invoice_input_errors
+from invoicing.contracts.validation.cross_field import (
+    credit_note_errors,
+    invoice_input_errors,
+    refund_errors,
+)
 from invoicing.contracts.validation.error_messages import invalid, rejection_from_validation_error
 from invoicing.contracts.validation.scale import excess_decimals, scaled_or_errors
 
@@ -181,10 +186,42 @@ class RecordPayment(Report):
 
 
 @command
-class SettlePayment(Report):
-    """Record that a payment in flight is final."""
+class CancelPaymentRequest(CommandData):
+    """Take back the request for a charge.
 
-    payment_id: Identifier = Field(description="The payment in flight.")
+    A charge that is already being made is not stopped: if it succeeds, report it as usual.
+    """
+
+    payment_id: Identifier = Field(description="The requested payment.", examples=["inv_1001-6"])
+    reason: LongText | None = Field(None, description="The reason, in words.")
+
+
+@command
+class RecordPaymentAction(Report):
+    """Record that a requested payment waits for the customer, who must confirm it, for example."""
+
+    payment_id: Identifier = Field(description="The requested payment.", examples=["inv_1001-6"])
+    code: Identifier = Field(
+        description="The required action, for programs.", examples=["authentication_required"]
+    )
+    url: WebAddress | None = Field(
+        None,
+        description="Where the customer can do it.",
+        examples=["https://pay.example/confirm/7"],
+    )
+
+
+@command
+class SettlePayment(Report):
+    """Record that a payment is final: one in flight, or one that was given up too early."""
+
+    payment_id: Identifier = Field(description="The payment.")
+    amount: GivenPositiveMoney | None = Field(
+        None,
+        description="The amount that has arrived, in the invoice's currency; by default the"
+        " amount of the payment. Whatever it is, nothing more is expected.",
+        examples=["49.50"],
+    )
 
 
 @command
@@ -201,7 +238,7 @@ class RecordPaymentFailure(Report):
 
 @command
 class RefundPayment(Report):
-    """Record a refund of a settled payment."""
+    """Refund a part of a settled payment: record a refund, or request one."""
 
     payment_id: Identifier = Field(description="The payment.")
     refund_id: Identifier = Field(description="Unique in the invoice.", examples=["ref_1"])
@@ -210,6 +247,99 @@ class RefundPayment(Report):
     )
     currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
     reason: LongText | None = Field(None, description="The reason, in words.")
+    settled: Flag = Field(
+        True, description="Whether the refund is final; if not, it is on its way."
+    )
+    execute: Flag = Field(
+        False,
+        description="Whether a payment service is to make the refund. It is pending until"
+        " SettleRefund or RecordRefundFailure.",
+    )
+
+    @classmethod
+    def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
+        yield from refund_errors(data)
+
+
+@command
+class SettleRefund(Report):
+    """Record that a refund is final.
+
+    That may be a pending one, one that was reported as failed, or, with `amount`, one that the
+    provider has made and nobody here has requested.
+    """
+
+    payment_id: Identifier = Field(description="The payment.")
+    refund_id: Identifier = Field(description="The refund.", examples=["ref_1"])
+    amount: GivenPositiveMoney | None = Field(
+        None,
+        description="The amount that went back, in the invoice's currency; by default the amount"
+        " of the refund.",
+        examples=["0.50"],
+    )
+    settled_at: Instant | None = Field(None, description="When it became final, RFC 3339.")
+
+
+@command
+class RecordRefundFailure(Report):
+    """Record that a refund has failed, even one that was final: the money is back."""
+
+    payment_id: Identifier = Field(description="The payment.")
+    refund_id: Identifier = Field(description="The refund.", examples=["ref_1"])
+    code: Identifier = Field(description="The reason, for programs.", examples=["account_closed"])
+    message: LongText | None = Field(None, description="The reason, for people.")
+
+
+@command
+class ReturnPayment(Report):
+    """Record that the bank took a settled payment back: a returned debit, a bounced cheque."""
+
+    payment_id: Identifier = Field(description="The payment.")
+    return_id: Identifier | None = Field(
+        None,
+        description="Unique in the invoice. The same return under the same id counts once.",
+        examples=["ret_1"],
+    )
+    amount: GivenPositiveMoney | None = Field(
+        None,
+        description="In the invoice's currency; by default all that settled and was not returned.",
+    )
+    code: Identifier = Field(description="The reason, for programs.", examples=["R01"])
+    fee: GivenMoney | None = Field(
+        None,
+        description="What the bank charges the seller for it. The customer does not owe it.",
+        examples=["4.00"],
+    )
+
+
+@command
+class OpenDispute(Report):
+    """Record that the customer disputes a settled payment. No amount changes until it is lost."""
+
+    payment_id: Identifier = Field(description="The payment.")
+    dispute_id: Identifier = Field(description="Unique in the invoice.", examples=["dis_1"])
+    amount: GivenPositiveMoney = Field(
+        description="The disputed amount, in the invoice's currency."
+    )
+    reason: LongText | None = Field(None, description="The reason, in words.")
+    evidence_due_at: Instant | None = Field(
+        None, description="Until when evidence can be given, RFC 3339."
+    )
+
+
+@command
+class CloseDispute(Report):
+    """Record the outcome of a dispute. A lost one may still be won later."""
+
+    dispute_id: Identifier = Field(description="The dispute.", examples=["dis_1"])
+    outcome: Literal["won", "lost", "withdrawn"] = Field(
+        description="Lost: the disputed amount went back to the customer. Otherwise it stays."
+    )
+    fee: GivenMoney | None = Field(
+        None,
+        description="What the provider charges the seller for it. The customer does not owe it.",
+        examples=["15.00"],
+    )
 
 
 @command

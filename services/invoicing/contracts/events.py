@@ -144,11 +144,13 @@ class PaymentRecorded(EventData):
 
 @event
 class PaymentSettled(EventData):
-    """A payment in flight is final and counts as paid."""
+    """A payment is final and counts as paid."""
 
     type = "invoice.payment_settled"
     payment_id: Text = Field(description="The payment.")
-    amount: Money = Field(description="The amount of the payment.")
+    amount: Money = Field(
+        description="The amount that has arrived. It may differ from the expected one."
+    )
 
 
 @event
@@ -162,6 +164,30 @@ class PaymentFailed(EventData):
     message: LongText | None = Field(None, description="The reason, for people.")
     attempt_count: int = Field(description="The number of failed attempts on this invoice so far.")
     next_attempt_at: Instant | None = Field(None, description="When the charge will be retried.")
+
+
+@event
+class PaymentActionRequired(EventData):
+    """A requested payment waits for the customer."""
+
+    type = "invoice.payment_action_required"
+    payment_id: Text = Field(description="The payment.")
+    amount: Money = Field(description="The amount of the payment.")
+    code: Text = Field(description="The required action, for programs.")
+    url: LongText | None = Field(None, description="Where the customer can do it.")
+
+
+@event
+class PaymentCancelled(EventData):
+    """The request for a charge was taken back. The charge may still succeed."""
+
+    type = "invoice.payment_cancelled"
+    payment_id: Text = Field(description="The payment.")
+    amount: Money = Field(description="The amount that was requested.")
+    code: Literal["cancelled", "superseded"] = Field(
+        description="Cancelled by command, or superseded: less is due than it requested."
+    )
+    reason: LongText | None = Field(None, description="The reason, in words.")
 
 
 @event
@@ -202,13 +228,85 @@ class InvoiceOverpaid(EventData):
 
 @event
 class PaymentRefunded(EventData):
-    """A payment was refunded."""
+    """A refund is final."""
 
     type = "invoice.payment_refunded"
     payment_id: Text = Field(description="The payment.")
     refund_id: Text = Field(description="The refund.")
-    amount: Money = Field(description="The amount of the refund.")
+    amount: Money = Field(
+        description="The amount that went back. It may differ from the expected one."
+    )
     reason: LongText | None = Field(None, description="The reason, in words.")
+    settled_at: Instant | None = Field(None, description="When the refund became final.")
+
+
+@event
+class RefundRequested(EventData):
+    """A refund is pending: no amount changes until `invoice.payment_refunded`."""
+
+    type = "invoice.refund_requested"
+    payment_id: Text = Field(description="The payment.")
+    refund_id: Text = Field(description="The refund to report about.")
+    amount: Money = Field(description="The amount of the refund.")
+    execute: bool = Field(
+        description="Whether a payment service is to make it; if not, it is on its way already."
+    )
+    reason: LongText | None = Field(None, description="The reason, in words.")
+
+
+@event
+class RefundFailed(EventData):
+    """A refund has failed. If it was final, its amount counts as received again."""
+
+    type = "invoice.refund_failed"
+    payment_id: Text = Field(description="The payment.")
+    refund_id: Text = Field(description="The refund.")
+    amount: Money = Field(description="The amount of the refund.")
+    was_settled: bool = Field(description="Whether the refund had been final.")
+    code: Text = Field(description="The reason, for programs.")
+    message: LongText | None = Field(None, description="The reason, for people.")
+
+
+@event
+class PaymentReturned(EventData):
+    """The bank took a payment back, or a part of it."""
+
+    type = "invoice.payment_returned"
+    payment_id: Text = Field(description="The payment.")
+    return_id: Text | None = Field(None, description="The return.")
+    amount: Money = Field(description="The amount that went back.")
+    code: Text = Field(description="The reason, for programs.")
+    fee: Money | None = Field(None, description="What the bank charged the seller for it.")
+
+
+@event
+class DisputeOpened(EventData):
+    """A payment is disputed. No amount changes until the dispute is lost."""
+
+    type = "invoice.dispute_opened"
+    payment_id: Text = Field(description="The payment.")
+    dispute_id: Text = Field(description="The dispute.")
+    amount: Money = Field(description="The disputed amount.")
+    reason: LongText | None = Field(None, description="The reason, in words.")
+    evidence_due_at: Instant | None = Field(None, description="Until when evidence can be given.")
+
+
+DisputeOutcome = Literal["won", "lost", "withdrawn"]
+
+
+@event
+class DisputeClosed(EventData):
+    """A dispute has an outcome. If it is lost, the amount went back to the customer."""
+
+    type = "invoice.dispute_closed"
+    payment_id: Text = Field(description="The payment.")
+    dispute_id: Text = Field(description="The dispute.")
+    amount: Money = Field(description="The disputed amount.")
+    outcome: DisputeOutcome = Field(description="The outcome.")
+    was_lost: bool = Field(
+        description="Whether it had been closed as lost before: its amount is back."
+    )
+    fee: Money | None = Field(None, description="What the provider charged the seller for it.")
 
 
 class CreditedItem(ContractModel):

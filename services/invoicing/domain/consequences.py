@@ -1,11 +1,13 @@
 """The events that follow from a fact: the invoice is open again or paid, or overpaid by more."""
 
-from typing import Final
+from typing import Any, Final
 
 from invoicing.contracts import events
 from invoicing.contracts.invoice import State
+from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import balance
+from invoicing.domain.balance import balance, payable
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, summary_of
 
@@ -26,6 +28,29 @@ def emit_consequences(
         decision.emit(events.InvoiceReopened, state=State.OPEN, reason=reopened_by)
     if decision.invoice.amount_overpaid > before.amount_overpaid:
         decision.emit(events.InvoiceOverpaid)
+
+
+def emit_money(
+    decision: Decision,
+    event: type[events.EventData],
+    *,
+    reopened_by: events.ReopenReason | None = None,
+    **facts: Any,
+) -> Rejection | None:
+    """Emit an event by which more or less was received, and what follows from it.
+
+    Money that went back twice makes the customer owe more than the total, so every amount can
+    reach the limit.
+    """
+    before = decision.invoice
+    decision.emit(event, **facts)
+    emit_consequences(decision, before, reopened_by=reopened_by)
+    after = decision.invoice
+    if max(after.amount_paid, after.amount_returned, payable(after)) >= MONEY_LIMIT:
+        return Rejection(
+            RejectionCode.LIMIT_EXCEEDED, "Amounts of the invoice would reach 10^15 or more."
+        )
+    return None
 
 
 def _paid(invoice: Invoice, event: events.InvoicePaid, _recorded_at: object) -> Changes:

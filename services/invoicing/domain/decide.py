@@ -8,7 +8,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import scaled_or_errors
-from invoicing.domain import invoices
+from invoicing.domain import invoices, payments
 from invoicing.domain.balance import balance, net_received
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
@@ -72,7 +72,10 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
         )
     decision = Decision(invoice, command, context, evolve)
     rejection = TRANSITIONS[type(data)].handler(decision, data)
-    return rejection or _accepted(decision, version_before=invoice.version)
+    if rejection is not None:
+        return rejection
+    payments.cancel_superseded(decision, invoice)
+    return _accepted(decision, version_before=invoice.version)
 
 
 def _version_conflict(version: int) -> Rejection:

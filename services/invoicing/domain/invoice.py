@@ -3,6 +3,7 @@
 All times are in UTC.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -21,10 +22,24 @@ from invoicing.contracts.types.texts import Day, LongText, Text
 
 
 class PaymentState(StrEnum):
-    """The state of a payment: requested and received ones are in flight."""
+    """The state of a payment: requested and received ones are in flight.
+
+    Failed and cancelled ones may still settle, since reports can be late. A returned one settled,
+    and all of it went back to the customer's bank.
+    """
 
     REQUESTED = "requested"
     RECEIVED = "received"
+    SETTLED = "settled"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+
+
+class RefundState(StrEnum):
+    """The state of a refund. A failed one may still settle, and a settled one may still fail."""
+
+    PENDING = "pending"
     SETTLED = "settled"
     FAILED = "failed"
 
@@ -34,8 +49,46 @@ class Refund(ContractModel):
 
     refund_id: Text
     amount: Money
-    refunded_at: datetime
+    state: RefundState = RefundState.SETTLED
+    execute: bool = False
+    requested_at: datetime | None = None
+    refunded_at: datetime | None = None
+    failed_at: datetime | None = None
     reason: LongText | None = None
+    failure_code: Text | None = None
+    failure_message: LongText | None = None
+
+
+class PaymentReturn(ContractModel):
+    """A part of a payment, or all of it, that the customer's bank took back."""
+
+    return_id: Text | None = None
+    amount: Money
+    code: Text
+    fee: Money | None = None
+    returned_at: datetime
+
+
+class DisputeState(StrEnum):
+    """The state of a dispute."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+    WITHDRAWN = "withdrawn"
+
+
+class Dispute(ContractModel):
+    """A dispute about a payment; `fee` is the sum of what the provider charged for it."""
+
+    dispute_id: Text
+    amount: Money
+    state: DisputeState
+    reason: LongText | None = None
+    evidence_due_at: datetime | None = None
+    fee: Money | None = None
+    opened_at: datetime
+    closed_at: datetime | None = None
 
 
 class Payment(ContractModel):
@@ -49,7 +102,11 @@ class Payment(ContractModel):
     source_id: Text | None = None
     failure_code: Text | None = None
     failure_message: LongText | None = None
+    action_code: Text | None = None
+    action_url: LongText | None = None
     refunds: tuple[Refund, ...] = ()
+    returns: tuple[PaymentReturn, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -59,10 +116,40 @@ class Payment(ContractModel):
         return self.state in (PaymentState.REQUESTED, PaymentState.RECEIVED)
 
     @property
+    def was_given_up(self) -> bool:
+        """Whether nothing more is expected of the payment, though it may still settle."""
+        return self.state in (PaymentState.FAILED, PaymentState.CANCELLED)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether the payment has arrived, even if it went back later."""
+        return self.state in (PaymentState.SETTLED, PaymentState.RETURNED)
+
+    @property
+    def refunded(self) -> Decimal:
+        """The sum of its settled refunds."""
+        return self._sum(r.amount for r in self.refunds if r.state is RefundState.SETTLED)
+
+    @property
+    def returned(self) -> Decimal:
+        """The sum of its returns."""
+        return self._sum(part.amount for part in self.returns)
+
+    @property
+    def disputed(self) -> Decimal:
+        """The sum of its open and lost disputes."""
+        at_risk = (DisputeState.OPEN, DisputeState.LOST)
+        return self._sum(d.amount for d in self.disputes if d.state in at_risk)
+
+    @property
     def refundable(self) -> Decimal:
-        """The settled amount that was not refunded."""
-        settled = self.amount if self.state is PaymentState.SETTLED else self.amount * 0
-        return settled - sum((refund.amount for refund in self.refunds), Decimal(0))
+        """What is left of it: below zero where more went back than had settled."""
+        settled = self.amount if self.has_settled else self.amount * 0
+        pending = self._sum(r.amount for r in self.refunds if r.state is RefundState.PENDING)
+        return settled - self.refunded - pending - self.returned - self.disputed
+
+    def _sum(self, amounts: Iterable[Decimal]) -> Decimal:
+        return sum(amounts, self.amount * 0)
 
 
 class SendState(StrEnum):

@@ -3,8 +3,9 @@
 A command that changes nothing is accepted and emits no event.
 """
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from invoicing.contracts import commands, events
@@ -16,6 +17,9 @@ from invoicing.domain.invoice import AttachedSource, Invoice
 
 SOURCES_MAX: Final = 100
 """Attached and detached together: both are kept."""
+
+_UNUSABLE_STATES: Final = frozenset({"failed", "consumed", "expired", "cancelled", "canceled"})
+"""In the reference's words, and one of them as Americans write it."""
 
 
 def attach(decision: Decision, data: commands.AttachSource) -> Rejection | None:
@@ -74,6 +78,46 @@ def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: date
     others = {id_: other for id_, other in invoice.sources.items() if id_ != event.source_id}
     detached = (*invoice.detached_source_ids, event.source_id)
     return {"sources": others, "detached_source_ids": detached}
+
+
+def why_unusable(invoice: Invoice, source_id: str, today: date | None = None) -> str | None:
+    """Return why an attached source cannot be charged; None where it may be.
+
+    What its details say counts: `state`, `currency`, `reusable` of the source itself, and of a card
+    `expirationMonth` and `expirationYear`, which may stand in a group named like the type. Without
+    `today`, the expiry is not looked at.
+    """
+    source = invoice.sources[source_id]
+    details = source.details or {}
+    state, currency = details.get("state"), details.get("currency")
+    if isinstance(state, str) and state.casefold() in _UNUSABLE_STATES:
+        return "This source was reported failed, consumed, expired or cancelled."
+    if isinstance(currency, str) and currency.upper() != invoice.currency:
+        return f"This source is in another currency than {invoice.currency}."
+    charged = (payment for payment in invoice.payments.values() if payment.source_id == source_id)
+    if details.get("reusable") is False and any(payment.has_settled for payment in charged):
+        return "This source cannot be charged twice."
+    group = details.get(source.type or "")
+    if today is not None and _has_expired(
+        details | (group if isinstance(group, dict) else {}), today
+    ):
+        return "This source has expired."
+    return None
+
+
+def _has_expired(details: Mapping[str, object], today: date) -> bool:
+    """Whether the last month of a card's life has passed. A number may be a text: "03", "29"."""
+    year, month = (_number(details.get(name)) for name in ("expirationYear", "expirationMonth"))
+    if year is None:
+        return False
+    year += 2000 if year < 100 else 0
+    return (year, month if month in range(1, 13) else 12) < (today.year, today.month)
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def with_default_source(

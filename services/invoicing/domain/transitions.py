@@ -17,16 +17,18 @@ from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain import (
     archive,
     credit_notes,
+    disputes,
     invoices,
     payments,
     refunds,
+    returns,
     sending,
     sources,
     write_offs,
 )
-from invoicing.domain.balance import net_received, payable
+from invoicing.domain.balance import ISSUED, net_received, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, summary_of
+from invoicing.domain.invoice import Invoice, Payment, PaymentState, summary_of
 
 Guard = Callable[[Invoice], Rejection | None]
 Handler = Callable[[Decision, Any], Rejection | None]
@@ -116,11 +118,21 @@ def _has_no_source(invoice: Invoice) -> Rejection | None:
     return Rejection(RejectionCode.UNKNOWN_SOURCE, "No source is attached to the invoice.")
 
 
-_PAYMENT_MOVES: Moves = {
+_MONEY_COMES: Moves = {
+    **_same(*ALIVE),
     OPEN: (OPEN, PAID),
     UNCOLLECTIBLE: (UNCOLLECTIBLE, PAID),
-    PAID: (PAID,),
 }
+_MONEY_GOES: Moves = {**_same(*ALIVE), PAID: (PAID, OPEN)}
+
+
+def _any_payment(holds: Callable[[Payment], bool]) -> Callable[[Invoice], bool]:
+    return lambda invoice: any(map(holds, invoice.payments.values()))
+
+
+def _is_requested_or_given_up(payment: Payment) -> bool:
+    return payment.state is PaymentState.REQUESTED or payment.was_given_up
+
 
 TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
     {
@@ -161,7 +173,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.ReverseInvoice,
                 credit_notes.reverse,
                 {OPEN: (REVERSED,)},
-                unless=(_has_payments_or_credits,),
+                unless=(_has_payments_or_credits, _has_payment_in_flight),
                 path="reverse",
             ),
             Transition(
@@ -182,31 +194,97 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
                 unless=(_has_nothing_to_pay, _has_no_source, _has_payment_in_flight),
+                only_if=lambda invoice: any(
+                    sources.why_unusable(invoice, source_id) is None
+                    for source_id in invoice.sources
+                ),
                 path="pay",
             ),
-            Transition(commands.RecordPayment, payments.record, _PAYMENT_MOVES, path="payments"),
+            Transition(
+                commands.CancelPaymentRequest,
+                payments.cancel_request,
+                _same(*ALIVE),
+                only_if=_any_payment(_is_requested_or_given_up),
+                path="cancel-payment-request",
+            ),
+            Transition(
+                commands.RecordPaymentAction,
+                payments.record_action,
+                _same(*ALIVE),
+                only_if=_any_payment(_is_requested_or_given_up),
+                path="payment-actions",
+            ),
+            Transition(
+                commands.RecordPayment,
+                payments.record,
+                _MONEY_COMES,
+                only_if=lambda invoice: (
+                    invoice.state in ISSUED
+                    or any(not payment.has_settled for payment in invoice.payments.values())
+                ),
+                path="payments",
+            ),
             Transition(
                 commands.SettlePayment,
                 payments.settle,
-                {**_same(*ALIVE), **_PAYMENT_MOVES},
-                only_if=lambda invoice: invoice.has_payment_in_flight,
+                _MONEY_COMES,
+                only_if=_any_payment(lambda payment: not payment.has_settled),
+                path="settle-payment",
             ),
             Transition(
                 commands.RecordPaymentFailure,
                 payments.fail,
                 _same(*ALIVE),
-                only_if=lambda invoice: invoice.has_payment_in_flight,
+                only_if=_any_payment(lambda payment: not payment.has_settled),
+                path="payment-failures",
+            ),
+            Transition(
+                commands.ReturnPayment,
+                returns.record,
+                _MONEY_GOES,
+                only_if=_any_payment(
+                    lambda payment: payment.has_settled and payment.returned < payment.amount
+                ),
+                path="returns",
+            ),
+            Transition(
+                commands.OpenDispute,
+                disputes.open_,
+                _same(*ALIVE),
+                only_if=_any_payment(
+                    lambda payment: payment.has_settled and payment.disputed < payment.amount
+                ),
+                path="disputes",
+            ),
+            Transition(
+                commands.CloseDispute,
+                disputes.close,
+                {**_MONEY_COMES, PAID: (PAID, OPEN)},
+                only_if=_any_payment(lambda payment: payment.disputed > 0),
+                path="close-dispute",
             ),
             Transition(
                 commands.RefundPayment,
                 refunds.refund,
-                {
-                    OPEN: (OPEN,),
-                    PAID: (PAID, OPEN),
-                    UNCOLLECTIBLE: (UNCOLLECTIBLE,),
-                },
-                only_if=lambda invoice: invoice.amount_paid > invoice.amount_refunded,
+                _MONEY_GOES,
+                only_if=_any_payment(lambda payment: payment.refundable > 0),
                 path="refunds",
+            ),
+            Transition(
+                commands.SettleRefund,
+                refunds.settle,
+                _MONEY_GOES,
+                only_if=_any_payment(
+                    lambda payment: payment.has_settled and payment.refunded < payment.amount
+                ),
+                path="settle-refund",
+            ),
+            Transition(
+                commands.RecordRefundFailure,
+                refunds.fail,
+                _MONEY_COMES,
+                only_if=_any_payment(lambda payment: bool(payment.refunds)),
+                path="refund-failures",
             ),
             Transition(
                 commands.IssueCreditNote,
@@ -218,13 +296,13 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             Transition(
                 commands.AttachSource,
                 sources.attach,
-                _same(DRAFT, OPEN),
+                _same(DRAFT, OPEN, UNCOLLECTIBLE),
                 unless=(_has_payment_in_flight,),
             ),
             Transition(
                 commands.DetachSource,
                 sources.detach,
-                _same(DRAFT, OPEN),
+                _same(DRAFT, OPEN, UNCOLLECTIBLE),
                 unless=(_has_payment_in_flight,),
                 only_if=lambda invoice: bool(invoice.sources or invoice.detached_source_ids),
             ),

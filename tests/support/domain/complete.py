@@ -109,7 +109,13 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "source_id": "src_1",
         "settled": True,
     },
-    "SettlePayment": {"payment_id": "pay_1"},
+    "CancelPaymentRequest": {"payment_id": "pay_1"} | REASON,
+    "RecordPaymentAction": {
+        "payment_id": "pay_1",
+        "code": "authentication_required",
+        "url": "https://pay.example/confirm/7",
+    },
+    "SettlePayment": {"payment_id": "pay_1", "amount": "9.50"},
     "RecordPaymentFailure": {
         "payment_id": "pay_1",
         "code": "declined",
@@ -121,8 +127,37 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "refund_id": "ref_1",
         "amount": "1.00",
         "currency": "USD",
+        "settled": True,
+        "execute": False,
     }
     | REASON,
+    "SettleRefund": {
+        "payment_id": "pay_1",
+        "refund_id": "ref_1",
+        "amount": "1.00",
+        "settled_at": "2026-11-20T10:00:00Z",
+    },
+    "RecordRefundFailure": {
+        "payment_id": "pay_1",
+        "refund_id": "ref_1",
+        "code": "account_closed",
+        "message": "No such account",
+    },
+    "ReturnPayment": {
+        "payment_id": "pay_1",
+        "return_id": "ret_1",
+        "amount": "10.00",
+        "code": "R01",
+        "fee": "4.00",
+    },
+    "OpenDispute": {
+        "payment_id": "pay_1",
+        "dispute_id": "dis_1",
+        "amount": "10.00",
+        "evidence_due_at": "2026-12-04T10:00:00Z",
+    }
+    | REASON,
+    "CloseDispute": {"dispute_id": "dis_1", "outcome": "lost", "fee": "15.00"},
     "IssueCreditNote": {
         "credit_note_id": "cn_1",
         "currency": "USD",

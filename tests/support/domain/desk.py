@@ -143,11 +143,17 @@ def replay(history: Sequence[tuple[EventData, datetime]]) -> Invoice | None:
 
 def assert_summary_holds(invoice: Invoice) -> None:
     """Every amount of the summary follows from payments, credit notes and the document."""
-    settled = [payment for payment in invoice.payments.values() if payment.state == "settled"]
-    refunds = [refund for payment in settled for refund in payment.refunds]
+    arrived = ("settled", "returned")
+    settled = [payment for payment in invoice.payments.values() if payment.state in arrived]
+    refunds = [r for payment in settled for r in payment.refunds if r.state == "settled"]
+    returns = [part.amount for payment in settled for part in payment.returns]
+    disputes = [dispute for payment in settled for dispute in payment.disputes]
+    lost = [dispute.amount for dispute in disputes if dispute.state == "lost"]
     assert invoice.total == invoice.document.total
     assert invoice.amount_paid == sum(payment.amount for payment in settled)
     assert invoice.amount_refunded == sum(refund.amount for refund in refunds)
+    assert invoice.amount_returned == sum(returns) + sum(lost)
+    assert invoice.disputed == any(dispute.state == "open" for dispute in disputes)
     assert invoice.amount_credited == sum(note.amount for note in invoice.credit_notes)
     received = invoice.amount_paid - invoice.amount_refunded - invoice.amount_returned
     if invoice.state in ("open", "paid", "uncollectible"):

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.domain.money_model import MoneyModel, cents
-
 from tests.support.domain.books import REVENUE
+from tests.support.domain.money_model import MoneyModel, cents
 
 Outcome = list[str] | set[str]
 """Events in order where accepted; where refused, the codes that would be right."""

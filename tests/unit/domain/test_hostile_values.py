@@ -48,13 +48,21 @@ COUNTRIES = ["", "at", "AUT", "A", "A1", "ＡＴ", "AT "]
 LOCALES = ["", "-", "de-", "d", "de AT", "de-AT-\n", "deutschland"]
 WORDS = ["", "OPEN", "opened", "Business", "null", "__class__"]
 FLAGS: list[Any] = ["true", "false", "", "yes", 0, 1, 1.0, [], {}]
+ADDRESSES = [
+    "", "pay.example", "javascript:alert(1)", "data:text/html,x", "ftp://pay.example/", "//pay",
+    " https://pay.example", "https://pay.example/a b", "https://", "HTTPS://pay.example\n",
+    "file:///etc/passwd",
+]  # fmt: skip
 DAY_COUNTS: list[Any] = [-1, 3_651, 10**18, INFINITY, 1.5, "30", True, [], {}]
 
 NUMBER_FIELDS = {
     "amount", "amount_off", "percent_off", "quantity", "unit_price", "per_unit_amount", "rate",
+    "fee",
 }  # fmt: skip
 DAY_FIELDS = {"document_date", "due_date", "as_of"}
-INSTANT_FIELDS = {"received_at", "next_attempt_at", "start_time", "end_time"}
+INSTANT_FIELDS = {
+    "received_at", "next_attempt_at", "start_time", "end_time", "settled_at", "evidence_due_at",
+}  # fmt: skip
 BY_NAME: dict[str, list[Any]] = {
     **{name: [*NUMBERS, *NOT_A_TEXT] for name in NUMBER_FIELDS},
     **{name: [*DAYS, *NOT_A_TEXT] for name in DAY_FIELDS},
@@ -64,6 +72,8 @@ BY_NAME: dict[str, list[Any]] = {
     "to": [*EMAILS, *BROKEN_TEXTS, *NOT_A_TEXT],
     "country": [*COUNTRIES, *BROKEN_TEXTS, *NOT_A_TEXT],
     "locale": [*LOCALES, *BROKEN_TEXTS, *NOT_A_TEXT],
+    "url": [*ADDRESSES, *BROKEN_TEXTS, *NOT_A_TEXT],
+    "outcome": [*WORDS, *BROKEN_TEXTS, *NOT_A_TEXT],
     "customer_type": [*WORDS, *BROKEN_TEXTS, *NOT_A_TEXT],
     "charge_type": [*WORDS, *BROKEN_TEXTS, *NOT_A_TEXT],
     "collection_period_days": DAY_COUNTS,

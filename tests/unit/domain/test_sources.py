@@ -1,5 +1,8 @@
 """Attached sources."""
 
+import pytest
+
+from invoicing.domain.transitions import available_commands
 from tests.support.domain.desk import Desk, an_item, open_desk
 
 
@@ -63,3 +66,71 @@ def test_a_default_source_is_given_its_type_when_it_is_attached() -> None:
     desk.accept("AttachSource", source_id="src_1", type="creditCard")
 
     assert desk.current.sources["src_1"].type == "creditCard"
+
+
+def charge_with(details: dict[str, object] | None, type_: str = "creditCard") -> Desk:
+    """An open invoice of 100 USD with a source of these details."""
+    desk = open_desk()
+    desk.accept("AttachSource", source_id="src_1", type=type_, details=details)
+    return desk
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"state": "failed"},
+        {"state": "consumed"},
+        {"state": "cancelled"},
+        {"state": "EXPIRED"},
+        {"currency": "EUR"},
+        {"expirationYear": 2003, "expirationMonth": 12},
+        {"expirationYear": 2026, "expirationMonth": 10},
+        {"expirationYear": "26", "expirationMonth": "03"},
+        {"expirationYear": 2025},
+        {"creditCard": {"expirationYear": 2026, "expirationMonth": 10}},
+    ],
+)
+def test_a_source_that_cannot_be_charged_is_refused(details: dict[str, object]) -> None:
+    desk = charge_with(details)
+    assert desk.refuse("PayInvoice").code == "source_unusable"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        None,
+        {"state": "chargeable", "currency": "USD", "reusable": False},
+        {"state": "requires_action", "currency": "usd"},
+        {"expirationYear": 2026, "expirationMonth": 11},
+        {"expirationYear": "2026", "expirationMonth": 0},
+        {"expirationYear": True, "expirationMonth": 1},
+        {"expirationYear": "soon", "state": {"failed": True}, "currency": 840},
+        {"expirationMonth": 1},
+        {"konbini": {"expirationYear": 2003}},
+    ],
+)
+def test_a_source_of_which_nothing_bad_is_known_is_charged(
+    details: dict[str, object] | None,
+) -> None:
+    charge_with(details).accept("PayInvoice")
+
+
+def test_a_source_for_one_charge_is_charged_again_only_if_that_failed() -> None:
+    desk = charge_with({"reusable": False})
+    desk.accept("PayInvoice", amount="40")
+    (first,) = desk.current.payments
+    desk.accept("RecordPaymentFailure", payment_id=first, code="declined")
+    desk.accept("PayInvoice", amount="40")
+    second = list(desk.current.payments)[-1]
+    desk.accept("SettlePayment", payment_id=second)
+    assert desk.refuse("PayInvoice").code == "source_unusable"
+    assert "PayInvoice" not in available_commands(desk.current)
+
+
+def test_a_debtor_pays_with_a_new_card() -> None:
+    desk = charge_with({"state": "failed"})
+    desk.accept("WriteOffInvoice")
+    desk.accept("DetachSource", source_id="src_1")
+    desk.accept("AttachSource", source_id="src_2", type="creditCard")
+    desk.accept("PayInvoice")
+    assert desk.history[-1][0].model_dump()["source_id"] == "src_2"

@@ -11,7 +11,7 @@ from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import Invoice, Payment
 from invoicing.domain.transitions import TRANSITIONS, available_commands, state_diagram
 from tests.support.domain.desk import Desk, assert_summary_holds
 from tests.support.domain.model import STATES_OF, Model
@@ -42,8 +42,28 @@ CREDIT = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "10.00"})
 WRITTEN_OFF = ("WriteOffInvoice", {})
 
 
-def refund(amount: str) -> tuple[str, dict[str, Any]]:
-    return ("RefundPayment", {"payment_id": "pay_1", "refund_id": "ref_1", "amount": amount})
+VOID = ("VoidInvoice", {})
+TAKEN_BACK = ("CancelPaymentRequest", {"payment_id": "inv_1-4"})
+LATE = ("SettlePayment", {"payment_id": "inv_1-4"})
+RETURNED = ("ReturnPayment", {"payment_id": "pay_1", "code": "R01"})
+RETURNED_40 = ("ReturnPayment", {"payment_id": "pay_1", "code": "R01", "amount": "40.00"})
+REFUND_FAILED = ("RecordRefundFailure", {"payment_id": "pay_1", "refund_id": "ref_1", "code": "no"})
+
+
+def refund(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
+    data = {"payment_id": "pay_1", "refund_id": "ref_1", "amount": amount}
+    return ("RefundPayment", data | more)
+
+
+def disputed(amount: str) -> tuple[str, dict[str, Any]]:
+    return ("OpenDispute", {"payment_id": "pay_1", "dispute_id": "dis_1", "amount": amount})
+
+
+def closed(outcome: str) -> tuple[str, dict[str, Any]]:
+    return ("CloseDispute", {"dispute_id": "dis_1", "outcome": outcome})
+
+
+DISPUTED, DISPUTED_40 = disputed("100.00"), disputed("40.00")
 
 
 SITUATIONS: dict[str, Script] = {
@@ -84,25 +104,96 @@ SITUATIONS: dict[str, Script] = {
     "void": [created(), ("VoidInvoice", {})],
     "cancelled": [created(state="draft"), ("CancelInvoice", {})],
     "reversed": [created(), ("ReverseInvoice", {})],
-    "reversed with a payment on its way": [created(), ON_ITS_WAY, ("ReverseInvoice", {})],
+    "open, a charge taken back": [created(), SOURCE, ("PayInvoice", {}), TAKEN_BACK],
+    "open again after a return": [created(), WHOLE, RETURNED],
+    "paid, a part returned": [created(), ("RecordPayment", payment(amount="140.00")), RETURNED_40],
+    "paid and disputed": [created(), WHOLE, DISPUTED],
+    "open after a lost dispute": [created(), WHOLE, DISPUTED, closed("lost")],
+    "paid after a dispute was won": [created(), WHOLE, DISPUTED, closed("won")],
+    "paid, a refund pending": [created(), WHOLE, refund("100.00", execute=True)],
+    "paid after a failed refund": [created(), WHOLE, refund("100.00"), REFUND_FAILED],
+    "uncollectible, a recovery returned": [created(), WRITTEN_OFF, PART, RETURNED],
+    "uncollectible after a lost dispute": [
+        created(),
+        PART,
+        WRITTEN_OFF,
+        DISPUTED_40,
+        closed("lost"),
+    ],
+    "void with a late payment": [created(), SOURCE, ("PayInvoice", {}), TAKEN_BACK, VOID, LATE],
+    "void after a charge was taken back": [created(), SOURCE, ("PayInvoice", {}), TAKEN_BACK, VOID],
+    "void, refunded and returned": [created(), PART, refund("40.00"), VOID, RETURNED],
     "deleted": [created(state="draft"), ("DeleteInvoice", {})],
 }
 
 
-def in_flight(invoice: Invoice | None) -> str:
-    """The payment that is in flight, or one that nobody knows."""
+def payment_that(invoice: Invoice | None, *fits: Callable[[Payment], Any]) -> str:
+    """The id of a payment for which the first of the conditions holds that holds for any."""
     payments = invoice.payments if invoice else {}
-    return next((id_ for id_, payment in payments.items() if payment.in_flight), "pay_unknown")
+    for fit in fits:
+        for payment_id, found in payments.items():
+            if fit(found):
+                return payment_id
+    return "pay_unknown"
+
+
+def in_flight(invoice: Invoice | None) -> str:
+    return payment_that(invoice, lambda p: p.in_flight, lambda p: p.was_given_up)
+
+
+def requested(invoice: Invoice | None) -> str:
+    return payment_that(invoice, lambda p: p.state == "requested", lambda p: p.was_given_up)
+
+
+def recorded(invoice: Invoice | None) -> dict[str, Any]:
+    """A new payment; where none is taken, one that is known."""
+    if invoice is None or invoice.state in ("open", "paid", "uncollectible"):
+        return payment("pay_new")
+    return payment(in_flight(invoice))
+
+
+def refunded(invoice: Invoice | None) -> dict[str, Any]:
+    """A refund of the payment that has some, else a new one."""
+    payment_id = payment_that(invoice, lambda p: p.refunds, lambda p: p.has_settled)
+    known = (
+        invoice.payments[payment_id].refunds if invoice and payment_id in invoice.payments else ()
+    )
+    pending = [refund.refund_id for refund in known if refund.state != "settled"]
+    return {"payment_id": payment_id, "refund_id": [*pending, "ref_new"][0], "amount": "0.01"}
+
+
+def failed_refund(invoice: Invoice | None) -> dict[str, Any]:
+    payment_id = payment_that(invoice, lambda p: p.refunds)
+    return {"payment_id": payment_id, "refund_id": "ref_1", "code": "account_closed"}
 
 
 FITTING: dict[str, Callable[[Invoice | None], dict[str, Any]]] = {
     "CreateInvoice": lambda _: created()[1],
     "UpdateInvoice": lambda _: {"memo": "Thank you"},
     "PayInvoice": lambda _: {},
-    "RecordPayment": lambda _: payment("pay_new"),
+    "CancelPaymentRequest": lambda invoice: {"payment_id": requested(invoice)},
+    "RecordPaymentAction": lambda invoice: {"payment_id": requested(invoice), "code": "confirm"},
+    "RecordPayment": recorded,
     "SettlePayment": lambda invoice: {"payment_id": in_flight(invoice)},
     "RecordPaymentFailure": lambda invoice: {"payment_id": in_flight(invoice), "code": "declined"},
-    "RefundPayment": lambda _: {"payment_id": "pay_1", "refund_id": "ref_new", "amount": "0.01"},
+    "ReturnPayment": lambda invoice: {
+        "payment_id": payment_that(invoice, lambda p: p.has_settled and p.returned < p.amount),
+        "code": "R01",
+        "amount": "0.01",
+    },
+    "OpenDispute": lambda invoice: {
+        "payment_id": payment_that(invoice, lambda p: p.has_settled and p.disputed < p.amount),
+        "dispute_id": "dis_new",
+        "amount": "0.01",
+    },
+    "CloseDispute": lambda _: {"dispute_id": "dis_1", "outcome": "withdrawn"},
+    "RefundPayment": lambda invoice: {
+        "payment_id": payment_that(invoice, lambda p: p.refundable > 0, lambda p: p.has_settled),
+        "refund_id": "ref_new",
+        "amount": "0.01",
+    },
+    "SettleRefund": refunded,
+    "RecordRefundFailure": failed_refund,
     "IssueCreditNote": lambda _: {"credit_note_id": "cn_new", "amount": "0.01"},
     "AttachSource": lambda _: {"source_id": "src_2", "type": "wireTransfer"},
     "DetachSource": lambda _: {"source_id": "src_1"},

@@ -70,6 +70,8 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.CURRENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.AMOUNT_EXCEEDS_BALANCE: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.UNKNOWN_PAYMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_REFUND: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RejectionCode.UNKNOWN_DISPUTE: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.UNKNOWN_SOURCE: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.UNKNOWN_SELLER: HTTPStatus.UNPROCESSABLE_ENTITY,
         RejectionCode.UNKNOWN_ITEM: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -90,10 +92,13 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.PAYMENT_IN_PROGRESS: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_PAYMENT: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_REFUND: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_RETURN: HTTPStatus.CONFLICT,
+        RejectionCode.DUPLICATE_DISPUTE: HTTPStatus.CONFLICT,
+        RejectionCode.DISPUTE_CLOSED: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_CREDIT_NOTE: HTTPStatus.CONFLICT,
         RejectionCode.DUPLICATE_SOURCE: HTTPStatus.CONFLICT,
+        RejectionCode.SOURCE_UNUSABLE: HTTPStatus.CONFLICT,
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
-        RejectionCode.PERIOD_LOCKED: HTTPStatus.CONFLICT,
     }
 )
 """The HTTP status of every code."""

@@ -27,6 +27,7 @@ INVOICE_ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
 INVOICE_ID_REASON: Final = "must be 1 to 64 characters of A-Z a-z 0-9 _ -"
 TEXT_PATTERN: Final = r"^[^\u0000]*$"
 EMAIL_PATTERN: Final = r"^[^@\s\u0000]+@[^@\s\u0000]+$"
+WEB_ADDRESS_PATTERN: Final = r"^https?://[^\s\u0000]+$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 COUNTRY_PATTERN: Final = r"^[A-Z]{2}$"
 DAY_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -57,6 +58,9 @@ Identifier = Annotated[
 """An id chosen by a client or provider: never empty."""
 
 Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN, max_length=320)]
+WebAddress = Annotated[str, StringConstraints(pattern=WEB_ADDRESS_PATTERN, max_length=2_000)]
+"""An address that a person can be sent to: http and https alone, since a page may link it."""
+
 Locale = Annotated[str, StringConstraints(pattern=LOCALE_PATTERN, max_length=35)]
 """A language tag (BCP 47), such as de-AT; de_AT is accepted too."""
 

@@ -49,6 +49,12 @@ def credit_note_errors(data: Json) -> Iterator[FieldError]:
             yield FieldError(field=f"items.{index}.id", reason="must be named once")
 
 
+def refund_errors(data: Json) -> Iterator[FieldError]:
+    """A refund that is still to be made is not final."""
+    if data.get("execute") is True and data.get("settled") is True:
+        yield FieldError(field="execute", reason="cannot be true with settled")
+
+
 def _has(data: Json, name: str) -> bool:
     return data.get(name) is not None
 

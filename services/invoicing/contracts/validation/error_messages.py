@@ -34,6 +34,7 @@ from invoicing.contracts.types.texts import (
     INSTANT_PATTERN,
     LOCALE_PATTERN,
     TEXT_PATTERN,
+    WEB_ADDRESS_PATTERN,
 )
 
 # Pydantic's error types for a value over a limit; of the numbers, only money has an `lt`.
@@ -80,13 +81,14 @@ _PATTERNS: Final[Mapping[str, str]] = {
     TEXT_PATTERN: "must not hold NUL",
     EMAIL_PATTERN: "must be an e-mail address",
     LOCALE_PATTERN: "must be a language tag such as en-US",
+    WEB_ADDRESS_PATTERN: "must be an address that begins with http:// or https://",
     COUNTRY_PATTERN: "must be two letters of ISO 3166-1, such as AT",
     DAY_PATTERN: _A_DAY,
     INSTANT_PATTERN: _A_TIME,
 }
 
 # Longer lists of values are not worth reading in a reason.
-_VALUES_CHARACTERS_MAX: Final = 700
+_VALUES_CHARACTERS_MAX: Final = 2_000
 
 
 def invalid(errors: Sequence[FieldError]) -> Rejection:

@@ -33,6 +33,7 @@ class Journal:
         self._is_sold = False
         self._document_date = date.min
         self._methods: dict[str, str] = {}
+        self._pending_refunds: dict[str, Decimal] = {}
 
     def balance(self, account: Account) -> Decimal:
         """The balance of an account, with all its details: debits less credits."""
@@ -139,10 +140,57 @@ class Journal:
         self._move_cash(payment_id, amount)
         self._receive(amount)
 
+    def _refund_requested(self, event: events.RefundRequested, recorded_at: datetime) -> date:
+        self._pending_refunds[event.refund_id] = event.amount
+        self._post(Account.REFUNDS_PAYABLE, event.amount)
+        self._move_cash(event.payment_id, -event.amount)
+        return self._day(recorded_at)
+
     def _refunded(self, event: events.PaymentRefunded, recorded_at: datetime) -> date:
+        self._release_refund(event.payment_id, event.refund_id)
         self._move_cash(event.payment_id, -event.amount)
         self._give_back(event.amount)
+        return self._day(event.settled_at or recorded_at)
+
+    def _refund_failed(self, event: events.RefundFailed, recorded_at: datetime) -> date:
+        if event.was_settled:
+            self._collect(event.payment_id, event.amount)
+        else:
+            self._release_refund(event.payment_id, event.refund_id)
         return self._day(recorded_at)
+
+    def _release_refund(self, payment_id: str, refund_id: str) -> None:
+        pending = self._pending_refunds.pop(refund_id, Decimal(0))
+        self._post(Account.REFUNDS_PAYABLE, -pending)
+        self._move_cash(payment_id, pending)
+
+    def _returned(self, event: events.PaymentReturned, recorded_at: datetime) -> date:
+        self._move_cash(event.payment_id, -event.amount)
+        self._give_back(event.amount)
+        self._pay_fee(event.payment_id, event.fee)
+        return self._day(recorded_at)
+
+    def _disputed(self, event: events.DisputeOpened, recorded_at: datetime) -> date:
+        self._post(Account.HELD_IN_DISPUTES, event.amount)
+        self._move_cash(event.payment_id, -event.amount)
+        return self._day(recorded_at)
+
+    def _dispute_closed(self, event: events.DisputeClosed, recorded_at: datetime) -> date:
+        if event.was_lost:
+            self._collect(event.payment_id, event.amount)
+        else:
+            self._post(Account.HELD_IN_DISPUTES, -event.amount)
+            if event.outcome == "lost":
+                self._give_back(event.amount)
+            else:
+                self._move_cash(event.payment_id, event.amount)
+        self._pay_fee(event.payment_id, event.fee)
+        return self._day(recorded_at)
+
+    def _pay_fee(self, payment_id: str, fee: Decimal | None) -> None:
+        if fee is not None:
+            self._post(Account.PROVIDER_COSTS, fee)
+            self._move_cash(payment_id, -fee)
 
     def _move_cash(self, payment_id: str, amount: Decimal) -> None:
         method = self._methods.get(payment_id, UNKNOWN_METHOD)
@@ -166,7 +214,12 @@ BOOKS: Final[Mapping[type[events.EventData], _Book]] = MappingProxyType(
         events.InvoiceReinstated: Journal._reinstated,
         events.PaymentRecorded: Journal._recorded,
         events.PaymentSettled: Journal._settled,
+        events.RefundRequested: Journal._refund_requested,
         events.PaymentRefunded: Journal._refunded,
+        events.RefundFailed: Journal._refund_failed,
+        events.PaymentReturned: Journal._returned,
+        events.DisputeOpened: Journal._disputed,
+        events.DisputeClosed: Journal._dispute_closed,
     }
 )
 """The events that concern an account. Any other one books nothing."""

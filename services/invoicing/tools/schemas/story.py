@@ -179,6 +179,81 @@ STORY: Final[Sequence[Step]] = (
     ("ReverseInvoice", "inv_1006", {"reason": "Delivered to somebody else."}),
     ("CreateInvoice", "inv_1007", {"customer_id": "cus_44", "currency": "EUR", "total": "9"}),
     ("ReinstateInvoice", "inv_1005", {"reason": "The customer has promised to pay."}),
+    ("CreateInvoice", "inv_1008", _SMALL),
+    ("AttachSource", "inv_1008", {"source_id": "src_3", "type": "creditCard"}),
+    ("PayInvoice", "inv_1008", {}),
+    (
+        "RecordPaymentAction",
+        "inv_1008",
+        {
+            "payment_id": "inv_1008-4",
+            "code": "authentication_required",
+            "url": "https://pay.example/confirm/7",
+        },
+    ),
+    (
+        "CancelPaymentRequest",
+        "inv_1008",
+        {"payment_id": "inv_1008-4", "reason": "The customer pays by direct debit."},
+    ),
+    (
+        "RecordPayment",
+        "inv_1008",
+        {"payment_id": "pay_3", "amount": "120.00", "method": "sepa_debit"},
+    ),
+    (
+        "RefundPayment",
+        "inv_1008",
+        {"payment_id": "pay_3", "refund_id": "ref_2", "amount": "20.00", "execute": True},
+    ),
+    (
+        "RecordRefundFailure",
+        "inv_1008",
+        {
+            "payment_id": "pay_3",
+            "refund_id": "ref_2",
+            "code": "account_closed",
+            "message": "The account of the customer is closed.",
+        },
+    ),
+    (
+        "RefundPayment",
+        "inv_1008",
+        {"payment_id": "pay_3", "refund_id": "ref_3", "amount": "20.00", "settled": False},
+    ),
+    (
+        "SettleRefund",
+        "inv_1008",
+        {
+            "payment_id": "pay_3",
+            "refund_id": "ref_3",
+            "amount": "20.00",
+            "settled_at": "2026-11-20T10:40:00Z",
+        },
+    ),
+    (
+        "OpenDispute",
+        "inv_1008",
+        {
+            "payment_id": "pay_3",
+            "dispute_id": "dis_1",
+            "amount": "50.00",
+            "reason": "The customer does not know the charge.",
+            "evidence_due_at": "2026-12-04T00:00:00Z",
+        },
+    ),
+    ("CloseDispute", "inv_1008", {"dispute_id": "dis_1", "outcome": "lost", "fee": "15.00"}),
+    (
+        "ReturnPayment",
+        "inv_1008",
+        {
+            "payment_id": "pay_3",
+            "return_id": "ret_1",
+            "amount": "30.00",
+            "code": "MD06",
+            "fee": "4.00",
+        },
+    ),
 )
 """A new step goes to the end: the steps before it keep their ids and times."""
 
