@@ -1,6 +1,7 @@
 """An invoice as HTTP returns it: its document, summary, payments and history in one object."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -103,6 +104,8 @@ def view_of(snapshot: str, status_unarchived: str) -> View:
     is_archived = state.get("archived", False)
     by_name = {name: state.pop(name, {}) for name in ("payments", "sources", "sendings")}
     state.pop("detached_source_ids", None)
+    if "times_paid" not in state:
+        state = _of_first_releases(state) | state
     return {
         "invoice_id": state["invoice_id"],
         "status": ARCHIVED if is_archived else status_unarchived,
@@ -115,6 +118,17 @@ def view_of(snapshot: str, status_unarchived: str) -> View:
         "sources": list(by_name["sources"].values()),
         "sendings": [{"send_id": id_, **sending} for id_, sending in by_name["sendings"].items()],
         **state,
+    }
+
+
+def _of_first_releases(state: View) -> View:
+    """What the snapshots of the first releases lack, as folding their events gives it."""
+    total = Decimal(state["total"])
+    return {
+        "amount_returned": str(total - total),
+        "amount_transferred": str(total - total),
+        "disputed": False,
+        "times_paid": int("paid" in state.get("entered", ())),
     }
 
 
