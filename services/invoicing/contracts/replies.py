@@ -49,6 +49,7 @@ class RejectionCode(StrEnum):
     NEGATIVE_TOTAL = "negative_total"
     NO_ITEMS = "no_items"
     NOT_PAST_DUE = "not_past_due"
+    PERIOD_LOCKED = "period_locked"
     TAX_MISMATCH = "tax_mismatch"
     SENSITIVE_DATA = "sensitive_data"
     LIMIT_EXCEEDED = "limit_exceeded"

@@ -90,6 +90,23 @@ class Decision:
             RejectionCode.UNKNOWN_SELLER, "The invoice's seller is no longer configured."
         )
 
+    def period_locked(self, day: date) -> Rejection | None:
+        """The rejection of a document that has, or would get, this date; None if it is allowed.
+
+        Whatever issues a document or takes one back asks here with the document's date: opening,
+        unposting, voiding, reversing, and issuing or voiding a credit note.
+        """
+        seller = self.seller
+        if isinstance(seller, Rejection):
+            return seller
+        if not seller.has_locked(day):
+            return None
+        return Rejection(
+            RejectionCode.PERIOD_LOCKED,
+            f"The document's date is {day}, and the seller's books are closed up to"
+            f" {seller.locked_until}.",
+        )
+
     def new_id(self, taken: Container[str]) -> str:
         """An id for what the next event creates, made from the invoice's id and version.
 

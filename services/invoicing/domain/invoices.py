@@ -114,17 +114,20 @@ def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:
 def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
     """Open a draft under a new number or the one that it has. A total of 0 is paid at once."""
     invoice = decision.invoice
+    seller = decision.seller
+    if isinstance(seller, Rejection):
+        return seller
     number, document = invoice.invoice_number, invoice.lazy_document
+    if number is None and document.index_fields.overdue_from is None:
+        opened = opened_document(document.document, seller, decision.day)
+        if isinstance(opened, Rejection):
+            return opened
+        document = LazyDocument(opened)
+    day = document.index_fields.document_date
+    rejection = decision.period_locked(day)
+    if rejection is not None:
+        return rejection
     if number is None:
-        seller = decision.seller
-        if isinstance(seller, Rejection):
-            return seller
-        if document.index_fields.overdue_from is None:
-            opened = opened_document(document.document, seller, decision.day)
-            if isinstance(opened, Rejection):
-                return opened
-            document = LazyDocument(opened)
-        day = document.index_fields.document_date
         number = decision.take_number(series_for(seller, "invoice", day))
     decision.emit(
         events.InvoiceOpened,
@@ -141,18 +144,28 @@ def _opened(invoice: Invoice, event: events.InvoiceOpened, _recorded_at: datetim
     return {} if event.invoice == invoice.lazy_document else {"lazy_document": event.invoice}
 
 
-def unpost(decision: Decision, data: commands.UnpostInvoice) -> None:
+def unpost(decision: Decision, data: commands.UnpostInvoice) -> Rejection | None:
     """Make an open invoice a draft again."""
-    decision.emit(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
+    rejection = _date_is_locked(decision)
+    if rejection is None:
+        decision.emit(events.InvoiceUnposted, state=State.DRAFT, reason=data.reason)
+    return rejection
 
 
 def _unposted(_invoice: Invoice, _event: events.EventData, _recorded_at: datetime) -> Changes:
     return {"overdue_as_of": None}
 
 
-def void(decision: Decision, data: commands.VoidInvoice) -> None:
+def void(decision: Decision, data: commands.VoidInvoice) -> Rejection | None:
     """Void an issued invoice."""
-    decision.emit(events.InvoiceVoided, state=State.VOID, reason=data.reason)
+    rejection = _date_is_locked(decision)
+    if rejection is None:
+        decision.emit(events.InvoiceVoided, state=State.VOID, reason=data.reason)
+    return rejection
+
+
+def _date_is_locked(decision: Decision) -> Rejection | None:
+    return decision.period_locked(decision.invoice.lazy_document.index_fields.document_date)
 
 
 def cancel(decision: Decision, data: commands.CancelInvoice) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -17,7 +18,7 @@ from pydantic import (
 )
 
 from invoicing.contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
-from invoicing.contracts.types.texts import Days, Text
+from invoicing.contracts.types.texts import Day, Days, Text
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in, is_time_zone
 
 
@@ -27,7 +28,15 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
+def _written_day(value: object) -> object:
+    """A TOML date as the text that `Day` reads. TOML also has times, which are no days."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+TomlDay = Annotated[Day, BeforeValidator(_written_day)]
 
 
 class NumberFormat(BaseModel):
@@ -67,6 +76,11 @@ class Seller(BaseModel):
         DEFAULT_ZONE,
         description="Time zone of the seller's days: IANA's name, such as `Europe/Vienna`.",
     )
+    locked_until: TomlDay | None = Field(
+        None,
+        description="Last day of the closed books, such as `2026-06-30`: no document is issued or"
+        " taken back with a date up to this day.",
+    )
     invoice_numbers: NumberFormat = Field(
         NumberFormat(prefix="INV-"), description="Format of invoice numbers."
     )
@@ -77,6 +91,10 @@ class Seller(BaseModel):
     def day_of(self, instant: datetime) -> date:
         """The seller's day of an instant; today is the day of `Context.recorded_at`."""
         return day_in(self.time_zone, instant)
+
+    def has_locked(self, day: date) -> bool:
+        """Whether the day is in the closed books."""
+        return self.locked_until is not None and day <= self.locked_until
 
     @cached_property
     def party(self) -> SellerParty:

@@ -99,6 +99,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.DUPLICATE_SOURCE: HTTPStatus.CONFLICT,
         RejectionCode.SOURCE_UNUSABLE: HTTPStatus.CONFLICT,
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
+        RejectionCode.PERIOD_LOCKED: HTTPStatus.CONFLICT,
     }
 )
 """The HTTP status of every code."""
