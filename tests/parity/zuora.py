@@ -106,6 +106,7 @@ OPERATIONS = (
     refused("Cancel, drafts only", "upcoming", "POST /cancel", "illegal_transition"),
     done("Write off", "upcoming", "POST /write-off", {"state": "uncollectible"}),
     done("Take a write-off back", "uncollectible", "POST /reinstate", {"state": "open"}),
+    done("The amounts of an earlier release are restated", "paid", "POST /restate", {}),
 )
 LISTS = (
     listed(

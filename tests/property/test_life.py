@@ -112,6 +112,7 @@ DATA |= {
         "ReverseInvoice",
         "WriteOffInvoice",
         "ReinstateInvoice",
+        "RestateInvoice",
         "ArchiveInvoice",
         "RestoreInvoice",
     )

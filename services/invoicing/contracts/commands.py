@@ -153,6 +153,14 @@ class ReinstateInvoice(Reasoned):
 
 
 @command
+class RestateInvoice(CommandData):
+    """Publish the amounts that follow from the facts, where the first releases published others.
+
+    `invoicing restate` sends it. For any other invoice it changes nothing.
+    """
+
+
+@command
 class PayInvoice(CommandData):
     """Request a charge of an attached source."""
 

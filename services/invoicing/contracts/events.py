@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import Field
 
-from invoicing.contracts.invoice import Summary
+from invoicing.contracts.invoice import State, Summary
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.raw_member import append_member
@@ -217,6 +217,27 @@ class InvoiceReinstated(Changed):
 
     type = "invoice.reinstated"
     amount: Money = Field(description="The amount that is due again.")
+
+
+class PublishedAmounts(ContractModel):
+    """A state, and the amounts that follow from an invoice's facts."""
+
+    state: State = Field(description="The stored state.")
+    amount_due: Money = Field(description="What was due.")
+    amount_written_off: Money = Field(description="What was written off.")
+    amount_overpaid: Money = Field(description="What was overpaid.")
+
+
+@event
+class InvoiceRestated(EventData):
+    """The first releases published other amounts for the same facts; these hold from now on."""
+
+    type = "invoice.restated"
+    rules: int = Field(
+        description="The version of the rules by which amounts follow from facts.", examples=[2]
+    )
+    before: PublishedAmounts = Field(description="What was published last.")
+    after: PublishedAmounts = Field(description="What follows from the facts.")
 
 
 @event

@@ -8,7 +8,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import scaled_or_errors
-from invoicing.domain import invoices, payments
+from invoicing.domain import invoices, payments, restatement
 from invoicing.domain.balance import balance, net_received
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
@@ -63,14 +63,15 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
             return invalid(data)
     if command.expected_version not in (None, invoice.version):
         return _version_conflict(invoice.version)
-    rejection = why_not_allowed(invoice, type(data))
+    decision = Decision(invoice, command, context, evolve)
+    restatement.begin(decision)
+    rejection = why_not_allowed(decision.invoice, type(data))
     if rejection is not None:
         return rejection
     if data.own_currency not in (None, invoice.currency):
         return Rejection(
             RejectionCode.CURRENCY_MISMATCH, f"The invoice's currency is {invoice.currency}."
         )
-    decision = Decision(invoice, command, context, evolve)
     rejection = TRANSITIONS[type(data)].handler(decision, data)
     if rejection is not None:
         return rejection

@@ -21,6 +21,7 @@ from invoicing.domain import (
     invoices,
     payments,
     refunds,
+    restatement,
     returns,
     sending,
     sources,
@@ -190,6 +191,13 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 path="reinstate",
             ),
             Transition(
+                commands.RestateInvoice,
+                restatement.restate,
+                {**_same(*ALIVE), OPEN: (OPEN, UNCOLLECTIBLE), PAID: (PAID, UNCOLLECTIBLE)},
+                only_if=lambda invoice: restatement.restated_balance(invoice) is not None,
+                path="restate",
+            ),
+            Transition(
                 commands.PayInvoice,
                 payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
@@ -343,10 +351,11 @@ def available_commands(invoice: Invoice | None) -> tuple[str, ...]:
     """Return the names of the commands that would be accepted now, given the right data."""
     if invoice is None:
         return (commands.CreateInvoice.__name__,)
+    decided = restatement.as_restated(invoice)
     return tuple(
         command.__name__
         for command, transition in TRANSITIONS.items()
-        if why_not_allowed(invoice, command) is None and transition.only_if(invoice)
+        if why_not_allowed(decided, command) is None and transition.only_if(invoice)
     )
 
 

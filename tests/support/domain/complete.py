@@ -99,6 +99,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "ReverseInvoice": REASON,
     "WriteOffInvoice": REASON,
     "ReinstateInvoice": REASON,
+    "RestateInvoice": {},
     "PayInvoice": {"source_id": "src_1", "amount": "10.00"},
     "RecordPayment": {
         "payment_id": "pay_1",

@@ -132,6 +132,9 @@ class Model(MoneyModel):
         self.overdue = False
         return ["reinstated", "reopened"]
 
+    def _restate_invoice(self, _data: dict[str, Any]) -> list[str]:
+        return []
+
     def _refuse_write_off_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         yield from self.refuse_in_flight()
 
@@ -229,6 +232,7 @@ STATES_OF: dict[str, set[str]] = {
     "ReverseInvoice": {"open"},
     "WriteOffInvoice": {"open"},
     "ReinstateInvoice": {"uncollectible"},
+    "RestateInvoice": ALIVE,
     "PayInvoice": {"open", "uncollectible"},
     **dict.fromkeys(
         (

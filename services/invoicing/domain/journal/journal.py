@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from invoicing.contracts import events
+from invoicing.contracts.invoice import State
 from invoicing.domain.journal.accounts import SALE_ACCOUNTS, Account, Entry, Posting
 from invoicing.domain.journal.sale import credit_note_postings, sale_postings
 from invoicing.domain.pricing.rounding import exact_arithmetic
@@ -126,6 +127,18 @@ class Journal:
         self._post(Account.RECEIVABLE, event.amount)
         return self._day(recorded_at)
 
+    def _restated(self, event: events.InvoiceRestated, recorded_at: datetime) -> date:
+        """Whether the debt is given up was not always clear by the first rules; now it is."""
+        given_up = event.after.state is State.UNCOLLECTIBLE
+        source, target = Account.RECEIVABLE, Account.BAD_DEBT
+        if not given_up:
+            source, target = target, source
+        if self._is_sold:
+            amount = self.balance(source)
+            self._post(source, -amount)
+            self._post(target, amount)
+        return self._day(recorded_at)
+
     def _recorded(self, event: events.PaymentRecorded, recorded_at: datetime) -> date:
         self._methods[event.payment_id] = event.method or UNKNOWN_METHOD
         if event.settled:
@@ -212,6 +225,7 @@ BOOKS: Final[Mapping[type[events.EventData], _Book]] = MappingProxyType(
         events.InvoiceCredited: Journal._credited,
         events.InvoiceWrittenOff: Journal._written_off,
         events.InvoiceReinstated: Journal._reinstated,
+        events.InvoiceRestated: Journal._restated,
         events.PaymentRecorded: Journal._recorded,
         events.PaymentSettled: Journal._settled,
         events.RefundRequested: Journal._refund_requested,

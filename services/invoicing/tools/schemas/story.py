@@ -254,6 +254,9 @@ STORY: Final[Sequence[Step]] = (
             "fee": "4.00",
         },
     ),
+    ("CreateInvoice", "inv_1020", {**_SMALL, "state": "draft"}),
+    ("CancelInvoice", "inv_1020", {}),
+    ("RestateInvoice", "inv_1020", {}),
 )
 """A new step goes to the end: the steps before it keep their ids and times."""
 
@@ -281,6 +284,8 @@ def run_story(story: Sequence[Step] = STORY) -> StoryResult:
 
     async def handle() -> None:
         for offset, command in enumerate(commands):
+            if command["type"] == "RestateInvoice":
+                _publish_by_the_first_rules(store, command["subject"])
             record = Record(
                 position=Position("invoices.commands", 0, offset),
                 key=command["subject"].encode(),
@@ -303,6 +308,20 @@ def _instant(number: int) -> datetime:
     """When a step is handled: one a minute, and those from the overdue notice on in December."""
     is_overdue = number > _STEPS_BEFORE_OVERDUE
     return BEGIN + timedelta(minutes=number - 1, days=31 if is_overdue else 0)
+
+
+def _publish_by_the_first_rules(store: MemoryStore, invoice_id: str) -> None:
+    """Leave a cancelled draft as the first releases did: with an amount due."""
+
+    def republished(text: str) -> str:
+        due = '"amount_due":"' + orjson.loads(row.snapshot)["total"] + '"'
+        return text.replace('"amount_due":"0.00"', due).replace(',"times_paid":0', "")
+
+    row = store.invoices[invoice_id]
+    store.invoices[invoice_id] = row._replace(snapshot=republished(row.snapshot))
+    for key, event in store.events.items():
+        if event.invoice_id == invoice_id:
+            store.events[key] = event._replace(document=republished(event.document))
 
 
 def command_message(number: int, step: Step) -> dict[str, Any]:
