@@ -47,6 +47,11 @@ COMMANDS: Final = {
     "rebuild": Entry(
         "Rebuild the current state from the events.", f"{_COMMANDS}.rebuild", "rebuild"
     ),
+    "restate": Entry(
+        "Publish amounts that follow from facts, once after an upgrade.",
+        f"{_COMMANDS}.restate",
+        "restate",
+    ),
     "recover": Entry(
         "Recover Postgres or Kafka after a restore or a loss.", f"{_COMMANDS}.recover", "recover"
     ),
