@@ -14,11 +14,11 @@ import pytest
 from invoicing.domain import handling
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.postgres import Pool, open_pool
+from invoicing.runtime.postgres import Pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store import rendering
 from invoicing.store.errors import DatabaseBehindError, is_infrastructure_error
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import Loaded, Position
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.outgoing import OutgoingMessages
@@ -42,7 +42,7 @@ Handle = Callable[..., Any]
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    made = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    made = await open_writer_pool(read_settings({}, postgres_dsn=database))
     yield made
     await made.close()
 

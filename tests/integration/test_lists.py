@@ -14,9 +14,8 @@ from invoicing.api.auth.tokens import Client, Tokens, issue
 from invoicing.api.reads.database import Database, open_database
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.records import LaneState, Record
@@ -33,7 +32,7 @@ Connect = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def write(database: str) -> AsyncIterator[Write]:
     """Handles commands, one a minute."""
-    pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    pool = await open_writer_pool(read_settings({}, postgres_dsn=database))
     sellers = Sellers()
     times = (BEGIN + timedelta(minutes=minute) for minute in range(10_000))
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")

@@ -23,11 +23,10 @@ from invoicing.maintenance.rebuild import replay, shadow
 from invoicing.maintenance.rebuild.rebuild import Rebuilt, rebuild
 from invoicing.maintenance.rebuild.replay import replay_window
 from invoicing.maintenance.rebuild.shadow import RebuildError, settled_position
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store import history
 from invoicing.store.history import ReplayError
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.records import LaneState, Record
@@ -79,7 +78,7 @@ class Books:
 @pytest.fixture
 async def books(database: str) -> AsyncIterator[Books]:
     sellers = Sellers()
-    pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    pool = await open_writer_pool(read_settings({}, postgres_dsn=database))
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "group")
     yield Books(database, BatchHandler(store, sellers, lambda: datetime.now(UTC)))
     await pool.close()

@@ -9,12 +9,11 @@ import pytest
 
 from invoicing.domain.numbering import NumberRequest, NumberSeries, format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.memory import MemoryStore
 from invoicing.store.placeholders import placeholders
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.protocol import EventStore
 from invoicing.store.rows import Position, StoredEvent, StoredReply, WriteBatch
 
@@ -28,7 +27,7 @@ async def store(request: pytest.FixtureRequest, database: str) -> AsyncIterator[
     if request.param == "memory":
         yield MemoryStore(numbered)
         return
-    pool = await open_pool(read_settings({}, postgres_dsn=database), WRITER_ROLE)
+    pool = await open_writer_pool(read_settings({}, postgres_dsn=database))
     yield PostgresStore(pool, numbered, "group")
     await pool.close()
 

@@ -12,6 +12,9 @@ import orjson
 import structlog
 
 from invoicing.domain.numbering import NumberRequest, NumberSeries
+from invoicing.runtime.postgres import Pool, open_pool
+from invoicing.runtime.settings import Settings
+from invoicing.store import rules
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import (
@@ -126,6 +129,11 @@ SELECT partitions FROM homes WHERE topic = $1
 """
 
 
+async def open_writer_pool(settings: Settings) -> Pool:
+    """A pool of connections that act as the writer, and say by which rules."""
+    return await open_pool(settings, WRITER_ROLE, asyncpg.Connection, **rules.SESSION)
+
+
 class PostgresStore:
     """The write side's only way to Postgres."""
 
@@ -135,6 +143,7 @@ class PostgresStore:
         self._pool = pool
         self._format_number = format_number
         self._consumer_group = consumer_group
+        self._has_required_rules = False
 
     async def next_offsets(self, topic: str) -> dict[int, int]:
         """By partition, the offset after the last batch stored, whichever group stored it."""
@@ -172,10 +181,12 @@ class PostgresStore:
         """Write the batch in one transaction. Returns its events with their numbers."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                return await self._append(connection, write_batch)
+                events = await self._append(connection, write_batch)
         except asyncpg.LockNotAvailableError:
             await self._end_sleepers()
             raise
+        self._has_required_rules |= rules.need_these_rules(event.type for event in events)
+        return events
 
     async def _append(
         self, connection: asyncpg.pool.PoolConnectionProxy, write_batch: WriteBatch
@@ -199,6 +210,8 @@ class PostgresStore:
             await connection.copy_records_to_table(
                 "events", records=event_rows(events), columns=EVENT_COLUMNS
             )
+        if not self._has_required_rules and rules.need_these_rules(e.type for e in events):
+            await rules.require_these_rules(connection)
         await save_invoices(connection, write_batch.numbered_invoices(numbers))
         return events
 

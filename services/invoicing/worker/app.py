@@ -18,11 +18,10 @@ from invoicing.runtime.gc_tuning import gc_tuned
 from invoicing.runtime.health import running_probes
 from invoicing.runtime.http import serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.process import run_until_signal, stop_signal
 from invoicing.runtime.service import health_probes, monitoring_app, until_available
 from invoicing.runtime.settings import Settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.protocol import EventStore
 from invoicing.worker import consumer as kafka_consumer
 from invoicing.worker.assignment import Lanes
@@ -112,7 +111,7 @@ async def _start(app: FastStream) -> None:
 
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[Any]:
-    pool = await open_pool(settings, WRITER_ROLE)
+    pool = await open_writer_pool(settings)
     try:
         yield pool
     finally:

@@ -16,9 +16,8 @@ from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.verify.findings import Finding
 from invoicing.maintenance.verify.verify import Verified, verify
 from invoicing.runtime.kafka.topics import partition_of
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import Position
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.outgoing import OutgoingMessages
@@ -172,7 +171,7 @@ def settings_of(kafka: Kafka, dsn: str, topics: Topics) -> Settings:
 @asynccontextmanager
 async def staged(settings: Settings) -> AsyncIterator[Stage]:
     sellers = Sellers()
-    pool = await open_pool(settings, WRITER_ROLE)
+    pool = await open_writer_pool(settings)
     store = PostgresStore(pool, partial(format_number, sellers=sellers), settings.consumer_group)
     lanes = [TopicPartition(settings.topic_commands, number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(

@@ -32,6 +32,7 @@ from invoicing.maintenance.topics import (
 from invoicing.maintenance.verify.findings import Progress
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
+from invoicing.store import rules
 from invoicing.store.history import replay_many
 from invoicing.store.postgres import save_invoices
 from invoicing.store.rows import StoredInvoice, stored_invoice
@@ -172,7 +173,8 @@ async def recover_postgres(
     watermarks = await read_watermarks(settings)
     partitions = await routing_partitions(settings, watermarks)
     connection = await asyncpg.connect(
-        settings.dsn, server_settings={"application_name": "invoicing-recover"}
+        settings.dsn,
+        server_settings={"application_name": "invoicing-recover", **rules.SESSION},
     )
     try:
         async with connection.transaction():
@@ -180,6 +182,9 @@ async def recover_postgres(
             await _load_topics(settings, partitions, watermarks, connection, progress)
             await _check_complete(connection)
             await connection.execute(STORE_EVENTS)
+            types = await connection.fetch("SELECT DISTINCT type FROM published_events")
+            if rules.need_these_rules(row["type"] for row in types):
+                await rules.require_these_rules(connection)
             await connection.execute(STORE_REPLIES, settings.topic_commands)
             changed = [
                 row["invoice_id"]

@@ -10,9 +10,8 @@ import asyncpg
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.command_file import ReadyCommand
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import read_settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import INVOICE_COLUMNS
 from invoicing.tools.bench.decided import LANE, recorded
 from invoicing.worker.batch import BatchHandler
@@ -69,7 +68,7 @@ WHERE schemaname = current_schema() AND indexname NOT LIKE '%_pkey'
 async def stored(dsn: str, commands: Sequence[ReadyCommand]) -> int:
     """Decide and store the commands, past Kafka; returns how many events there are."""
     sellers = Sellers()
-    pool = await open_pool(read_settings({}, postgres_dsn=dsn), WRITER_ROLE)
+    pool = await open_writer_pool(read_settings({}, postgres_dsn=dsn))
     store = PostgresStore(pool, partial(format_number, sellers=sellers), "bench")
     handler = BatchHandler(store, sellers, lambda: datetime.now(UTC))
     records = recorded(commands)

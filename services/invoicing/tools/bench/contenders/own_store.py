@@ -18,9 +18,8 @@ import uvloop
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.console import print_line
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore
+from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import WriteBatch
 from invoicing.tools.bench.decided import decided
 from invoicing.tools.bench.load import mixed
@@ -40,7 +39,7 @@ def prepared(number: int) -> list[list[WriteBatch]]:
 
 async def stored(settings: Settings, lanes: Sequence[Sequence[WriteBatch]]) -> float:
     """Store it all; returns events a second."""
-    pool = await open_pool(settings, WRITER_ROLE)
+    pool = await open_writer_pool(settings)
     numbered = partial(format_number, sellers=Sellers())
     store = PostgresStore(pool, numbered, settings.consumer_group)
 

@@ -22,9 +22,8 @@ from invoicing.contracts.envelope import HEADERS
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.kafka.connect import security
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings, read_settings
-from invoicing.store.postgres import WRITER_ROLE, PostgresStore, save_invoices
+from invoicing.store.postgres import PostgresStore, open_writer_pool, save_invoices
 from invoicing.store.rows import (
     COMMAND_COLUMNS,
     EVENT_COLUMNS,
@@ -120,7 +119,7 @@ def create_broker(settings: Settings, pool: asyncpg.Pool) -> KafkaBroker:
 
 async def main(settings: Settings) -> None:
     """Consume until the process is terminated."""
-    pool = await open_pool(settings, WRITER_ROLE)
+    pool = await open_writer_pool(settings)
     await FastStream(create_broker(settings, pool), logger=None).run()
 
 
