@@ -10,6 +10,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test can reach."""
     monkeypatch.setattr("invoicing.domain.payments.PAYMENTS_MAX", 2)
     monkeypatch.setattr("invoicing.domain.refunds.REFUNDS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.returns.RETURNS_MAX", 2)
+    monkeypatch.setattr("invoicing.domain.disputes.DISPUTES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.credit_notes.CREDIT_NOTES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.sources.SOURCES_MAX", 2)
     monkeypatch.setattr("invoicing.domain.sending.SENDINGS_MAX", 2)
@@ -36,10 +38,21 @@ def test_one_more_than_an_invoice_can_hold_is_refused(
 
 
 @pytest.mark.usefixtures("few")
-def test_one_refund_more_than_a_payment_can_hold_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("command", "data", "named"),
+    [
+        ("RefundPayment", {"amount": "1"}, "refund_id"),
+        ("SettleRefund", {"amount": "1"}, "refund_id"),
+        ("ReturnPayment", {"amount": "1", "code": "R01"}, "return_id"),
+        ("OpenDispute", {"amount": "1"}, "dispute_id"),
+    ],
+)
+def test_one_more_than_a_payment_can_hold_is_refused(
+    command: str, data: dict[str, str], named: str
+) -> None:
     desk = open_desk()
     pay(desk, "pay_1", "100")
-    one = {"payment_id": "pay_1", "amount": "1"}
-    desk.accept("RefundPayment", **one, refund_id="1")
-    desk.accept("RefundPayment", **one, refund_id="2")
-    assert desk.refuse("RefundPayment", **one, refund_id="3").code == "limit_exceeded"
+    one = {"payment_id": "pay_1", **data}
+    desk.accept(command, **one, **{named: "1"})
+    desk.accept(command, **one, **{named: "2"})
+    assert desk.refuse(command, **one, **{named: "3"}).code == "limit_exceeded"

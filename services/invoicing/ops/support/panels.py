@@ -1,6 +1,7 @@
 """An invoice and its history as people read them, on 80 columns."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -44,8 +45,9 @@ def invoice_panel(invoice: Invoice) -> Panel:
     # The parts of the total on the left, those of the balance on the right.
     amounts = Table.grid(padding=(0, 4), expand=True)
     amounts.add_row(_sums(_parts_of_total(invoice.document)), _sums(_parts_of_balance(invoice)))
+    payments = (_payments(invoice),) if invoice.payments else ()
     return Panel(
-        Group(_parties(invoice), "", _items(invoice.document), "", amounts),
+        Group(_parties(invoice), "", _items(invoice.document), *payments, "", amounts),
         title=Text(f"{invoice.invoice_number or 'no number'} - {invoice.state}", style="bold"),
         title_align="left",
         subtitle=Text(f"{invoice.invoice_id}, version {invoice.version}"),
@@ -99,6 +101,37 @@ def _items(document: Document) -> Table:
     return table
 
 
+def _payments(invoice: Invoice) -> Table:
+    """The payments in their order, and below each what went back, or may go back."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table.add_column("Payment")
+    table.add_column("Day", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Amount", justify="right", no_wrap=True)
+    for payment in invoice.payments.values():
+        how = f" ({payment.method})" if payment.method else ""
+        day = payment.received_at or payment.created_at
+        _add_payment_row(table, f"{payment.payment_id}{how}", day, payment.state, payment.amount)
+        for refund in payment.refunds:
+            day = refund.refunded_at or refund.failed_at or refund.requested_at
+            name = f"  refund {refund.refund_id}"
+            _add_payment_row(table, name, day, refund.state, -refund.amount)
+        for part in payment.returns:
+            name = f"  return {part.return_id or ''} ({part.code})"
+            _add_payment_row(table, name, part.returned_at, "returned", -part.amount)
+        for dispute in payment.disputes:
+            day = dispute.closed_at or dispute.opened_at
+            name = f"  dispute {dispute.dispute_id}"
+            _add_payment_row(table, name, day, dispute.state, -dispute.amount)
+    return table
+
+
+def _add_payment_row(
+    table: Table, name: str, day: datetime | None, state: str, amount: Decimal
+) -> None:
+    table.add_row(Text(plain(name)), f"{day:%Y-%m-%d}" if day else "", state, f"{amount:f}")
+
+
 def percent(rate: str) -> str:
     """A rate as people say it: 0.07125 is 7.125 %."""
     digits = f"{Decimal(rate) * 100:f}"
@@ -135,6 +168,7 @@ def _parts_of_balance(invoice: Invoice) -> Iterator[tuple[str, Decimal]]:
     yield "Paid", invoice.amount_paid
     optional = {
         "Refunded": invoice.amount_refunded,
+        "Returned": invoice.amount_returned,
         "Credited": invoice.amount_credited,
         "Written off": invoice.amount_written_off,
         "Overpaid": invoice.amount_overpaid,

@@ -42,6 +42,23 @@ def test_a_page_does_not_tell_what_is_nought() -> None:
     assert [word for word in ("Duties", "Shipping", "Refunded") if word in told] == []
 
 
+def test_a_page_shows_payments_with_what_went_back_of_them() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", customer_id="c", currency="USD", items=[{"amount": "100.00"}])
+    payment = {"payment_id": "pay_1"}
+    desk.accept("RecordPayment", **payment, amount="100", method="wire_transfer")
+    desk.accept("RefundPayment", **payment, refund_id="ref_1", amount="1.01", execute=True)
+    desk.accept("ReturnPayment", **payment, return_id="ret_1", amount="2.02", code="R01")
+    desk.accept("OpenDispute", **payment, dispute_id="dis_1", amount="3.03")
+
+    rows = [line.strip("│ ").split() for line in page(desk.current).splitlines()]
+
+    assert ["pay_1", "(wire_transfer)", "2026-11-20", "settled", "100.00"] in rows
+    assert ["refund", "ref_1", "2026-11-20", "pending", "-1.01"] in rows
+    assert ["return", "ret_1", "(R01)", "2026-11-20", "returned", "-2.02"] in rows
+    assert ["dispute", "dis_1", "2026-11-20", "open", "-3.03"] in rows
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_page_has_80_columns_however_wide_the_terminal(columns: int) -> None:
     assert {len(line) for line in page(an_invoice(), columns).splitlines()} == {80}
