@@ -4,10 +4,8 @@ from typing import Any, Final
 
 from invoicing.contracts import events
 from invoicing.contracts.invoice import State
-from invoicing.contracts.replies import Rejection, RejectionCode
-from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import balance, payable
+from invoicing.domain.balance import balance
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, summary_of
 
@@ -36,21 +34,11 @@ def emit_money(
     *,
     reopened_by: events.ReopenReason | None = None,
     **facts: Any,
-) -> Rejection | None:
-    """Emit an event by which more or less was received, and what follows from it.
-
-    Money that went back twice makes the customer owe more than the total, so every amount can
-    reach the limit.
-    """
+) -> None:
+    """Emit an event by which more or less was received, and what follows from it."""
     before = decision.invoice
     decision.emit(event, **facts)
     emit_consequences(decision, before, reopened_by=reopened_by)
-    after = decision.invoice
-    if max(after.amount_paid, after.amount_returned, payable(after)) >= MONEY_LIMIT:
-        return Rejection(
-            RejectionCode.LIMIT_EXCEEDED, "Amounts of the invoice would reach 10^15 or more."
-        )
-    return None
 
 
 def _paid(invoice: Invoice, event: events.InvoicePaid, _recorded_at: object) -> Changes:

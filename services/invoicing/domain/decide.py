@@ -6,10 +6,11 @@ from typing import Any
 from invoicing.contracts.commands import CreateInvoice, OpenInvoice
 from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.contracts.types.money import MONEY_LIMIT
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.contracts.validation.scale import scaled_or_errors
 from invoicing.domain import invoices, payments, restatement
-from invoicing.domain.balance import balance, net_received
+from invoicing.domain.balance import balance, net_received, payable
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice, summary_of
@@ -76,11 +77,20 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
     if rejection is not None:
         return rejection
     payments.cancel_superseded(decision, invoice)
-    return _accepted(decision, version_before=invoice.version)
+    return _over_limit(decision.invoice) or _accepted(decision, version_before=invoice.version)
 
 
 def _version_conflict(version: int) -> Rejection:
     return Rejection(RejectionCode.VERSION_CONFLICT, f"The invoice is at version {version}.")
+
+
+def _over_limit(invoice: Invoice) -> Rejection | None:
+    """Money that went back twice is owed beyond the total, so amounts may outgrow their limit."""
+    if max(invoice.amount_paid, invoice.amount_returned, payable(invoice)) < MONEY_LIMIT:
+        return None
+    return Rejection(
+        RejectionCode.LIMIT_EXCEEDED, "Amounts of the invoice would reach 10^15 or more."
+    )
 
 
 def _accepted(decision: Decision, *, version_before: int) -> Accepted:

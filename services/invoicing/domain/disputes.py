@@ -77,7 +77,7 @@ def close(decision: Decision, data: commands.CloseDispute) -> Rejection | None:
             RejectionCode.DISPUTE_CLOSED, f"The dispute is {dispute.state.value} already."
         )
     change = dispute.amount if data.outcome == "lost" else -dispute.amount if was_lost else 0
-    return emit_money(
+    emit_money(
         decision,
         events.DisputeClosed,
         reopened_by="dispute_lost",
@@ -94,6 +94,7 @@ def close(decision: Decision, data: commands.CloseDispute) -> Rejection | None:
         was_lost=was_lost,
         fee=data.fee,
     )
+    return None
 
 
 def _closed(invoice: Invoice, event: events.DisputeClosed, recorded_at: datetime) -> Changes:

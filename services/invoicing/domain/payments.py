@@ -34,7 +34,7 @@ def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
         return Rejection(
             RejectionCode.UNKNOWN_SOURCE, "This source is not attached to the invoice."
         )
-    why_unusable = sources.why_unusable(invoice, source_id, decision.day)
+    why_unusable = sources.why_unusable(invoice, source_id, decision.context.recorded_at.date())
     if why_unusable is not None:
         return Rejection(RejectionCode.SOURCE_UNUSABLE, why_unusable)
     amount = payable(invoice) if data.amount is None else data.amount
@@ -91,7 +91,8 @@ def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None
     }
     if data.settled:
         paid = invoice.amount_paid + data.amount
-        return emit_money(decision, events.PaymentRecorded, amount_paid=paid, **facts)
+        emit_money(decision, events.PaymentRecorded, amount_paid=paid, **facts)
+        return None
     decision.emit(events.PaymentRecorded, **facts)
     return None
 
@@ -117,13 +118,14 @@ def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None
     if isinstance(payment, Rejection):
         return payment
     amount = payment.amount if data.amount is None else data.amount
-    return emit_money(
+    emit_money(
         decision,
         events.PaymentSettled,
         amount_paid=decision.invoice.amount_paid + amount,
         payment_id=payment.payment_id,
         amount=amount,
     )
+    return None
 
 
 def _settled(invoice: Invoice, event: events.PaymentSettled, recorded_at: datetime) -> Changes:

@@ -52,9 +52,10 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
         decision.emit(events.RefundRequested, execute=data.execute, **facts)
         return None
     refunded = invoice.amount_refunded + data.amount
-    return emit_money(
+    emit_money(
         decision, events.PaymentRefunded, reopened_by="refund", amount_refunded=refunded, **facts
     )
+    return None
 
 
 def _requested(invoice: Invoice, event: events.RefundRequested, recorded_at: datetime) -> Changes:
@@ -93,7 +94,7 @@ def settle(decision: Decision, data: commands.SettleRefund) -> Rejection | None:
         return Rejection(
             RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The refunds would exceed the payment."
         )
-    return emit_money(
+    emit_money(
         decision,
         events.PaymentRefunded,
         reopened_by="refund",
@@ -103,6 +104,7 @@ def settle(decision: Decision, data: commands.SettleRefund) -> Rejection | None:
         amount=amount,
         settled_at=data.settled_at,
     )
+    return None
 
 
 def _refunded(invoice: Invoice, event: events.PaymentRefunded, recorded_at: datetime) -> Changes:
@@ -133,7 +135,7 @@ def fail(decision: Decision, data: commands.RecordRefundFailure) -> Rejection | 
     if known.state is RefundState.FAILED:
         return None
     had_settled = known.state is RefundState.SETTLED
-    return emit_money(
+    emit_money(
         decision,
         events.RefundFailed,
         amount_refunded=invoice.amount_refunded - (known.amount if had_settled else 0),
@@ -144,6 +146,7 @@ def fail(decision: Decision, data: commands.RecordRefundFailure) -> Rejection | 
         code=data.code,
         message=data.message,
     )
+    return None
 
 
 def _failed(invoice: Invoice, event: events.RefundFailed, recorded_at: datetime) -> Changes:

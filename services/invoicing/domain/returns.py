@@ -40,7 +40,7 @@ def record(decision: Decision, data: commands.ReturnPayment) -> Rejection | None
         return Rejection(
             RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The returns would exceed the payment."
         )
-    return emit_money(
+    emit_money(
         decision,
         events.PaymentReturned,
         reopened_by="return",
@@ -51,6 +51,7 @@ def record(decision: Decision, data: commands.ReturnPayment) -> Rejection | None
         code=data.code,
         fee=data.fee,
     )
+    return None
 
 
 _DUPLICATE_RETURN = Rejection(
