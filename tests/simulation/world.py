@@ -269,14 +269,25 @@ class World:
             yield f"{key} was answered {number} times too often"
 
     def _wrong_numbers(self) -> Iterator[str]:
-        given = defaultdict(list)
+        """An invoice that is opened again has the number that it had."""
+        given: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for event in self.database.events.values():
+            data = orjson.loads(event.document)["data"]
             if event.type == "invoice.opened":
-                data = orjson.loads(event.document)["data"]
-                given[data["seller_id"]].append(int(data["invoice_number"].rpartition("-")[2]))
-        for seller, numbers in given.items():
-            if sorted(numbers) != list(range(1, len(numbers) + 1)):
-                yield f"seller {seller} has a gap or a repeat in its numbers"
+                number, of, kind = data["invoice_number"], data["invoice_id"], "invoice"
+            elif event.type == "invoice.credited":
+                note = data["credit_note"]
+                number, kind = note["credit_note_number"], "credit note"
+                of = f"{data['invoice_id']} {note['credit_note_id']}"
+            else:
+                continue
+            series = given[data["seller_id"], kind]
+            counted = int(number.rpartition("-")[2])
+            if series.setdefault(of, counted) != counted:
+                yield f"{of} has two numbers"
+        for (seller, kind), series in given.items():
+            if sorted(series.values()) != list(range(1, len(series) + 1)):
+                yield f"seller {seller} has a gap or a repeat in its {kind} numbers"
 
 
 def _wrong_versions(events: list[Any]) -> Iterator[str]:

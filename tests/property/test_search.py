@@ -1,0 +1,36 @@
+"""Everything that sequences of commands can make of an invoice's money, each situation once."""
+
+import os
+from time import perf_counter
+
+import pytest
+
+from invoicing.contracts.commands import COMMANDS
+from tests.support.domain.search.facts import EFFECTS
+from tests.support.domain.search.search import Search
+from tests.support.domain.search.steps import NOT_ABOUT_MONEY
+from tests.support.stack.summary import add_line
+
+DEPTH = int(os.environ.get("SEARCH_DEPTH", "5"))
+FINDINGS_SHOWN = 20
+
+
+def test_equal_facts_have_equal_amounts_and_all_money_can_be_given_back(
+    pytestconfig: pytest.Config,
+) -> None:
+    began = perf_counter()
+    search = Search().run(DEPTH)
+    seconds = perf_counter() - began
+    add_line(
+        pytestconfig,
+        f"search: {search.commands:,} sequences of up to {DEPTH} commands lead to"
+        f" {search.situations:,} situations of {len(search.by_facts):,} facts, in {seconds:.0f} s",
+    )
+    shown = "\n".join(search.findings[:FINDINGS_SHOWN])
+    assert not search.findings, f"{len(search.findings)} findings:\n{shown}"
+    assert search.accepted == EFFECTS.keys(), "a command about money was never accepted"
+
+
+def test_every_command_is_searched_or_is_not_about_money() -> None:
+    assert EFFECTS.keys() | NOT_ABOUT_MONEY == COMMANDS.keys()
+    assert not EFFECTS.keys() & NOT_ABOUT_MONEY

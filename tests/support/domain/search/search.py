@@ -1,0 +1,162 @@
+"""Breadth first through everything that sequences of commands can make of an invoice's money."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from invoicing.contracts.commands import COMMANDS, CommandData, read_data
+from invoicing.contracts.replies import Rejection
+from invoicing.domain.decide import decide
+from invoicing.domain.decision import Accepted, Command, Context
+from invoicing.domain.invoice import Invoice
+from invoicing.domain.sellers import Sellers
+from tests.support.domain.search.facts import Facts
+from tests.support.domain.search.steps import Step, first_steps, next_steps
+
+NOW: Final = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+CONTEXT: Final = Context(NOW, Sellers(), "number-1")
+WITHOUT_MEANING: Final = frozenset(
+    {"version", "times_paid", "attempt_count", "entered", "lazy_document", "invoice_number",
+     "payment_id", "refund_id", "return_id", "dispute_id", "credit_note_id", "credit_note_number"}
+)  # fmt: skip
+"""Fields by which two situations may differ and are the same for money: counts, names, documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """An invoice, what its commands said, and those commands."""
+
+    invoice: Invoice | None
+    facts: Facts
+    path: tuple[Step, ...]
+
+    def after(self, step: Step) -> "Situation | None":
+        """The situation after one more command; None where it is rejected or changes nothing."""
+        name, data = step
+        requested_id = f"inv_1-{self.invoice.version + 1}" if self.invoice else ""
+        command = Command("inv_1", name, _read(name, json.dumps(data)), NOW, None)
+        decided = decide(self.invoice, command, CONTEXT)
+        if not isinstance(decided, Accepted) or not decided.events:
+            return None
+        facts = self.facts.after(name, data, requested_id)
+        return Situation(decided.invoice, facts, (*self.path, step))
+
+    def __str__(self) -> str:
+        commands = " > ".join(f"{name}({json.dumps(data)})" for name, data in self.path[1:])
+        return f"{self.path[0][1].get('state', 'open')} > {commands}: {outcome(self.invoice)}"
+
+
+@cache
+def _read(name: str, data: str) -> CommandData:
+    read = read_data(name, json.loads(data))
+    assert not isinstance(read, Rejection), (name, data, read)
+    return read
+
+
+def outcome(invoice: Invoice | None) -> tuple[Any, ...]:
+    """What must follow from the facts: the state and the three amounts."""
+    assert invoice is not None
+    return (
+        invoice.state.value,
+        invoice.amount_due,
+        invoice.amount_written_off,
+        invoice.amount_overpaid,
+    )
+
+
+@dataclass
+class Search:
+    """Every situation once, and what is wrong with it."""
+
+    situations: int = 0
+    commands: int = 0
+    accepted: set[str] = field(default_factory=set)
+    findings: list[str] = field(default_factory=list)
+    by_facts: dict[tuple[object, ...], Situation] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
+
+    def run(self, depth: int) -> "Search":
+        """Try all sequences of up to so many commands on a new invoice, and check each situation."""
+        start = Situation(None, Facts(), ())
+        level = self._new(start, list(first_steps()))
+        for _ in range(depth):
+            level = [
+                new for situation in level for new in self._new(situation, _steps(situation))
+            ]
+        return self
+
+    def _new(self, situation: Situation, steps: Sequence[Step]) -> list[Situation]:
+        found = []
+        for step in steps:
+            if step[0] not in COMMANDS:
+                continue
+            self.commands += 1
+            after = situation.after(step)
+            if after is None:
+                continue
+            key = hash((canonical(after.invoice), after.facts.that_count))
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            self.accepted.add(step[0])
+            self.situations += 1
+            self.findings += [f"{finding}: {after}" for finding in self._check(after)]
+            found.append(after)
+        return found
+
+    def _check(self, situation: Situation) -> Iterator[str]:
+        first = self.by_facts.setdefault(situation.facts.that_count, situation)
+        if outcome(first.invoice) != outcome(situation.invoice):
+            yield f"the facts are those of {first}"
+        _, due, written_off, overpaid = outcome(situation.invoice)
+        if overpaid * 100 > max(situation.facts.received, 0):
+            yield "more is overpaid than was received"
+        if sum(amount != 0 for amount in (due, written_off, overpaid)) > 1:
+            yield "more than one of due, written off and overpaid"
+        if situation.facts.life != "deleted" and cannot_be_given_back(situation):
+            yield "received money cannot be given back"
+
+
+def _steps(situation: Situation) -> list[Step]:
+    return list(next_steps(situation.facts))
+
+
+def cannot_be_given_back(situation: Situation) -> bool:
+    """Whether no sequence of refunds empties what was received, once all that is open is closed."""
+    for step in list(_closing(situation.facts)):
+        situation = situation.after(step) or situation
+    for number, payment_id in enumerate(situation.facts.payments):
+        amount = min(situation.facts.left_of(payment_id), situation.facts.received)
+        if amount > 0:
+            money = str(Decimal(amount) / 100)
+            refund = {"payment_id": payment_id, "refund_id": f"last_{number}", "amount": money}
+            situation = situation.after(("RefundPayment", refund)) or situation
+    return situation.facts.received > 0
+
+
+def _closing(facts: Facts) -> Iterator[Step]:
+    for refund_id, refund in facts.refunds.items():
+        if refund.state == "pending":
+            of = {"payment_id": refund.payment_id, "refund_id": refund_id}
+            yield "RecordRefundFailure", of | {"code": "account_closed"}
+    for dispute_id, dispute in facts.disputes.items():
+        if dispute.state == "open":
+            yield "CloseDispute", {"dispute_id": dispute_id, "outcome": "won"}
+
+
+def canonical(value: Any) -> Any:
+    """What two situations have in common that are the same but for names, counts and times."""
+    if isinstance(value, BaseModel):
+        fields = value.__dict__.items()
+        return tuple(canonical(part) for name, part in fields if name not in WITHOUT_MEANING)
+    if isinstance(value, dict):
+        return tuple(sorted(map(canonical, value.values()), key=repr))
+    if isinstance(value, tuple):
+        return tuple(map(canonical, value))
+    return None if isinstance(value, datetime) else value
