@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 AUDIT := .local/audit
 LINTED := .local/openapi-linted
 
-.PHONY: demo test unit chaos simulate soak backlog image audit sbom bench bench-http check constraints schemas clean
+.PHONY: demo test unit chaos simulate search soak backlog image audit sbom bench bench-http check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -28,6 +28,11 @@ chaos: $(READY)
 COMMANDS ?= 1000000
 simulate: $(READY)
 	SIMULATION_COMMANDS=$(COMMANDS) $(BIN)/pytest tests/simulation -k nothing_is_found --timeout 86400
+
+# All sequences of up to so many commands about an invoice's money; the counts are printed.
+DEPTH ?= 6
+search: $(READY)
+	SEARCH_DEPTH=$(DEPTH) $(BIN)/pytest tests/property/test_search.py
 
 # Workers replaced again and again under load, in containers.
 soak: $(READY)

@@ -8,13 +8,14 @@ import pytest
 from invoicing.contracts.commands import COMMANDS
 from tests.support.domain.search.facts import EFFECTS
 from tests.support.domain.search.search import Search
-from tests.support.domain.search.steps import NOT_ABOUT_MONEY
+from tests.support.domain.search.steps import LEFT_OUT
 from tests.support.stack.summary import add_line
 
-DEPTH = int(os.environ.get("SEARCH_DEPTH", "5"))
+DEPTH = int(os.environ.get("SEARCH_DEPTH", "4"))
 FINDINGS_SHOWN = 20
 
 
+@pytest.mark.timeout(86400)
 def test_equal_facts_have_equal_amounts_and_all_money_can_be_given_back(
     pytestconfig: pytest.Config,
 ) -> None:
@@ -31,6 +32,6 @@ def test_equal_facts_have_equal_amounts_and_all_money_can_be_given_back(
     assert search.accepted == EFFECTS.keys(), "a command about money was never accepted"
 
 
-def test_every_command_is_searched_or_is_not_about_money() -> None:
-    assert EFFECTS.keys() | NOT_ABOUT_MONEY == COMMANDS.keys()
-    assert not EFFECTS.keys() & NOT_ABOUT_MONEY
+def test_every_command_is_tried_or_changes_no_amount() -> None:
+    assert EFFECTS.keys() | LEFT_OUT == COMMANDS.keys()
+    assert not EFFECTS.keys() & LEFT_OUT

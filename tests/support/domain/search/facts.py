@@ -184,10 +184,6 @@ def _credited(facts: Facts, data: Data) -> Facts:
     return replace(facts, notes={**facts.notes, data["credit_note_id"]: amount})
 
 
-def _note_voided(facts: Facts, data: Data) -> Facts:
-    return replace(facts, voided_notes=facts.voided_notes | {data["credit_note_id"]})
-
-
 def _nothing(facts: Facts, _data: Data) -> Facts:
     return facts
 
@@ -217,7 +213,6 @@ EFFECTS: Final[Mapping[str, Callable[[Facts, Data], Facts]]] = MappingProxyType(
         "SettleRefund": _refund_settled,
         "RecordRefundFailure": _refund_failed,
         "IssueCreditNote": _credited,
-        "VoidCreditNote": _note_voided,
     }
 )
 """What each command that is about money or the invoice's life says."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,12 +11,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from invoicing.contracts.commands import COMMANDS, CommandData, read_data
+from invoicing.contracts.commands import CommandData, read_data
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decide import decide
 from invoicing.domain.decision import Accepted, Command, Context
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.sellers import Sellers
+from invoicing.maintenance.verify.books import Books
+from invoicing.maintenance.verify.findings import Finding
 from tests.support.domain.search.facts import Facts
 from tests.support.domain.search.steps import Step, first_steps, next_steps
 
@@ -25,16 +28,18 @@ WITHOUT_MEANING: Final = frozenset(
     {"version", "times_paid", "attempt_count", "entered", "lazy_document", "invoice_number",
      "payment_id", "refund_id", "return_id", "dispute_id", "credit_note_id", "credit_note_number"}
 )  # fmt: skip
-"""Fields by which two situations may differ and are the same for money: counts, names, documents."""
+"""Counts, names and documents: fields that may differ where the money is the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """An invoice, what its commands said, and those commands."""
+    """An invoice, its journal, what its commands said, and those commands."""
 
-    invoice: Invoice | None
-    facts: Facts
-    path: tuple[Step, ...]
+    invoice: Invoice | None = None
+    facts: Facts = field(default_factory=Facts)
+    books: Books = field(default_factory=Books)
+    journal_findings: tuple[Finding, ...] = ()
+    path: tuple[Step, ...] = ()
 
     def after(self, step: Step) -> "Situation | None":
         """The situation after one more command; None where it is rejected or changes nothing."""
@@ -45,11 +50,23 @@ class Situation:
         if not isinstance(decided, Accepted) or not decided.events:
             return None
         facts = self.facts.after(name, data, requested_id)
-        return Situation(decided.invoice, facts, (*self.path, step))
+        books = _copied(self.books)
+        findings = [finding for event in decided.events for finding in books.take(event, NOW)]
+        findings += books.compare(decided.invoice)
+        return Situation(decided.invoice, facts, books, tuple(findings), (*self.path, step))
 
     def __str__(self) -> str:
         commands = " > ".join(f"{name}({json.dumps(data)})" for name, data in self.path[1:])
         return f"{self.path[0][1].get('state', 'open')} > {commands}: {outcome(self.invoice)}"
+
+
+def _copied(books: Books) -> Books:
+    """Books that can go on by themselves. `deepcopy` takes as long as all the rest."""
+    copied, journal = copy(books), copy(books._journal)
+    for name, value in vars(journal).items():
+        setattr(journal, name, copy(value))
+    copied._journal = journal
+    return copied
 
 
 @cache
@@ -82,29 +99,25 @@ class Search:
     _seen: set[int] = field(default_factory=set)
 
     def run(self, depth: int) -> "Search":
-        """Try all sequences of up to so many commands on a new invoice, and check each situation."""
-        start = Situation(None, Facts(), ())
-        level = self._new(start, list(first_steps()))
+        """Try all sequences of up to so many commands on a new invoice; check each situation."""
+        level = self._new(Situation(), list(first_steps()))
         for _ in range(depth):
-            level = [
-                new for situation in level for new in self._new(situation, _steps(situation))
-            ]
+            level = [new for situation in level for new in self._new(situation, _steps(situation))]
         return self
 
     def _new(self, situation: Situation, steps: Sequence[Step]) -> list[Situation]:
         found = []
         for step in steps:
-            if step[0] not in COMMANDS:
-                continue
             self.commands += 1
             after = situation.after(step)
             if after is None:
                 continue
+            self.accepted.add(step[0])
+            self.findings += [f"{finding}: {after}" for finding in after.journal_findings]
             key = hash((canonical(after.invoice), after.facts.that_count))
             if key in self._seen:
                 continue
             self._seen.add(key)
-            self.accepted.add(step[0])
             self.situations += 1
             self.findings += [f"{finding}: {after}" for finding in self._check(after)]
             found.append(after)
