@@ -32,7 +32,7 @@ simulate: $(READY)
 # All sequences of up to so many commands about an invoice's money; the counts are printed.
 DEPTH ?= 6
 search: $(READY)
-	SEARCH_DEPTH=$(DEPTH) $(BIN)/pytest tests/property/test_search.py
+	SEARCH_DEPTH=$(DEPTH) $(BIN)/pytest tests/property/test_search.py --timeout 86400
 
 # Workers replaced again and again under load, in containers.
 soak: $(READY)

@@ -15,7 +15,6 @@ DEPTH = int(os.environ.get("SEARCH_DEPTH", "4"))
 FINDINGS_SHOWN = 20
 
 
-@pytest.mark.timeout(86400)
 def test_equal_facts_have_equal_amounts_and_all_money_can_be_given_back(
     pytestconfig: pytest.Config,
 ) -> None:

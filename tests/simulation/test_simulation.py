@@ -143,6 +143,7 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, method, bug = PLANTED[name]
