@@ -7,7 +7,7 @@ from invoicing.contracts.invoice import State
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.balance import balance
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, summary_of
+from invoicing.domain.invoice import Invoice
 
 
 def emit_consequences(
@@ -18,7 +18,7 @@ def emit_consequences(
     `reopened_by` is the reason to name if the invoice owes again.
     """
     invoice = decision.invoice
-    state = balance(summary_of(invoice)).state
+    state = balance(vars(invoice)).state
     if state is State.PAID and invoice.state is not State.PAID:
         decision.emit(events.InvoicePaid, state=State.PAID, times_paid=invoice.times_paid + 1)
     elif state is State.OPEN and invoice.state is State.PAID:

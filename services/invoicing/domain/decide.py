@@ -13,7 +13,7 @@ from invoicing.domain import invoices, payments, restatement
 from invoicing.domain.balance import balance, net_received, payable
 from invoicing.domain.decision import Accepted, Command, Context, Decision
 from invoicing.domain.evolve import evolve
-from invoicing.domain.invoice import Invoice, summary_of
+from invoicing.domain.invoice import Invoice
 from invoicing.domain.pricing.rounding import exact_arithmetic
 from invoicing.domain.transitions import TRANSITIONS, why_not_allowed
 
@@ -99,7 +99,7 @@ def _accepted(decision: Decision, *, version_before: int) -> Accepted:
     assert invoice.version == version_before + len(decision.events), "one version for each event"
     credited = invoice.amount_credited
     assert not credited or credited <= invoice.total, "more credited than invoiced"
-    facts = summary_of(invoice)
+    facts = vars(invoice)
     assert invoice.state is balance(facts).state, "the state does not follow from the facts"
     amounts = (invoice.amount_due, invoice.amount_written_off, invoice.amount_overpaid)
     assert sum(amount > 0 for amount in amounts) <= 1, "due, written off or overpaid at once"

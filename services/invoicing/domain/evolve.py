@@ -58,10 +58,8 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
         return invoices.created(event, recorded_at)
     changes = summary_of(event)
     # Events of the first releases lack these two; they show the defaults.
-    changes |= {
-        "live_mode": invoice.live_mode,
-        "times_paid": max(invoice.times_paid, event.times_paid),
-    }
+    changes["live_mode"] = invoice.live_mode
+    changes["times_paid"] = max(invoice.times_paid, event.times_paid)
     changes |= APPLY[type(event)](invoice, event, recorded_at)
     if event.state is not invoice.state:
         changes["entered"] = {**invoice.entered, event.state: recorded_at}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Self
 
 from pydantic import Field
@@ -225,9 +226,9 @@ class Invoice(Summary):
 
 
 _SUMMARY = tuple(Summary.model_fields)
+_summary_values = itemgetter(*_SUMMARY)
 
 
 def summary_of(source: Summary) -> dict[str, Any]:
     """The summary of an event or an invoice, by the names of its fields."""
-    fields = source.__dict__
-    return {name: fields[name] for name in _SUMMARY}
+    return dict(zip(_SUMMARY, _summary_values(source.__dict__), strict=True))

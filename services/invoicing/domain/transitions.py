@@ -29,7 +29,7 @@ from invoicing.domain import (
 )
 from invoicing.domain.balance import ISSUED, net_received, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, PaymentState, summary_of
+from invoicing.domain.invoice import Invoice, Payment, PaymentState
 
 Guard = Callable[[Invoice], Rejection | None]
 Handler = Callable[[Decision, Any], Rejection | None]
@@ -94,7 +94,7 @@ def _has_payments_or_credits(invoice: Invoice) -> Rejection | None:
 
 
 def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
-    if net_received(summary_of(invoice)) <= 0:
+    if net_received(vars(invoice)) <= 0:
         return None
     return Rejection(RejectionCode.HAS_PAYMENTS, "Refund the payments first.")
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
+from operator import is_
 from typing import Any, Final, NamedTuple, cast, get_args
 
 from invoicing.contracts.model import ContractModel, ModelT
@@ -42,19 +43,27 @@ def _scaled(
         if value is None:
             continue
         if isinstance(value, tuple):
-            changes[name] = tuple(
+            scaled: Any = tuple(
                 [
                     _scaled(entry, unit, decimals, f"{path}{name}.{index}.", errors)
                     for index, entry in enumerate(value)
                 ]
             )
+            if all(map(is_, scaled, value)):
+                continue
         elif model is not None:
-            changes[name] = _scaled(value, unit, decimals, f"{path}{name}.", errors)
+            scaled = _scaled(value, unit, decimals, f"{path}{name}.", errors)
+        elif value.same_quantum(unit) and value:
+            continue
         # The exponents of infinity and NaN are letters; reading the digits has refused both.
         elif -cast("int", value.as_tuple().exponent) > decimals:
             errors.append(_too_fine(f"{path}{name}", decimals))
+            continue
         else:
-            changes[name] = value.quantize(unit) + 0  # -0.00 becomes 0.00
+            scaled = value.quantize(unit) + 0  # -0.00 becomes 0.00
+        if scaled is not value:
+            changes[name] = scaled
+    # Most amounts are given at their scale, and copies are what this would cost most.
     return data.copy_with(**changes) if changes else data
 
 
