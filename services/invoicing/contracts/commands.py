@@ -89,7 +89,12 @@ class CreateInvoice(InvoiceInput, CommandData):
 
 @command
 class UpdateInvoice(InvoiceInput, CommandData):
-    """Change the given fields and leave the others. Once open, only texts can change.
+    """Change the given fields and leave the others.
+
+    In a draft, all of them can change; one that has a number keeps its customer, `live_mode` and
+    year. An open invoice takes `due_date`, `exclude_from_autopay` and `collection_period_days`, and
+    like paid, uncollectible, void and reversed ones also `metadata`, `memo`, `description`, `email`
+    and `tax_identifiers`.
 
     `metadata` is merged by key. Every other field is replaced as a whole, `items` too: an item that
     is left out is removed.
@@ -124,7 +129,10 @@ class OpenInvoice(CommandData):
 
 @command
 class UnpostInvoice(Reasoned):
-    """Turn an open invoice without payments or credits back into a draft; it keeps its number."""
+    """Turn an open invoice back into a draft, which keeps its number and date.
+
+    It cannot have been sent, and can never have had a payment or a credit note.
+    """
 
 
 @command

@@ -50,6 +50,7 @@ class RejectionCode(StrEnum):
     NO_ITEMS = "no_items"
     NOT_PAST_DUE = "not_past_due"
     PERIOD_LOCKED = "period_locked"
+    ALREADY_SENT = "already_sent"
     TAX_MISMATCH = "tax_mismatch"
     SENSITIVE_DATA = "sensitive_data"
     LIMIT_EXCEEDED = "limit_exceeded"

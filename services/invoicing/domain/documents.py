@@ -24,8 +24,17 @@ from invoicing.domain.invoice import Invoice
 from invoicing.domain.pricing.pricing import TooLarge, price
 from invoicing.domain.sellers import Seller
 
-UPDATABLE_ONCE_OPEN: Final = frozenset({"metadata", "description", "memo", "email"})
-"""Texts that no other field follows from."""
+UPDATABLE_ONCE_ISSUED: Final = frozenset(
+    {"metadata", "description", "memo", "email", "tax_identifiers"}
+)
+"""What no other field of the document follows from."""
+
+UPDATABLE_WHILE_OPEN: Final = UPDATABLE_ONCE_ISSUED | {
+    "due_date",
+    "exclude_from_autopay",
+    "collection_period_days",
+}
+"""What decides how an open invoice is collected, and none of its amounts."""
 
 # Written even if the command omits them, so that a reader need not know the defaults.
 _ALWAYS_WRITTEN: Final = (
@@ -110,7 +119,7 @@ def changed_document(
             del given["metadata"]
         else:
             given["metadata"] = merged
-    if given.keys() <= UPDATABLE_ONCE_OPEN:
+    if given.keys() <= UPDATABLE_ONCE_ISSUED:
         return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
     if given.get("document_date") is not None:
@@ -131,6 +140,8 @@ def changed_document(
     rejection = _date(fields, given=_given(data))
     if rejection is not None:
         return rejection
+    if given.keys() <= UPDATABLE_WHILE_OPEN:
+        return Document.construct_unchecked(**fields)
     if "importer_of_record_tax" not in given and document.total_importer_tax:
         # Earlier releases wrote false where nothing was said, and billed the importer tax.
         fields["importer_of_record_tax"] = document.importer_of_record_tax or None

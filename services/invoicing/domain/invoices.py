@@ -12,7 +12,8 @@ from invoicing.domain.calendar import DEFAULT_ZONE, day_in, overdue_from_of
 from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Command, Context, Decision, build_event
 from invoicing.domain.documents import (
-    UPDATABLE_ONCE_OPEN,
+    UPDATABLE_ONCE_ISSUED,
+    UPDATABLE_WHILE_OPEN,
     changed_document,
     new_document,
     opened_document,
@@ -71,14 +72,12 @@ def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
 def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None:
     """Set the given fields. An update that changes nothing is accepted and emits no event."""
     invoice = decision.invoice
-    fixed = sorted(data.model_fields_set - UPDATABLE_ONCE_OPEN)
-    if fixed and invoice.state is State.OPEN:
+    fixed = _fixed_fields(invoice, data)
+    if fixed:
         return Rejection(
             RejectionCode.ILLEGAL_TRANSITION,
-            "These fields can be changed only while the invoice is a draft.",
-            tuple(
-                FieldError(field=name, reason="can be changed in a draft only") for name in fixed
-            ),
+            "Some of these fields cannot be changed any more; errors say which.",
+            tuple(FieldError(field=name, reason=reason) for name, reason in sorted(fixed.items())),
         )
     document = changed_document(invoice, data, decision.seller, decision.day)
     if isinstance(document, Rejection):
@@ -94,16 +93,39 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
     return None
 
 
-def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
-    sources = invoice.sources
-    # A default source that was detached stays detached until another one is named.
-    if event.invoice.index_fields.source_id != invoice.lazy_document.index_fields.source_id:
-        sources = with_default_source(sources, event.invoice, recorded_at)
-    return {
-        "lazy_document": event.invoice,
-        "sources": sources,
-        "live_mode": event.invoice.index_fields.live_mode,
+def _fixed_fields(invoice: Invoice, data: commands.UpdateInvoice) -> dict[str, str]:
+    """The given fields that the invoice's state fixes, and what is required instead."""
+    given = data.model_fields_set
+    if invoice.state is State.OPEN:
+        return dict.fromkeys(given - UPDATABLE_WHILE_OPEN, "can be changed in a draft only")
+    if invoice.state is not State.DRAFT:
+        reason = f"cannot be changed while the invoice is {invoice.state.value}"
+        return dict.fromkeys(given - UPDATABLE_ONCE_ISSUED, reason)
+    if invoice.invoice_number is None:
+        return {}
+    document = invoice.document
+    fixed = {
+        name: "cannot be changed once the invoice has a number"
+        for name in given & {"customer_id", "live_mode"}
+        if getattr(data, name) != getattr(document, name)
     }
+    if data.document_date and data.document_date.year != document.document_date.year:
+        fixed["document_date"] = "must be in the year that the number was given for"
+    return fixed
+
+
+def _updated(invoice: Invoice, event: events.InvoiceUpdated, recorded_at: datetime) -> Changes:
+    before, after = invoice.lazy_document.index_fields, event.invoice.index_fields
+    changes: Changes = {
+        "lazy_document": event.invoice,
+        "live_mode": after.live_mode,
+    }
+    # A default source that was detached stays detached until another one is named.
+    if after.source_id != before.source_id:
+        changes["sources"] = with_default_source(invoice.sources, event.invoice, recorded_at)
+    if after.due_date > before.due_date:
+        changes["overdue_as_of"] = None
+    return changes
 
 
 def delete(decision: Decision, _data: commands.DeleteInvoice) -> None:

@@ -93,6 +93,24 @@ def _has_payments_or_credits(invoice: Invoice) -> Rejection | None:
     )
 
 
+def _has_had_payments_or_credits(invoice: Invoice) -> Rejection | None:
+    if not (invoice.payments or invoice.credit_notes):
+        return None
+    return Rejection(
+        RejectionCode.HAS_PAYMENTS,
+        "The invoice has had payments or credit notes. Credit it instead.",
+    )
+
+
+def _has_been_sent(invoice: Invoice) -> Rejection | None:
+    if not invoice.sendings:
+        return None
+    return Rejection(
+        RejectionCode.ALREADY_SENT,
+        "The invoice was sent to the customer, or is about to be. Credit it instead.",
+    )
+
+
 def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
     if net_received(vars(invoice)) <= 0:
         return None
@@ -139,7 +157,11 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
     {
         transition.command: transition
         for transition in (
-            Transition(commands.UpdateInvoice, invoices.update, _same(DRAFT, OPEN)),
+            Transition(
+                commands.UpdateInvoice,
+                invoices.update,
+                _same(DRAFT, OPEN, PAID, UNCOLLECTIBLE, VOID, REVERSED),
+            ),
             Transition(
                 commands.DeleteInvoice,
                 invoices.delete,
@@ -157,7 +179,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.UnpostInvoice,
                 invoices.unpost,
                 {OPEN: (DRAFT,)},
-                unless=(_has_payments_or_credits, _has_payment_in_flight),
+                unless=(_has_payment_in_flight, _has_had_payments_or_credits, _has_been_sent),
                 path="unpost",
             ),
             Transition(

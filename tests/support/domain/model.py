@@ -70,7 +70,7 @@ class Model(MoneyModel):
         return ["updated"] if (self.texts, self.total, self.items) != before else []
 
     def _refuse_update_invoice(self, data: dict[str, Any]) -> Iterator[str]:
-        if self.state == "open" and "items" in data:
+        if self.state != "draft" and "items" in data:
             yield "illegal_transition"
 
     def _delete_invoice(self, _data: dict[str, Any]) -> list[str]:
@@ -121,7 +121,12 @@ class Model(MoneyModel):
             yield "has_payments"
         yield from self.refuse_in_flight()
 
-    _refuse_unpost_invoice = _refuse_reverse_invoice
+    def _refuse_unpost_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
+        if self.payments or self.credits:
+            yield "has_payments"
+        if self.sendings:
+            yield "already_sent"
+        yield from self.refuse_in_flight()
 
     def _write_off_invoice(self, _data: dict[str, Any]) -> list[str]:
         self.books.give_up()
@@ -223,7 +228,7 @@ def _no_refusal(_data: dict[str, Any]) -> Iterator[str]:
 ALIVE = {"draft", "open", "paid", "uncollectible", "void", "cancelled", "reversed"}
 
 STATES_OF: dict[str, set[str]] = {
-    "UpdateInvoice": {"draft", "open"},
+    "UpdateInvoice": {"draft", "open", "paid", "uncollectible", "void", "reversed"},
     "DeleteInvoice": {"draft"},
     "OpenInvoice": {"draft"},
     "UnpostInvoice": {"open"},

@@ -100,6 +100,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         RejectionCode.SOURCE_UNUSABLE: HTTPStatus.CONFLICT,
         RejectionCode.NOT_PAST_DUE: HTTPStatus.CONFLICT,
         RejectionCode.PERIOD_LOCKED: HTTPStatus.CONFLICT,
+        RejectionCode.ALREADY_SENT: HTTPStatus.CONFLICT,
     }
 )
 """The HTTP status of every code."""
