@@ -1,6 +1,7 @@
 """A database that the last release has filled: migrated, rebuilt, verified, restated, and kept."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from invoicing.store.migrations import migrate
 from tests.deploy.test_migrations import LAST_RELEASE, assert_is_of_last_release
-from tests.support.service.command_line import Run, command_line, json_lines
+from tests.support.service.command_line import command_line, json_lines
 from tests.support.service.commands import Sent, invoice_id
 from tests.support.service.service import Service
 
@@ -123,47 +124,45 @@ async def test_a_database_of_the_last_release_is_upgraded_and_restated(
     service, invoicing = old_service, command_line(old_service)
     subjects = {make: invoice_id() for make in (*RESTATED, *UNCHANGED)}
     await fill(service, {subject: make(subject) for make, subject in subjects.items()})
-    published = await states(invoicing, subjects.values())
+    published = await states(service)
 
     await asyncio.to_thread(migrate, service.dsn)
     await service.ready_worker()
     await service.verify()
     assert (await invoicing("rebuild")).returncode == 0
     await service.verify()
-    assert await states(invoicing, subjects.values()) == published
+    assert await states(service) == published
 
     listed = json_lines(await invoicing("restate", "--dry-run", "--json"))
     assert {line["invoice_id"] for line in listed} == {subjects[make] for make in RESTATED}
     assert all(amounts(line["before"]) == published[line["invoice_id"]] for line in listed)
-    assert await states(invoicing, subjects.values()) == published
+    assert await states(service) == published
 
     done = await invoicing("restate")
     assert done.returncode == 0, done.stdout + done.stderr
-    restated = await states(invoicing, subjects.values())
+    restated = await states(service)
     assert {make: restated[subjects[make]] for make in RESTATED} == RESTATED
     assert all(restated[subjects[make]] == published[subjects[make]] for make in UNCHANGED)
     assert json_lines(await invoicing("restate", "--json")) == []
     await service.verify()
-    assert await versions_before(invoicing, subjects) == published
+    assert await published_before(service) == published
 
     await assert_the_last_release_refuses(service)
 
 
-async def states(invoicing: Run, subjects: Any) -> dict[str, tuple[str, ...]]:
+async def states(service: Service) -> dict[str, tuple[str, ...]]:
     """The amounts of each invoice as it is now."""
-    shown = {subject: await invoicing("show", subject, "--json") for subject in subjects}
-    return {subject: amounts(json_lines(run)[0]) for subject, run in shown.items()}
+    rows = await service.rows("SELECT id, snapshot FROM invoices")
+    return {row["id"]: amounts(json.loads(row["snapshot"])) for row in rows}
 
 
-async def versions_before(invoicing: Run, subjects: dict[Any, str]) -> dict[str, tuple[str, ...]]:
-    """The amounts of each invoice before its restatement, if it had one."""
-    found = {}
-    for make, subject in subjects.items():
-        last = json_lines(await invoicing("show", subject, "--json"))[0]["version"]
-        version = last - 1 if make in RESTATED else last
-        run = await invoicing("show", subject, "--json", "--version", str(version))
-        found[subject] = amounts(json_lines(run)[0])
-    return found
+async def published_before(service: Service) -> dict[str, tuple[str, ...]]:
+    """The amounts of each invoice after its last event but a restatement."""
+    rows = await service.rows(
+        "SELECT DISTINCT ON (invoice_id) invoice_id, data FROM events"
+        " WHERE type <> 'invoice.restated' ORDER BY invoice_id, version DESC"
+    )
+    return {row["invoice_id"]: amounts(json.loads(row["data"])["data"]) for row in rows}
 
 
 async def assert_the_last_release_refuses(service: Service) -> None:
