@@ -166,6 +166,19 @@ SCENES: Final = (
         ),
     ),
     _scene(
+        "The customer's bank takes a payment back: the invoice owes again, and can be overdue.",
+        "ReturnPayment",
+        "inv_1001",
+        {"payment_id": "pay_2", "code": "R01"},
+        id="bank-2-return",
+        note="pay_2, insufficient funds",
+        expected=Outcome(
+            "accepted",
+            ("invoice.payment_returned", "invoice.reopened"),
+            {"state": "open", "amount_due": "150.97", "amount_returned": "150.97"},
+        ),
+    ),
+    _scene(
         "Another seller has numbers of his own. Yen have no decimals: half of one is rounded up.",
         "CreateInvoice",
         "inv_2001",
@@ -269,7 +282,7 @@ SCENES: Final = (
         expected=Outcome("invalid_command", (), {"fields": ["items.0.unit_price"]}),
     ),
     Scene(
-        "What cannot be read is set aside in the dead-letter topic, byte for byte.",
+        "What cannot be read goes to the dead-letter topic, byte for byte.",
         'A broken message: {"id": "order-81", "type": "Crea',
         "inv_1003",
         b'{"id": "order-81", "type": "Crea',
