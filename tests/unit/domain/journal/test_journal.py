@@ -231,3 +231,97 @@ def test_what_is_booked_does_not_depend_on_the_summary() -> None:
 
     assert booked == booked_otherwise
     assert all(sum(posting.amount for posting in entry.postings) == 0 for entry in booked if entry)
+
+
+MOVED = {
+    "a pending refund": (
+        [("RefundPayment", {"refund_id": "ref_1", "amount": "40", "execute": True})],
+        "invoice.refund_requested",
+        {"assets:refunds payable": "40.00", "assets:cash clearing:card": "-40.00"},
+    ),
+    "a pending refund that settles with less": (
+        [
+            ("RefundPayment", {"refund_id": "ref_1", "amount": "40", "execute": True}),
+            ("SettleRefund", {"refund_id": "ref_1", "amount": "39"}),
+        ],
+        "invoice.payment_refunded",
+        {
+            "assets:refunds payable": "-40.00",
+            "assets:cash clearing:card": "1.00",
+            "assets:receivable": "39.00",
+        },
+    ),
+    "a pending refund that fails": (
+        [
+            ("RefundPayment", {"refund_id": "ref_1", "amount": "40", "settled": False}),
+            ("RecordRefundFailure", {"refund_id": "ref_1", "code": "account_closed"}),
+        ],
+        "invoice.refund_failed",
+        {"assets:refunds payable": "-40.00", "assets:cash clearing:card": "40.00"},
+    ),
+    "a settled refund that fails": (
+        [
+            ("RefundPayment", {"refund_id": "ref_1", "amount": "40"}),
+            ("RecordRefundFailure", {"refund_id": "ref_1", "code": "account_closed"}),
+        ],
+        "invoice.refund_failed",
+        {"assets:receivable": "-40.00", "assets:cash clearing:card": "40.00"},
+    ),
+    "a return": (
+        [("ReturnPayment", {"code": "R01", "amount": "40", "fee": "4"})],
+        "invoice.payment_returned",
+        {
+            "assets:receivable": "40.00",
+            "assets:cash clearing:card": "-44.00",
+            "expenses:provider costs": "4.00",
+        },
+    ),
+    "a dispute": (
+        [("OpenDispute", {"dispute_id": "dis_1", "amount": "40"})],
+        "invoice.dispute_opened",
+        {"assets:held in disputes": "40.00", "assets:cash clearing:card": "-40.00"},
+    ),
+    "a lost dispute": (
+        [
+            ("OpenDispute", {"dispute_id": "dis_1", "amount": "40"}),
+            ("CloseDispute", {"dispute_id": "dis_1", "outcome": "lost", "fee": "15"}),
+        ],
+        "invoice.dispute_closed",
+        {
+            "assets:held in disputes": "-40.00",
+            "assets:receivable": "40.00",
+            "expenses:provider costs": "15.00",
+            "assets:cash clearing:card": "-15.00",
+        },
+    ),
+    "a dispute that is won": (
+        [
+            ("OpenDispute", {"dispute_id": "dis_1", "amount": "40"}),
+            ("CloseDispute", {"dispute_id": "dis_1", "outcome": "won"}),
+        ],
+        "invoice.dispute_closed",
+        {"assets:held in disputes": "-40.00", "assets:cash clearing:card": "40.00"},
+    ),
+    "a lost dispute that is won after all": (
+        [
+            ("OpenDispute", {"dispute_id": "dis_1", "amount": "40"}),
+            ("CloseDispute", {"dispute_id": "dis_1", "outcome": "lost"}),
+            ("CloseDispute", {"dispute_id": "dis_1", "outcome": "won"}),
+        ],
+        "invoice.dispute_closed",
+        {"assets:receivable": "-40.00", "assets:cash clearing:card": "40.00"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("commands", "event", "postings"), MOVED.values(), ids=MOVED)
+def test_money_that_moves_by_itself_is_posted(
+    commands: list[tuple[str, dict[str, Any]]], event: str, postings: dict[str, str]
+) -> None:
+    desk = open_desk()
+    pay(desk, "pay_1", "100", method="card")
+    for command, data in commands:
+        of_payment = {} if command == "CloseDispute" else {"payment_id": "pay_1"}
+        desk.accept(command, **of_payment, **data)
+
+    assert postings_of(entries_of(desk)[event]) == postings
