@@ -106,6 +106,13 @@ OPERATIONS = (
     refused("Cancel, drafts only", "upcoming", "POST /cancel", "illegal_transition"),
     done("Write off", "upcoming", "POST /write-off", {"state": "uncollectible"}),
     done("Take a write-off back", "uncollectible", "POST /reinstate", {"state": "open"}),
+    done(
+        "A credit memo is voided",
+        "credited",
+        "POST /void-credit-note",
+        {"amount_credited": "0.00", "credit_notes.0.void_reason": "Wrong."},
+        {"credit_note_id": "cn_1", "reason": "Wrong."},
+    ),
     done("The amounts of an earlier release are restated", "paid", "POST /restate", {}),
 )
 LISTS = (

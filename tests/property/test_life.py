@@ -88,6 +88,9 @@ DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "IssueCreditNote": st.fixed_dictionaries(
         {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"]), "amount": amounts}
     ),
+    "VoidCreditNote": st.fixed_dictionaries(
+        {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"])}
+    ),
     "AttachSource": st.fixed_dictionaries(
         {"source_id": source_ids, "type": st.sampled_from(["creditCard", "konbini"])}
     ),
@@ -127,6 +130,7 @@ ABOUT_MONEY = [
     "WriteOffInvoice",
     "ReinstateInvoice",
     "IssueCreditNote",
+    "VoidCreditNote",
     "UnpostInvoice",
     "OpenInvoice",
     "RecordPaymentFailure",
@@ -149,7 +153,7 @@ steps = names.flatmap(lambda name: st.tuples(st.just(name), DATA[name]))
 
 
 def known_ids(name: str, model: Model) -> st.SearchStrategy[dict[str, str]]:
-    """The ids of a payment, a refund or a dispute that a command is likely to be about."""
+    """The ids of a payment, refund, dispute or credit note that a command is likely to be about."""
     payments = model.payments.items()
     settled = [{"payment_id": id_} for id_, payment in payments if payment.state == "settled"]
     awaited = [
@@ -165,6 +169,7 @@ def known_ids(name: str, model: Model) -> st.SearchStrategy[dict[str, str]]:
     ]
     disputes = [{"dispute_id": id_} for _, payment in payments for id_ in payment.disputes]
     known = {
+        "VoidCreditNote": [{"credit_note_id": id_} for id_ in model.credits],
         "CancelPaymentRequest": awaited,
         "RecordPaymentAction": awaited,
         "SettlePayment": awaited,

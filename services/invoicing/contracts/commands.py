@@ -33,6 +33,11 @@ from invoicing.contracts.validation.scale import excess_decimals, scaled_or_erro
 
 _SAME_CURRENCY: Final = "ISO 4217 code of the amounts. If given, it must be the invoice's currency."
 
+_CREDIT_NOTE_DATE: Final = (
+    "The credit note's date, from the invoice's date to today; by default today, or the invoice's"
+    " date if that is later."
+)
+
 
 class CommandData(ContractModel):
     """The `data` of a command; the class is named as the command's type."""
@@ -148,6 +153,8 @@ class CancelInvoice(Reasoned):
 @command
 class ReverseInvoice(Reasoned):
     """Reverse an open invoice by a credit note for its total."""
+
+    document_date: Day | None = Field(None, description=_CREDIT_NOTE_DATE)
 
 
 @command
@@ -373,11 +380,19 @@ class IssueCreditNote(CommandData):
     shipping: Flag = Field(
         False, description="Whether to credit the rest of shipping, with its tax, too."
     )
+    document_date: Day | None = Field(None, description=_CREDIT_NOTE_DATE)
     reason: LongText | None = Field(None, description="The reason, in words.")
 
     @classmethod
     def cross_field_errors(cls, data: Mapping[str, Any]) -> Iterator[FieldError]:
         yield from credit_note_errors(data)
+
+
+@command
+class VoidCreditNote(Reasoned):
+    """Void a credit note. It keeps its number, and what it credited is owed again."""
+
+    credit_note_id: Identifier = Field(description="The credit note.", examples=["cn_1"])
 
 
 @command

@@ -11,7 +11,7 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.raw_member import append_member
 from invoicing.contracts.types.details import Details
-from invoicing.contracts.types.money import Money, Quantity
+from invoicing.contracts.types.money import Money, Quantity, Rate
 from invoicing.contracts.types.texts import Day, Instant, LongText, Text
 
 
@@ -340,6 +340,17 @@ class CreditedItem(ContractModel):
     amount: Money = Field(description="With tax.")
 
 
+class CreditNoteTaxGroup(ContractModel):
+    """The part of a credit note that is in one tax group, or untaxed."""
+
+    category: Text | None = Field(
+        description="The tax category; null for what is untaxed, such as duties."
+    )
+    rate: Rate | None = Field(description="The rate; null if only amounts were given, or untaxed.")
+    net: Money = Field(description="The amount credited, without the tax.")
+    tax: Money = Field(description="The tax credited.")
+
+
 class CreditNote(ContractModel):
     """A credit note."""
 
@@ -348,6 +359,10 @@ class CreditNote(ContractModel):
     document_date: Day = Field(description="The date of the credit note.")
     amount: Money = Field(description="The amount credited, with tax.")
     tax_amount: Money = Field(description="The tax in it.")
+    tax_groups: tuple[CreditNoteTaxGroup, ...] = Field(
+        (),
+        description="Net and tax by category and rate; the first releases left them out.",
+    )
     items: tuple[CreditedItem, ...] = Field((), description="The lines credited, if it is by line.")
     shipping_amount: Money | None = Field(None, description="The shipping credited, with tax.")
     reason: LongText | None = Field(None, description="The reason, in words.")
@@ -359,6 +374,14 @@ class InvoiceCredited(EventData):
 
     type = "invoice.credited"
     credit_note: CreditNote = Field(description="The credit note.")
+
+
+@event
+class CreditNoteVoided(Changed):
+    """A credit note was voided. It keeps its number, and what it credited is owed again."""
+
+    type = "invoice.credit_note_voided"
+    credit_note: CreditNote = Field(description="The credit note that does not stand any more.")
 
 
 class Source(ContractModel):

@@ -1,30 +1,25 @@
-"""Credit notes, by amount and by line, and the reversal of an invoice by one."""
+"""Credit notes, by amount and by line, their voiding, and the reversal of an invoice by one."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from invoicing.contracts import commands, events
 from invoicing.contracts.invoice import CreditItem, PricedItem, State
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.money import UNITS
+from invoicing.contracts.validation.error_messages import invalid
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.consequences import emit_consequences
+from invoicing.domain.credit_tax import Credit, Portions, Remainder, tax_groups_of
 from invoicing.domain.decision import Decision, drop_none
-from invoicing.domain.documents import date_out_of_range, is_in_range
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import Invoice, RecordedCreditNote
 from invoicing.domain.numbering import series_for
-from invoicing.domain.pricing.rounding import rounded
+from invoicing.domain.pricing.rounding import ZERO, rounded
+from invoicing.domain.sellers import Seller
 
 CREDIT_NOTES_MAX: Final = 1_000
-
-
-class _Credit(NamedTuple):
-    """The amounts of a credit note, with tax. Without items and shipping, it is by amount."""
-
-    amount: Decimal
-    items: tuple[events.CreditedItem, ...] | None = None
-    shipping_amount: Decimal | None = None
 
 
 def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | None:
@@ -40,17 +35,10 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
             RejectionCode.LIMIT_EXCEEDED,
             f"An invoice can have at most {CREDIT_NOTES_MAX} credit notes.",
         )
-    credit = _Credit(data.amount) if data.amount is not None else _credit_lines(invoice, data)
+    credit = Credit(data.amount) if data.amount is not None else _credit_lines(invoice, data)
     if isinstance(credit, Rejection):
         return credit
-    if credit.amount > invoice.total - invoice.amount_credited:
-        return Rejection(
-            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
-            "The amount exceeds what remains to be credited.",
-        )
-    if credit.amount <= 0:
-        return Rejection(RejectionCode.NOTHING_TO_CREDIT, "Nothing remains to be credited.")
-    rejection = _emit_credited(decision, data.credit_note_id, credit, data.reason)
+    rejection = _emit_credited(decision, data.credit_note_id, credit, data)
     if rejection is None:
         emit_consequences(decision, invoice)
     return rejection
@@ -60,46 +48,129 @@ def reverse(decision: Decision, data: commands.ReverseInvoice) -> Rejection | No
     """Credit the total and end the invoice's life."""
     invoice = decision.invoice
     taken = {note.credit_note_id for note in invoice.credit_notes}
-    credit = _Credit(invoice.total)
-    rejection = _emit_credited(decision, decision.new_id(taken), credit, data.reason)
+    credit = Credit(invoice.total)
+    rejection = _emit_credited(decision, decision.new_id(taken), credit, data)
     if rejection is None:
         decision.emit(events.InvoiceReversed, state=State.REVERSED, reason=data.reason)
     return rejection
 
 
 def _emit_credited(
-    decision: Decision, credit_note_id: str, credit: _Credit, reason: str | None
+    decision: Decision,
+    credit_note_id: str,
+    credit: Credit,
+    data: commands.IssueCreditNote | commands.ReverseInvoice,
 ) -> Rejection | None:
-    """Emit the numbered credit note, dated on the command's day."""
-    if not is_in_range(decision.day):
-        return date_out_of_range("document_date")
+    """Emit the numbered credit note."""
+    portions = _portions(decision.invoice, credit)
+    if isinstance(portions, Rejection):
+        return portions
     seller = decision.seller
     if isinstance(seller, Rejection):
         return seller
-    invoice = decision.invoice
+    day = _document_date(decision, seller, data.document_date)
+    if isinstance(day, Rejection):
+        return day
     note = events.CreditNote.construct_unchecked(
         credit_note_id=credit_note_id,
-        credit_note_number=decision.take_number(series_for(seller, "credit_note", decision.day)),
-        document_date=decision.day,
+        credit_note_number=decision.take_number(series_for(seller, "credit_note", day)),
+        document_date=day,
         amount=credit.amount,
-        tax_amount=_tax_in(invoice, credit),
-        **drop_none(items=credit.items, shipping_amount=credit.shipping_amount, reason=reason),
+        tax_amount=sum((portion.tax for portion in portions.values()), credit.amount * 0),
+        tax_groups=tax_groups_of(portions, decision.invoice.document),
+        **drop_none(items=credit.items, shipping_amount=credit.shipping_amount, reason=data.reason),
     )
-    credited = invoice.amount_credited + credit.amount
+    credited = decision.invoice.amount_credited + credit.amount
     decision.emit(events.InvoiceCredited, amount_credited=credited, credit_note=note)
-    notes = decision.invoice.credit_notes
-    assert credited == sum(note.amount for note in notes), "credit notes do not add up"
-    if credited == invoice.total:
-        tax = sum(note.tax_amount for note in notes)
-        assert tax == invoice.document.total_tax, "tax was left uncredited or credited twice"
+    _check_notes(decision.invoice)
     return None
 
 
+def _portions(invoice: Invoice, credit: Credit) -> Portions | Rejection:
+    """What the credit takes of each tax group; at most what is left of the invoice and of them."""
+    if credit.amount > invoice.total - invoice.amount_credited:
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
+            "The amount exceeds what remains to be credited.",
+        )
+    if credit.amount <= 0:
+        return Rejection(RejectionCode.NOTHING_TO_CREDIT, "Nothing remains to be credited.")
+    portions = Remainder(invoice.document, invoice.standing_credit_notes).take(credit)
+    if portions is None:
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
+            "The lines exceed what remains of their tax group. Credit the rest by amount.",
+            (FieldError(field="items", reason="must be at most what remains of the tax group"),),
+        )
+    return portions
+
+
+def _document_date(decision: Decision, seller: Seller, given: date | None) -> date | Rejection:
+    """The date of a credit note: a given one, or the later of today and the invoice's date."""
+    earliest = decision.invoice.lazy_document.index_fields.document_date
+    today = seller.day_of(decision.context.recorded_at)
+    if given is not None and not earliest <= given <= today:
+        reason = f"must be from the invoice's date to today, {earliest} to {today}"
+        return invalid([FieldError(field="document_date", reason=reason)])
+    day = given or max(earliest, today)
+    return decision.period_locked(day) or day
+
+
+def _check_notes(invoice: Invoice) -> None:
+    notes = invoice.standing_credit_notes
+    credited = sum(note.amount for note in notes)
+    assert credited == invoice.amount_credited, "credit notes do not add up"
+    for note in notes:
+        net_and_tax = sum(group.net + group.tax for group in note.tax_groups)
+        assert not note.tax_groups or net_and_tax == note.amount, "tax groups do not add up"
+    if credited == invoice.total:
+        tax = sum(note.tax_amount for note in notes)
+        assert tax == invoice.document.total_tax, "tax was left uncredited or credited twice"
+
+
 def _credited(invoice: Invoice, event: events.InvoiceCredited, _recorded_at: datetime) -> Changes:
-    return {"credit_notes": (*invoice.credit_notes, event.credit_note)}
+    note = RecordedCreditNote.computed_from(event.credit_note)
+    return {"credit_notes": (*invoice.credit_notes, note)}
 
 
-def _credit_lines(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit | Rejection:
+def void(decision: Decision, data: commands.VoidCreditNote) -> Rejection | None:
+    """Take back a credit note. It keeps its number, and what it credited is owed again."""
+    invoice = decision.invoice
+    note = next(
+        (note for note in invoice.credit_notes if note.credit_note_id == data.credit_note_id), None
+    )
+    if note is None:
+        return Rejection(
+            RejectionCode.UNKNOWN_CREDIT_NOTE, "The invoice has no credit note with this id."
+        )
+    if note.is_void:
+        return None
+    rejection = decision.period_locked(note.document_date)
+    if rejection is not None:
+        return rejection
+    decision.emit(
+        events.CreditNoteVoided,
+        amount_credited=invoice.amount_credited - note.amount,
+        credit_note=note.as_issued(),
+        reason=data.reason,
+    )
+    _check_notes(decision.invoice)
+    emit_consequences(decision, invoice, reopened_by="credit_note_voided")
+    return None
+
+
+def _voided(invoice: Invoice, event: events.CreditNoteVoided, recorded_at: datetime) -> Changes:
+    return {
+        "credit_notes": tuple(
+            note.copy_with(voided_at=recorded_at, **drop_none(void_reason=event.reason))
+            if note.credit_note_id == event.credit_note.credit_note_id
+            else note
+            for note in invoice.credit_notes
+        )
+    }
+
+
+def _credit_lines(invoice: Invoice, data: commands.IssueCreditNote) -> Credit | Rejection:
     """The credit of the wanted lines, with what remains of shipping if that is wanted too."""
     items: list[events.CreditedItem] = []
     for index, wanted in enumerate(data.items):
@@ -109,7 +180,7 @@ def _credit_lines(invoice: Invoice, data: commands.IssueCreditNote) -> _Credit |
         items.append(item)
     shipping = _remaining_shipping(invoice) if data.shipping else None
     amount = sum((item.amount for item in items), shipping or invoice.total * 0)
-    return _Credit(amount, tuple(items), shipping)
+    return Credit(amount, tuple(items), shipping)
 
 
 def _credit_line(
@@ -122,7 +193,12 @@ def _credit_line(
             "The invoice has no line with this id.",
             (FieldError(field=f"{path}.id", reason="must be the id of a line of the invoice"),),
         )
-    earlier = [item for note in invoice.credit_notes for item in note.items if item.id == wanted.id]
+    earlier = [
+        item
+        for note in invoice.standing_credit_notes
+        for item in note.items
+        if item.id == wanted.id
+    ]
     remaining = line.total - sum((item.amount for item in earlier), Decimal(0))
     if wanted.amount is not None and remaining < 0:
         return Rejection(
@@ -150,7 +226,7 @@ def _credit_line(
 def _amount_of_quantity(
     line: PricedItem,
     wanted: Decimal,
-    earlier: list[events.CreditedItem],
+    earlier: Sequence[events.CreditedItem],
     remaining: Decimal,
     invoice: Invoice,
 ) -> Decimal | None:
@@ -169,7 +245,9 @@ def _amount_of_quantity(
         return remaining
     credited = sum((item.amount for item in by_quantity), Decimal(0))
     # Divide last: a quotient with endless digits would round half a cent down.
-    return rounded(line.total * after / quantity, UNITS[invoice.currency]) - credited
+    amount = rounded(line.total * after / quantity, UNITS[invoice.currency]) - credited
+    # Where some of the earlier credits were voided, their cents may be missing or too many.
+    return min(max(amount, min(remaining, ZERO)), max(remaining, ZERO))
 
 
 def _remaining_shipping(invoice: Invoice) -> Decimal:
@@ -179,51 +257,12 @@ def _remaining_shipping(invoice: Invoice) -> Decimal:
     if shipping is None:
         return zero
     tax_on_top = zero if invoice.document.tax_inclusive else shipping.tax_amount
-    credited = (note.shipping_amount or zero for note in invoice.credit_notes)
+    credited = (note.shipping_amount or zero for note in invoice.standing_credit_notes)
     return shipping.amount + tax_on_top - sum(credited, zero)
-
-
-def _tax_in(invoice: Invoice, credit: _Credit) -> Decimal:
-    """The tax in a credit: the tax of its lines or, by amount, a share of the remaining tax.
-
-    An amount belongs to no particular lines, so after one the credits of lines hold a share too.
-    The credit of all that remains holds all remaining tax, to the cent.
-    """
-    remaining = invoice.total - invoice.amount_credited
-    all_by_line = _is_by_line(credit) and all(map(_is_by_line, invoice.credit_notes))
-    if all_by_line and credit.amount < remaining:
-        return _tax_of_lines(invoice, credit)
-    credited = sum((note.tax_amount for note in invoice.credit_notes), Decimal(0))
-    share = (invoice.document.total_tax - credited) * credit.amount / remaining
-    return rounded(share, UNITS[invoice.currency])
-
-
-def _is_by_line(credit: _Credit | events.CreditNote) -> bool:
-    return bool(credit.items) or credit.shipping_amount is not None
-
-
-def _tax_of_lines(invoice: Invoice, credit: _Credit) -> Decimal:
-    """All credits of a line together hold the share of its tax that they hold of its total."""
-    unit, zero = UNITS[invoice.currency], invoice.total * 0
-    lines = {line.id: line for line in invoice.document.items}
-    before = dict.fromkeys(lines, zero)
-    for note in invoice.credit_notes:
-        for item in note.items:
-            before[item.id] += item.amount
-    shipping = invoice.document.shipping
-    tax = shipping.tax_amount if shipping and credit.shipping_amount else zero
-    for item in credit.items or ():
-        line, credited = lines[item.id], before[item.id]
-        tax += _tax_of(line, credited + item.amount, unit) - _tax_of(line, credited, unit)
-    return tax
-
-
-def _tax_of(line: PricedItem, amount: Decimal, unit: Decimal) -> Decimal:
-    """The tax in an amount of a line."""
-    return rounded(line.tax_amount * amount / line.total, unit) if line.total else line.total
 
 
 APPLY: Final[ApplyTable] = {
     events.InvoiceCredited: _credited,
+    events.CreditNoteVoided: _voided,
     events.InvoiceReversed: summary_only,
 }

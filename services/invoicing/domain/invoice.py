@@ -177,6 +177,23 @@ class AttachedSource(Source):
     attached_at: datetime | None = None
 
 
+class RecordedCreditNote(CreditNote):
+    """A credit note, and when and why it was voided."""
+
+    voided_at: datetime | None = None
+    void_reason: LongText | None = None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it credits nothing any more."""
+        return self.voided_at is not None
+
+    def as_issued(self) -> CreditNote:
+        """The credit note as its event has it."""
+        given = self.model_fields_set & CreditNote.model_fields.keys()
+        return CreditNote.construct_unchecked(**{name: getattr(self, name) for name in given})
+
+
 class Invoice(Summary):
     """An invoice after `version` events."""
 
@@ -187,7 +204,7 @@ class Invoice(Summary):
     attempt_count: int = 0
     next_attempt_at: datetime | None = None
     payments: dict[str, Payment] = Field(default_factory=dict)
-    credit_notes: tuple[CreditNote, ...] = ()
+    credit_notes: tuple[RecordedCreditNote, ...] = ()
     sources: dict[str, AttachedSource] = Field(default_factory=dict)
     detached_source_ids: tuple[str, ...] = ()
     sendings: dict[str, Sending] = Field(default_factory=dict)
@@ -200,6 +217,11 @@ class Invoice(Summary):
     def document(self) -> Document:
         """The document, parsed on first access."""
         return self.lazy_document.document
+
+    @property
+    def standing_credit_notes(self) -> tuple[RecordedCreditNote, ...]:
+        """The credit notes that were not voided."""
+        return tuple(note for note in self.credit_notes if not note.is_void)
 
     @property
     def has_payment_in_flight(self) -> bool:

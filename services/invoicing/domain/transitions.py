@@ -117,6 +117,14 @@ def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
     return Rejection(RejectionCode.HAS_PAYMENTS, "Refund the payments first.")
 
 
+def _has_credit_notes(invoice: Invoice) -> Rejection | None:
+    if not invoice.amount_credited:
+        return None
+    return Rejection(
+        RejectionCode.HAS_CREDIT_NOTES, "Void the credit notes first, or credit the rest."
+    )
+
+
 def _has_payment_in_flight(invoice: Invoice) -> Rejection | None:
     if not invoice.has_payment_in_flight:
         return None
@@ -186,7 +194,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.VoidInvoice,
                 invoices.void,
                 {OPEN: (VOID,), UNCOLLECTIBLE: (VOID,)},
-                unless=(_has_unrefunded_payments, _has_payment_in_flight),
+                unless=(_has_unrefunded_payments, _has_credit_notes, _has_payment_in_flight),
                 path="void",
             ),
             Transition(
@@ -319,9 +327,16 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             Transition(
                 commands.IssueCreditNote,
                 credit_notes.issue,
-                {OPEN: (OPEN, PAID), PAID: (PAID,)},
+                {OPEN: (OPEN, PAID), PAID: (PAID,), UNCOLLECTIBLE: (UNCOLLECTIBLE, PAID)},
                 only_if=lambda invoice: invoice.total > invoice.amount_credited,
                 path="credit-notes",
+            ),
+            Transition(
+                commands.VoidCreditNote,
+                credit_notes.void,
+                {OPEN: (OPEN,), PAID: (PAID, OPEN), UNCOLLECTIBLE: (UNCOLLECTIBLE,)},
+                only_if=lambda invoice: bool(invoice.credit_notes),
+                path="void-credit-note",
             ),
             Transition(
                 commands.AttachSource,

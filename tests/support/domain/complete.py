@@ -96,7 +96,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "UnpostInvoice": REASON,
     "VoidInvoice": REASON,
     "CancelInvoice": REASON,
-    "ReverseInvoice": REASON,
+    "ReverseInvoice": {"document_date": "2026-11-20"} | REASON,
     "WriteOffInvoice": REASON,
     "ReinstateInvoice": REASON,
     "RestateInvoice": {},
@@ -164,8 +164,10 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "currency": "USD",
         "items": [{"id": "line-1", "quantity": "1"}, {"id": "2", "amount": "1.00"}],
         "shipping": True,
+        "document_date": "2026-11-20",
     }
     | REASON,
+    "VoidCreditNote": {"credit_note_id": "cn_1"} | REASON,
     "AttachSource": {
         "source_id": "src_1",
         "type": "creditCard",

@@ -154,7 +154,7 @@ def assert_summary_holds(invoice: Invoice) -> None:
     assert invoice.amount_refunded == sum(refund.amount for refund in refunds)
     assert invoice.amount_returned == sum(returns) + sum(lost)
     assert invoice.disputed == any(dispute.state == "open" for dispute in disputes)
-    assert invoice.amount_credited == sum(note.amount for note in invoice.credit_notes)
+    assert invoice.amount_credited == sum(note.amount for note in invoice.standing_credit_notes)
     received = invoice.amount_paid - invoice.amount_refunded - invoice.amount_returned
     if invoice.state in ("open", "paid", "uncollectible"):
         owed = invoice.total - invoice.amount_credited - received

@@ -28,6 +28,7 @@ class Model(MoneyModel):
     due_date: str = ""
     texts: dict[str, Any] = field(default_factory=dict)
     credits: dict[str, int] = field(default_factory=dict)
+    void_credits: set[str] = field(default_factory=set)
     detached: set[str] = field(default_factory=set)
     sendings: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -103,6 +104,8 @@ class Model(MoneyModel):
     def _refuse_void_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         if self.books.kept > 0:
             yield "has_payments"
+        if self.credits.keys() - self.void_credits:
+            yield "has_credit_notes"
         yield from self.refuse_in_flight()
 
     def _cancel_invoice(self, _data: dict[str, Any]) -> list[str]:
@@ -117,7 +120,7 @@ class Model(MoneyModel):
 
     def _refuse_reverse_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         settled = any(payment.state == "settled" for payment in self.payments.values())
-        if settled or self.credits:
+        if settled or self.credits.keys() - self.void_credits:
             yield "has_payments"
         yield from self.refuse_in_flight()
 
@@ -152,6 +155,18 @@ class Model(MoneyModel):
             yield "amount_exceeds_balance"
         if data["credit_note_id"] in self.credits:
             yield "duplicate_credit_note"
+
+    def _void_credit_note(self, data: dict[str, Any]) -> list[str]:
+        credit_note_id = data["credit_note_id"]
+        if credit_note_id in self.void_credits:
+            return []
+        self.void_credits.add(credit_note_id)
+        amount = self.credits[credit_note_id]
+        return self.followed("credit_note_voided", lambda: self.books.charge(amount, to=REVENUE))
+
+    def _refuse_void_credit_note(self, data: dict[str, Any]) -> Iterator[str]:
+        if data["credit_note_id"] not in self.credits:
+            yield "unknown_credit_note"
 
     def _attach_source(self, data: dict[str, Any]) -> list[str]:
         if self.sources.get(data["source_id"]) == data["type"]:
@@ -255,7 +270,8 @@ STATES_OF: dict[str, set[str]] = {
         ),
         ALIVE,
     ),
-    "IssueCreditNote": {"open", "paid"},
+    "IssueCreditNote": {"open", "paid", "uncollectible"},
+    "VoidCreditNote": {"open", "paid", "uncollectible"},
     "AttachSource": {"draft", "open", "uncollectible"},
     "DetachSource": {"draft", "open", "uncollectible"},
     "ArchiveInvoice": ALIVE,

@@ -39,6 +39,7 @@ PART = ("RecordPayment", payment())
 WHOLE = ("RecordPayment", payment(amount="100.00"))
 ON_ITS_WAY = ("RecordPayment", payment("pay_2", settled=False))
 CREDIT = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "10.00"})
+CREDIT_VOIDED = ("VoidCreditNote", {"credit_note_id": "cn_1"})
 WRITTEN_OFF = ("WriteOffInvoice", {})
 
 
@@ -97,6 +98,8 @@ SITUATIONS: dict[str, Script] = {
         created(),
         ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "100.00"}),
     ],
+    "open, its credit note void": [created(), CREDIT, CREDIT_VOIDED],
+    "paid, one credit note void": [created(), CREDIT, WHOLE, CREDIT_VOIDED],
     "uncollectible": [created(), WRITTEN_OFF],
     "uncollectible, paid in part": [created(), SOURCE, PART, WRITTEN_OFF],
     "uncollectible, a charge requested": [created(), SOURCE, WRITTEN_OFF, ("PayInvoice", {})],
@@ -195,6 +198,7 @@ FITTING: dict[str, Callable[[Invoice | None], dict[str, Any]]] = {
     "SettleRefund": refunded,
     "RecordRefundFailure": failed_refund,
     "IssueCreditNote": lambda _: {"credit_note_id": "cn_new", "amount": "0.01"},
+    "VoidCreditNote": lambda _: {"credit_note_id": "cn_1"},
     "AttachSource": lambda _: {"source_id": "src_2", "type": "wireTransfer"},
     "DetachSource": lambda _: {"source_id": "src_1"},
     "SendInvoice": lambda _: {"to": "ada@example.com"},

@@ -35,6 +35,7 @@ class Journal:
         self._document_date = date.min
         self._methods: dict[str, str] = {}
         self._pending_refunds: dict[str, Decimal] = {}
+        self._credit_notes: dict[str, tuple[Posting, ...]] = {}
 
     def balance(self, account: Account) -> Decimal:
         """The balance of an account, with all its details: debits less credits."""
@@ -109,10 +110,18 @@ class Journal:
             for (account, detail), amount in self._balances.items()
             if account is Account.TAX
         }
-        for account, detail, amount in credit_note_postings(note, event.currency, outstanding):
+        postings = tuple(credit_note_postings(note, event.currency, outstanding))
+        self._credit_notes[note.credit_note_id] = postings
+        for account, detail, amount in postings:
             self._post(account, amount, detail)
         self._receive(note.amount)
         return note.document_date
+
+    def _credit_note_voided(self, event: events.CreditNoteVoided, recorded_at: datetime) -> date:
+        for account, detail, amount in self._credit_notes.pop(event.credit_note.credit_note_id):
+            self._post(account, -amount, detail)
+        self._give_back(event.credit_note.amount)
+        return self._day(recorded_at)
 
     def _written_off(self, event: events.InvoiceWrittenOff, recorded_at: datetime) -> date:
         # The first releases wrote off what they held to be due, which may have been less.
@@ -223,6 +232,7 @@ BOOKS: Final[Mapping[type[events.EventData], _Book]] = MappingProxyType(
         events.InvoiceVoided: Journal._withdrawn,
         events.InvoiceReversed: Journal._reversed,
         events.InvoiceCredited: Journal._credited,
+        events.CreditNoteVoided: Journal._credit_note_voided,
         events.InvoiceWrittenOff: Journal._written_off,
         events.InvoiceReinstated: Journal._reinstated,
         events.InvoiceRestated: Journal._restated,

@@ -44,6 +44,10 @@ def credit_note_postings(
     `tax_outstanding` is the tax that is still owed, by the detail of its account.
     """
     yield Posting(Account.CREDIT_NOTES, "", note.amount - note.tax_amount)
+    if note.tax_groups:
+        for group in note.tax_groups:
+            yield Posting(Account.TAX, tax_account(group.category, group.rate), group.tax)
+        return
     for detail, tax in _shared_tax(note.tax_amount, currency, tax_outstanding):
         yield Posting(Account.TAX, detail, tax)
 

@@ -257,6 +257,11 @@ STORY: Final[Sequence[Step]] = (
     ("CreateInvoice", "inv_1020", {**_SMALL, "state": "draft"}),
     ("CancelInvoice", "inv_1020", {}),
     ("RestateInvoice", "inv_1020", {}),
+    (
+        "VoidCreditNote",
+        "inv_1005",
+        {"credit_note_id": "cn_1", "reason": "The hours were worked after all."},
+    ),
 )
 """A new step goes to the end: the steps before it keep their ids and times."""
 
