@@ -114,6 +114,7 @@ class Search:
                 continue
             self.accepted.add(step[0])
             self.findings += [f"{finding}: {after}" for finding in after.journal_findings]
+            self.findings += [f"{finding}: {after}" for finding in _overdrawn(step, after)]
             key = hash((canonical(after.invoice), after.facts.that_count))
             if key in self._seen:
                 continue
@@ -134,6 +135,13 @@ class Search:
             yield "more than one of due, written off and overpaid"
         if situation.facts.life != "deleted" and cannot_be_given_back(situation):
             yield "received money cannot be given back"
+
+
+def _overdrawn(step: Step, after: Situation) -> Iterator[str]:
+    """A refund that we start takes at most what is left of the payment."""
+    name, data = step
+    if name == "RefundPayment" and after.facts.left_of(data["payment_id"]) < 0:
+        yield "more is refunded than was left"
 
 
 def _steps(situation: Situation) -> list[Step]:
