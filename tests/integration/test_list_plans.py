@@ -22,6 +22,7 @@ from invoicing.api.reads.filters import (
     ListQuery,
 )
 from invoicing.api.reads.list_sql import page_statement
+from invoicing.api.reads.reports import AgingQuery, aging_statement
 from invoicing.store.history import READER_ROLE
 from invoicing.tools.scratch.databases import Databases
 from tests.support.stack.many_invoices import write_many_invoices
@@ -151,3 +152,16 @@ async def test_a_deep_page_costs_no_more_than_the_first(
     told, blocks = await plan(million, LOCAL_CLIENT, place, sort=[f"{column}.{direction}"])
 
     assert blocks <= BLOCKS_MAX, told
+
+
+@pytest.mark.parametrize("client", [LOCAL_CLIENT, SELLER], ids=["all sellers", "one seller"])
+async def test_receivables_are_found_by_an_index(
+    million: asyncpg.Connection, client: Client
+) -> None:
+    for after in (None, (None, None), ("cus_7", "EUR")):
+        statement, values = aging_statement(AgingQuery(), client, after)
+
+        told = await million.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
+
+        assert scanned_whole(told) == []
+        assert "invoices_receivable" in told, told

@@ -83,6 +83,36 @@ RESPONSES: Final[Mapping[str, Any]] = {
         "command_source": "shop",
         "invoice_id": "inv_1001",
     },
+    "AgingReport": {
+        "as_of": "2026-12-31",
+        "data": [
+            {
+                "customer_id": "cus_42",
+                "currency": "USD",
+                "invoices": 2,
+                "current": "100.00",
+                "days_1_30": "214.25",
+                "days_31_60": "0.00",
+                "days_61_90": "0.00",
+                "days_over_90": "0.00",
+                "total": "314.25",
+            }
+        ],
+        "totals": [
+            {
+                "currency": "USD",
+                "invoices": 2,
+                "current": "100.00",
+                "days_1_30": "214.25",
+                "days_31_60": "0.00",
+                "days_61_90": "0.00",
+                "days_over_90": "0.00",
+                "total": "314.25",
+            }
+        ],
+        "has_more": False,
+        "end_cursor": "WyJjdXNfNDIiLCJVU0QiXQ",
+    },
     "Token": {
         "access_token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJzaG9wIn0.c2lnbmF0dXJl",
         "token_type": "Bearer",
