@@ -158,6 +158,23 @@ async def test_a_page_can_begin_beside_an_invoice(write: Write, connect: Connect
     assert await ids(connect(), ending_before="inv_001") == ["inv_003", "inv_002"]
 
 
+async def test_a_list_shows_test_invoices_where_they_are_asked_for(
+    write: Write, connect: Connect
+) -> None:
+    await write(create_invoice("inv_live"), create_invoice("inv_test", live_mode=False))
+    reader = connect()
+
+    assert await ids(reader) == await ids(reader, live_mode="true") == ["inv_live"]
+    assert await ids(reader, live_mode="false") == ["inv_test"]
+    assert set(await ids(reader, ids=["inv_live", "inv_test"])) == {"inv_live", "inv_test"}
+    assert await ids(reader, ids=["inv_live", "inv_test"], live_mode="false") == ["inv_test"]
+    assert (await reader.get("/v1/invoices/inv_test")).status_code == 200
+    counted = await reader.get("/v1/invoices", params={"total_count": "true"})
+    assert counted.json()["total_count"] == 1
+    items = (await reader.get("/v1/items")).json()["data"]
+    assert {item["invoice_id"] for item in items} == {"inv_live"}
+
+
 WANTED = create_invoice(
     "inv_wanted",
     customer_id="cus_7",
@@ -165,7 +182,6 @@ WANTED = create_invoice(
     upstream_id="up_7",
     application_id="app_7",
     order_id="ord_7",
-    live_mode=False,
     seller_id="seller_7",
     document_date="2026-11-01",
     due_date="2026-11-19",
@@ -185,7 +201,6 @@ WANTED = create_invoice(
         {"order_id": "ord_7"},
         {"currency": "EUR"},
         {"sku_id": "sku_7"},
-        {"live_mode": "false"},
         {"metadata[a=b]": "c=d", "metadata[e]": ""},
         {"invoice_number": "INV-000001", "seller_id": "seller_7"},
         {"status": "overdue", "as_of": "2026-11-20T00:00:00Z"},

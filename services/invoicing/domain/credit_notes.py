@@ -71,9 +71,10 @@ def _emit_credited(
     day = _document_date(decision, seller, data.document_date)
     if isinstance(day, Rejection):
         return day
+    series = series_for(seller, "credit_note", day, live_mode=decision.invoice.live_mode)
     note = events.CreditNote.construct_unchecked(
         credit_note_id=credit_note_id,
-        credit_note_number=decision.take_number(series_for(seller, "credit_note", day)),
+        credit_note_number=decision.take_number(series),
         document_date=day,
         amount=credit.amount,
         tax_amount=sum((portion.tax for portion in portions.values()), credit.amount * 0),

@@ -150,7 +150,8 @@ def open_(decision: Decision, _data: commands.OpenInvoice) -> Rejection | None:
     if rejection is not None:
         return rejection
     if number is None:
-        number = decision.take_number(series_for(seller, "invoice", day))
+        series = series_for(seller, "invoice", day, live_mode=invoice.live_mode)
+        number = decision.take_number(series)
     decision.emit(
         events.InvoiceOpened,
         state=State.OPEN,

@@ -241,7 +241,9 @@ class Filters(Query):
         None, description="The time of the statuses; by default now. A day is its start in UTC."
     )
     live_mode: Annotated[bool | None, Column()] = Field(
-        None, description="False for trials without real money."
+        None,
+        description="False for test invoices, which have no real money. By default, a list shows"
+        " the live ones; with `ids`, it shows both.",
     )
     metadata: Metadata = Field(
         default_factory=dict, description="`metadata[key]=value`, each of them."

@@ -115,6 +115,8 @@ def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
         conditions.add(f"{column} = {{}}", value)
     if query.ids:
         conditions.add("id = ANY({})", list(query.ids))
+    elif query.live_mode is None:
+        conditions.add("live_mode")
     if query.archived != "all":
         conditions.add("archived" if query.archived == "true" else "NOT archived")
     _add_labels(conditions, query)

@@ -8,7 +8,7 @@ are derived from them, all in one transaction.
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 from invoicing.contracts.envelope import CommandEnvelope, read_command
 from invoicing.contracts.replies import RejectionCode
 from invoicing.domain.invoice import Invoice
-from invoicing.domain.numbering import NumberSeries, sequence_of, series_for
+from invoicing.domain.numbering import DocumentKind, NumberSeries, sequence_of, series_of_number
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.database import routing_partitions
 from invoicing.maintenance.recover.preconditions import RecoveryError, check_quiet
@@ -322,14 +322,15 @@ def _numbers(invoice: Invoice, sellers: Sellers) -> Iterator[tuple[NumberSeries,
     seller = sellers.find(invoice.seller_id)
     if seller is None:
         raise RecoveryError(f"INVOICING_SELLERS_FILE has no seller {invoice.seller_id!r}.")
-    given = [
-        (series_for(seller, "credit_note", note.document_date), note.credit_note_number)
+    given: list[tuple[DocumentKind, date, str]] = [
+        ("credit_note", note.document_date, note.credit_note_number)
         for note in invoice.credit_notes
     ]
     if invoice.invoice_number is not None:
         day = invoice.document.document_date
-        given.append((series_for(seller, "invoice", day), invoice.invoice_number))
-    for series, number in given:
+        given.append(("invoice", day, invoice.invoice_number))
+    for kind, day, number in given:
+        series = series_of_number(seller, kind, day, number, live_mode=invoice.live_mode)
         sequence = sequence_of(series, number, sellers)
         if sequence is None:
             raise RecoveryError(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from invoicing.domain.numbering import DocumentKind, kind_of_number
 from invoicing.maintenance.database import FEED_HIDDEN
 from invoicing.maintenance.verify.commands import EventOfReply, check_reply_data
 from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress, Report
@@ -164,9 +165,13 @@ def _take_invoice(
     )  # fmt: skip
     if (invoice := checked.invoice) is None:
         return
-    given = [("invoice", invoice.invoice_number)] if invoice.invoice_number else []
-    given += [("credit_note", note.credit_note_number) for note in invoice.credit_notes]
-    for kind, text in given:
+    given: list[tuple[DocumentKind, str]] = [
+        ("credit_note", note.credit_note_number) for note in invoice.credit_notes
+    ]
+    if invoice.invoice_number:
+        given.append(("invoice", invoice.invoice_number))
+    for document_kind, text in given:
+        kind = kind_of_number(document_kind, text, live_mode=invoice.live_mode)
         parts = GivenNumber(text, invoice_id).parts
         spill.add("numbers", [(invoice.seller_id, kind, *parts, text, invoice.invoice_id)])
 
