@@ -164,7 +164,7 @@ async def test_a_source_is_attached_and_detached(http: httpx.AsyncClient) -> Non
         (
             "payments",
             "open",
-            {"payment_id": "p", "amount": "1", "currency": "USD", "settled": False},
+            {"payment_id": "p", "amount": "100", "currency": "USD", "settled": False},
             {"status": "received"},
         ),
         ("credit-notes", "open", {"credit_note_id": "c", "amount": "1"}, {"amount_due": "99.00"}),
@@ -196,6 +196,37 @@ async def test_a_charge_is_asked_for_and_a_payment_given_back(http: httpx.AsyncC
 
     assert paying.json()["payments"][0]["state"] == "requested"
     assert refunded.json()["amount_refunded"] == "10.00"
+
+
+async def test_what_happens_to_a_payment_has_a_call_each(http: httpx.AsyncClient) -> None:
+    invoice_id = (await created(http, source_id="src_1"))["invoice_id"]
+
+    async def post(action: str, **data: str | bool) -> dict[str, Any]:
+        response = await http.post(f"/v1/invoices/{invoice_id}/{action}", json=data)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    requested = (await post("pay", source_id="src_1"))["payments"][0]["payment_id"]
+    waiting = await post("payment-actions", payment_id=requested, code="confirm")
+    cancelled = await post("cancel-payment-request", payment_id=requested)
+    await post("payment-failures", payment_id=requested, code="declined")
+    late = await post("settle-payment", payment_id=requested, amount="60")
+    refund = {"payment_id": requested, "refund_id": "ref_1"}
+    pending = await post("refunds", **refund, amount="10", execute=True)
+    failed = await post("refund-failures", **refund, code="account_closed")
+    refunded = await post("settle-refund", **refund)
+    disputed = await post("disputes", payment_id=requested, dispute_id="dis_1", amount="20")
+    won = await post("close-dispute", dispute_id="dis_1", outcome="won")
+    returned = await post("returns", payment_id=requested, code="R01", amount="5")
+
+    assert waiting["payments"][0]["action_code"] == "confirm"
+    assert cancelled["payments"][0]["state"] == "cancelled"
+    assert (late["payments"][0]["state"], late["amount_due"]) == ("settled", "40.00")
+    states = [one["payments"][0]["refunds"][0]["state"] for one in (pending, failed, refunded)]
+    assert states == ["pending", "failed", "settled"]
+    assert (disputed["disputed"], won["disputed"]) == (True, False)
+    assert (returned["amount_returned"], returned["amount_due"]) == ("5.00", "55.00")
 
 
 async def test_any_command_can_be_given_as_a_cloudevent(http: httpx.AsyncClient) -> None:
