@@ -24,6 +24,9 @@ DUE = LATER - timedelta(microseconds=1)
 CREDITED = ("IssueCreditNote", {"credit_note_id": "cn_1", "amount": "25"})
 CREDITED_AGAIN = ("IssueCreditNote", {"credit_note_id": "cn_2", "amount": "25"})
 REFUNDED = ("RefundPayment", {"payment_id": "p", "refund_id": "r", "amount": "40"})
+RETURNED = ("ReturnPayment", {"payment_id": "p", "code": "R01"})
+DISPUTED = ("OpenDispute", {"payment_id": "p", "dispute_id": "d", "amount": "40"})
+LOST = ("CloseDispute", {"dispute_id": "d", "outcome": "lost"})
 
 
 def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
@@ -39,6 +42,9 @@ def payment(amount: str, **more: Any) -> tuple[str, dict[str, Any]]:
         ([payment("40")], LATER, "overdue"),
         ([CREDITED], DUE, "upcoming"),
         ([payment("40"), REFUNDED], DUE, "upcoming"),
+        ([payment("40"), RETURNED], DUE, "upcoming"),
+        ([payment("40"), DISPUTED], DUE, "partially_paid"),
+        ([payment("40"), DISPUTED, LOST], DUE, "upcoming"),
         ([payment("0.01", settled=False)], DUE, "upcoming"),
         ([payment("0.01", settled=False)], LATER, "overdue"),
         ([payment("99.99", settled=False)], LATER, "overdue"),
