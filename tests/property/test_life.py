@@ -86,7 +86,13 @@ DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"dispute_id": dispute_ids, "outcome": st.sampled_from(["won", "lost", "withdrawn"])}
     ),
     "IssueCreditNote": st.fixed_dictionaries(
-        {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"]), "amount": amounts}
+        {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"]), "amount": amounts},
+        optional={
+            "refund": st.fixed_dictionaries(
+                {"payment_id": payment_ids, "refund_id": refund_ids},
+                optional={"amount": amounts, "execute": st.booleans()},
+            )
+        },
     ),
     "VoidCreditNote": st.fixed_dictionaries(
         {"credit_note_id": st.sampled_from(["cn_1", "cn_2", "cn_3"])}

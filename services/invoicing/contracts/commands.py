@@ -365,6 +365,22 @@ class CloseDispute(Report):
     )
 
 
+class CreditRefund(ContractModel):
+    """A refund that is made with a credit note, or not at all."""
+
+    payment_id: Identifier = Field(description="The payment to refund.", examples=["pay_1"])
+    refund_id: Identifier = Field(description="Unique in the invoice.", examples=["ref_1"])
+    amount: GivenPositiveMoney | None = Field(
+        None,
+        description="In the invoice's currency, at most what the payment has left; by default the"
+        " part of the credit that becomes overpaid.",
+    )
+    settled: Flag = Field(
+        True, description="Whether the refund is final; if not, it is on its way."
+    )
+    execute: Flag = Field(False, description="Whether a payment service is to make the refund.")
+
+
 @command
 class IssueCreditNote(CommandData):
     """Issue a credit note for an amount, or for lines, of an issued invoice."""
@@ -381,6 +397,9 @@ class IssueCreditNote(CommandData):
         False, description="Whether to credit the rest of shipping, with its tax, too."
     )
     document_date: Day | None = Field(None, description=_CREDIT_NOTE_DATE)
+    refund: CreditRefund | None = Field(
+        None, description="A refund of a payment by the same decision: both are made, or neither."
+    )
     reason: LongText | None = Field(None, description="The reason, in words.")
 
     @classmethod

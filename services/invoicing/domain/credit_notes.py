@@ -17,6 +17,7 @@ from invoicing.domain.decision import Decision, drop_none
 from invoicing.domain.invoice import Invoice, RecordedCreditNote
 from invoicing.domain.numbering import series_for
 from invoicing.domain.pricing.rounding import ZERO, rounded
+from invoicing.domain.refunds import emit_refund
 from invoicing.domain.sellers import Seller
 
 CREDIT_NOTES_MAX: Final = 1_000
@@ -39,9 +40,35 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
     if isinstance(credit, Rejection):
         return credit
     rejection = _emit_credited(decision, data.credit_note_id, credit, data)
+    if rejection is None and data.refund is not None:
+        rejection = _emit_refund(decision, invoice, data, data.refund)
     if rejection is None:
-        emit_consequences(decision, invoice)
+        emit_consequences(decision, invoice, reopened_by="refund")
     return rejection
+
+
+def _emit_refund(
+    decision: Decision,
+    before: Invoice,
+    data: commands.IssueCreditNote,
+    asked: commands.CreditRefund,
+) -> Rejection | None:
+    """Refund what the credit made overpaid since `before`, or the amount that is asked for."""
+    became_overpaid = decision.invoice.amount_overpaid - before.amount_overpaid
+    if asked.amount is None and became_overpaid <= 0:
+        return Rejection(
+            RejectionCode.AMOUNT_EXCEEDS_BALANCE,
+            "Nothing of the credit becomes overpaid, so there is nothing to refund.",
+        )
+    refund = commands.RefundPayment.construct_unchecked(
+        payment_id=asked.payment_id,
+        refund_id=asked.refund_id,
+        amount=became_overpaid if asked.amount is None else asked.amount,
+        reason=data.reason,
+        settled=asked.settled,
+        execute=asked.execute,
+    )
+    return emit_refund(decision, refund)
 
 
 def reverse(decision: Decision, data: commands.ReverseInvoice) -> Rejection | None:

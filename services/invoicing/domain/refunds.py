@@ -11,7 +11,7 @@ from typing import Final
 from invoicing.contracts import commands, events
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
-from invoicing.domain.consequences import emit_money
+from invoicing.domain.consequences import emit_consequences, emit_money
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice, Payment, Refund, RefundState
 from invoicing.domain.payments import settled_payment, with_payment
@@ -29,6 +29,15 @@ _DUPLICATE_REFUND = Rejection(
 
 def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
     """Refund a part of one payment, at most what is left of it."""
+    before = decision.invoice
+    rejection = emit_refund(decision, data)
+    if rejection is None:
+        emit_consequences(decision, before, reopened_by="refund")
+    return rejection
+
+
+def emit_refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
+    """Emit the refund alone, without what follows from it."""
     invoice = decision.invoice
     payment = settled_payment(invoice, data.payment_id)
     if isinstance(payment, Rejection):
@@ -50,11 +59,9 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
     }
     if data.execute or not data.settled:
         decision.emit(events.RefundRequested, execute=data.execute, **facts)
-        return None
-    refunded = invoice.amount_refunded + data.amount
-    emit_money(
-        decision, events.PaymentRefunded, reopened_by="refund", amount_refunded=refunded, **facts
-    )
+    else:
+        refunded = invoice.amount_refunded + data.amount
+        decision.emit(events.PaymentRefunded, amount_refunded=refunded, **facts)
     return None
 
 

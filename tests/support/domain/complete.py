@@ -165,6 +165,13 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "items": [{"id": "line-1", "quantity": "1"}, {"id": "2", "amount": "1.00"}],
         "shipping": True,
         "document_date": "2026-11-20",
+        "refund": {
+            "payment_id": "pay_1",
+            "refund_id": "ref_1",
+            "amount": "1.00",
+            "settled": False,
+            "execute": True,
+        },
     }
     | REASON,
     "VoidCreditNote": {"credit_note_id": "cn_1"} | REASON,

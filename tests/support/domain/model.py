@@ -147,12 +147,31 @@ class Model(MoneyModel):
         yield from self.refuse_in_flight()
 
     def _issue_credit_note(self, data: dict[str, Any]) -> list[str]:
-        amount = self.credits[data["credit_note_id"]] = cents(data["amount"])
-        return self.followed("credited", lambda: self.books.relieve(amount, by=REVENUE))
+        amount = cents(data["amount"])
+        refund = self._refund_of_credit(data) if "refund" in data else None
+        self.credits[data["credit_note_id"]] = amount
+
+        def post() -> None:
+            self.books.relieve(amount, by=REVENUE)
+            if refund:
+                self.post_refund(refund)
+
+        credited, *others = self.followed("credited", post)
+        return [credited, *([self.refund_event(refund)] if refund else []), *others]
+
+    def _refund_of_credit(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The refund, of what the customer would have too much."""
+        overpaid = max(cents(data["amount"]) - self.payable, 0)
+        return {"amount": f"{overpaid / 100:.2f}", **data["refund"]}
 
     def _refuse_issue_credit_note(self, data: dict[str, Any]) -> Iterator[str]:
         if cents(data["amount"]) > self.books.billed:
             yield "amount_exceeds_balance"
+        if "refund" in data:
+            refund = self._refund_of_credit(data)
+            if not cents(refund["amount"]):
+                yield "amount_exceeds_balance"
+            yield from self.refuse_refund_payment(refund)
         if data["credit_note_id"] in self.credits:
             yield "duplicate_credit_note"
 

@@ -271,21 +271,33 @@ class MoneyModel:
             yield "dispute_closed"
 
     def _refund_payment(self, data: Data) -> list[str]:
+        return self.followed(self.refund_event(data), lambda: self.post_refund(data))
+
+    def refund_event(self, data: Data) -> str:
+        """A refund that is made, or one that is to be made."""
+        pending = data.get("execute") or not data.get("settled", True)
+        return "refund_requested" if pending else "payment_refunded"
+
+    def post_refund(self, data: Data) -> None:
+        """Post a refund, which is only owed for as long as it is pending."""
         amount, refunds = cents(data["amount"]), self.payments[data["payment_id"]].refunds
-        if data.get("execute") or not data.get("settled", True):
+        if self.refund_event(data) == "refund_requested":
             refunds[data["refund_id"]] = Part(amount, "pending")
             self.books.post(debit=REFUNDS_ON_THEIR_WAY, credit=REFUNDS, cents=amount)
-            return ["refund_requested"]
-        refunds[data["refund_id"]] = Part(amount)
-        return self.followed("payment_refunded", lambda: self.books.charge(amount, to=CASH))
+        else:
+            refunds[data["refund_id"]] = Part(amount)
+            self.books.charge(amount, to=CASH)
 
-    def _refuse_refund_payment(self, data: Data) -> Iterator[str]:
+    def refuse_refund_payment(self, data: Data) -> Iterator[str]:
+        """Why a refund is refused."""
         yield from self._of_settled(data)
         settled = self._state_of(data) == "settled"
         if settled and cents(data["amount"]) > self.payments[data["payment_id"]].left:
             yield "amount_exceeds_balance"
         if self._find("refunds", data["refund_id"]):
             yield "duplicate_refund"
+
+    _refuse_refund_payment = refuse_refund_payment
 
     def _settle_refund(self, data: Data) -> list[str]:
         refunds = self.payments[data["payment_id"]].refunds

@@ -351,6 +351,81 @@ def test_cents_of_quantities_that_were_voided_are_made_up_for_in_the_end() -> No
     assert again["items"][0]["amount"] == "0.00"
 
 
+def paid_desk(paid: str = "100") -> Desk:
+    desk = open_desk({"amount": "100"})
+    desk.accept("RecordPayment", payment_id="pay_1", amount=paid)
+    return desk
+
+
+REFUND = {"payment_id": "pay_1", "refund_id": "ref_1"}
+
+
+def test_a_credit_refunds_what_it_makes_overpaid_in_one_decision() -> None:
+    desk = paid_desk()
+    credit(desk, "cn_1", amount="30", refund=REFUND, reason="Damaged")
+    assert desk.event_types[-2:] == ["invoice.credited", "invoice.payment_refunded"]
+    (refund,) = desk.current.payments["pay_1"].refunds
+    assert (refund.amount, refund.reason) == (30, "Damaged")
+    assert (desk.current.state, desk.current.amount_overpaid) == ("paid", 0)
+
+
+def test_a_credit_of_what_is_partly_due_refunds_the_rest() -> None:
+    desk = paid_desk("80")
+    credit(desk, "cn_1", amount="50", refund=REFUND)
+    assert desk.event_types[-3:] == [
+        "invoice.credited",
+        "invoice.payment_refunded",
+        "invoice.paid",
+    ]
+    assert desk.current.amount_refunded == 30
+
+
+def test_a_refund_with_a_credit_note_may_be_one_to_execute() -> None:
+    desk = paid_desk()
+    credit(desk, "cn_1", amount="30", refund=REFUND | {"execute": True})
+    assert desk.event_types[-3:] == [
+        "invoice.credited",
+        "invoice.refund_requested",
+        "invoice.overpaid",
+    ]
+
+
+def test_a_refund_of_more_than_the_credit_makes_the_invoice_due_again() -> None:
+    desk = paid_desk()
+    credit(desk, "cn_1", amount="30", refund=REFUND | {"amount": "50"})
+    assert desk.event_types[-1] == "invoice.reopened"
+    assert (desk.current.state, desk.current.amount_due) == ("open", 20)
+
+
+@pytest.mark.parametrize(
+    ("paid", "refund", "code"),
+    [
+        ("100", {"amount": "100.01"}, "amount_exceeds_balance"),
+        ("60", {}, "amount_exceeds_balance"),
+        ("100", {"payment_id": "pay_2"}, "unknown_payment"),
+        ("100", {"amount": "0.001"}, "invalid_command"),
+        ("100", {"execute": True, "settled": True}, "invalid_command"),
+    ],
+)
+def test_where_the_refund_is_refused_nothing_is_credited(
+    paid: str, refund: dict[str, Any], code: str
+) -> None:
+    desk = paid_desk(paid)
+    rejection = desk.refuse(
+        "IssueCreditNote", credit_note_id="cn_1", amount="30", refund=REFUND | refund
+    )
+    assert rejection.code == code
+    assert not desk.current.credit_notes
+    assert len(desk.numbers) == 1
+
+
+def test_the_default_refund_is_at_most_what_is_left_of_the_payment() -> None:
+    desk = paid_desk("60")
+    desk.accept("RecordPayment", payment_id="pay_2", amount="40")
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_1", amount="70", refund=REFUND)
+    assert rejection.code == "amount_exceeds_balance"
+
+
 def test_an_invoice_with_a_credit_note_is_not_voided() -> None:
     desk = open_desk({"amount": "100"})
     credit(desk, "cn_1", amount="20")

@@ -37,7 +37,7 @@ def invoice_input_errors(data: Json) -> Iterator[FieldError]:
 
 
 def credit_note_errors(data: Json) -> Iterator[FieldError]:
-    """A credit note is by amount or by line, and names each line once."""
+    """A credit note is by amount or by line, and names each line once; the rules of its refund."""
     if bool(data.get("items") or data.get("shipping")) == _has(data, "amount"):
         yield FieldError(field="amount", reason="give either this or items")
     items = list(_objects(data, "items"))
@@ -47,12 +47,15 @@ def credit_note_errors(data: Json) -> Iterator[FieldError]:
             yield FieldError(field=f"items.{index}.amount", reason="cannot be with quantity")
         if isinstance(item.get("id"), str) and times[item["id"]] > 1:
             yield FieldError(field=f"items.{index}.id", reason="must be named once")
+    refund = data.get("refund")
+    if isinstance(refund, dict):
+        yield from refund_errors(refund, "refund.")
 
 
-def refund_errors(data: Json) -> Iterator[FieldError]:
+def refund_errors(data: Json, path: str = "") -> Iterator[FieldError]:
     """A refund that is still to be made is not final."""
     if data.get("execute") is True and data.get("settled") is True:
-        yield FieldError(field="execute", reason="cannot be true with settled")
+        yield FieldError(field=f"{path}execute", reason="cannot be true with settled")
 
 
 def _has(data: Json, name: str) -> bool:

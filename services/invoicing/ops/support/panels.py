@@ -45,9 +45,12 @@ def invoice_panel(invoice: Invoice) -> Panel:
     # The parts of the total on the left, those of the balance on the right.
     amounts = Table.grid(padding=(0, 4), expand=True)
     amounts.add_row(_sums(_parts_of_total(invoice.document)), _sums(_parts_of_balance(invoice)))
-    payments = (_payments(invoice),) if invoice.payments else ()
+    optional = [
+        *([_payments(invoice)] if invoice.payments else []),
+        *([_credit_notes(invoice)] if invoice.credit_notes else []),
+    ]
     return Panel(
-        Group(_parties(invoice), "", _items(invoice.document), *payments, "", amounts),
+        Group(_parties(invoice), "", _items(invoice.document), *optional, "", amounts),
         title=Text(f"{invoice.invoice_number or 'no number'} - {invoice.state}", style="bold"),
         title_align="left",
         subtitle=Text(f"{invoice.invoice_id}, version {invoice.version}"),
@@ -130,6 +133,24 @@ def _add_payment_row(
     table: Table, name: str, day: datetime | None, state: str, amount: Decimal
 ) -> None:
     table.add_row(Text(plain(name)), f"{day:%Y-%m-%d}" if day else "", state, f"{amount:f}")
+
+
+def _credit_notes(invoice: Invoice) -> Table:
+    """The credit notes in their order, and below each its tax by category and rate."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table.add_column("Credit note")
+    table.add_column("Day", no_wrap=True)
+    table.add_column("Tax", justify="right", no_wrap=True)
+    table.add_column("Amount", justify="right", no_wrap=True)
+    for note in invoice.credit_notes:
+        name = f"{note.credit_note_number} ({note.credit_note_id}){', void' * note.is_void}"
+        day, tax = f"{note.document_date}", f"{note.tax_amount:f}"
+        table.add_row(Text(plain(name)), day, tax, f"{note.amount:f}")
+        for group in note.tax_groups:
+            rate = percent(group.rate) if group.rate is not None else plain(group.category or "")
+            gross = f"{group.net + group.tax:f}"
+            table.add_row(Text(f"  {rate or 'untaxed'}"), "", f"{group.tax:f}", gross)
+    return table
 
 
 def percent(rate: str) -> str:

@@ -59,6 +59,20 @@ def test_a_page_shows_payments_with_what_went_back_of_them() -> None:
     assert ["dispute", "dis_1", "2026-11-20", "open", "-3.03"] in rows
 
 
+def test_a_page_shows_credit_notes_by_tax_group_and_which_are_void() -> None:
+    desk = Desk()
+    items = [{"amount": "100", "tax": {"rate": "0.2"}}, {"amount": "30"}]
+    desk.accept("CreateInvoice", customer_id="c", currency="USD", items=items)
+    desk.accept("IssueCreditNote", credit_note_id="cn_1", amount="15")
+    desk.accept("VoidCreditNote", credit_note_id="cn_1")
+
+    rows = [line.strip("│ ").split() for line in page(desk.current).splitlines()]
+
+    assert ["number-2", "(cn_1),", "void", "2026-11-20", "2.00", "15.00"] in rows
+    assert ["20%", "2.00", "12.00"] in rows
+    assert ["untaxed", "0.00", "3.00"] in rows
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_page_has_80_columns_however_wide_the_terminal(columns: int) -> None:
     assert {len(line) for line in page(an_invoice(), columns).splitlines()} == {80}
