@@ -198,7 +198,9 @@ class RecordPayment(Report):
         description="In the invoice's currency.", examples=["214.25"]
     )
     currency: Currency | None = Field(None, description=_SAME_CURRENCY, examples=["USD"])
-    received_at: Instant | None = Field(None, description="When the payment arrived, RFC 3339.")
+    received_at: Instant | None = Field(
+        None, description="When the payment arrived, RFC 3339; at most a day ahead."
+    )
     method: Text | None = Field(
         None, description="The method of payment.", examples=["wire_transfer"]
     )
@@ -300,7 +302,9 @@ class SettleRefund(Report):
         " of the refund.",
         examples=["0.50"],
     )
-    settled_at: Instant | None = Field(None, description="When it became final, RFC 3339.")
+    settled_at: Instant | None = Field(
+        None, description="When it became final, RFC 3339; at most a day ahead."
+    )
 
 
 @command

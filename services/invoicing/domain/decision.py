@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
-from invoicing.contracts.replies import Rejection, RejectionCode
+from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
+from invoicing.contracts.validation.error_messages import invalid
 from invoicing.domain.balance import balance
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in
 from invoicing.domain.invoice import Invoice, summary_of
@@ -15,6 +16,8 @@ from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.domain.sellers import Seller, Sellers
 
 EventT = TypeVar("EventT", bound=EventData)
+
+REPORTED_AHEAD_MAX: Final = timedelta(days=1)
 
 _DOCUMENT_EVENTS: Final = frozenset(
     event for event in EVENTS.values() if issubclass(event, DocumentEvent)
@@ -106,6 +109,12 @@ class Decision:
             f"The document's date is {day}, and the seller's books are closed up to"
             f" {seller.locked_until}.",
         )
+
+    def reported_too_early(self, field: str, instant: datetime | None) -> Rejection | None:
+        """The rejection of a report on what is to happen later; clocks may differ by a day."""
+        if instant is None or instant <= self.context.recorded_at + REPORTED_AHEAD_MAX:
+            return None
+        return invalid([FieldError(field=field, reason="must not be more than a day ahead")])
 
     def new_id(self, taken: Container[str]) -> str:
         """An id for what the next event creates, made from the invoice's id and version.

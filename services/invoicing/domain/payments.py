@@ -81,6 +81,9 @@ def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None
         return Rejection(
             RejectionCode.DUPLICATE_PAYMENT, "The invoice already has a payment with this id."
         )
+    rejection = decision.reported_too_early("received_at", data.received_at)
+    if rejection is not None:
+        return rejection
     facts: dict[str, Any] = {
         "payment_id": data.payment_id,
         "amount": data.amount,

@@ -101,6 +101,9 @@ def settle(decision: Decision, data: commands.SettleRefund) -> Rejection | None:
         return Rejection(
             RejectionCode.AMOUNT_EXCEEDS_BALANCE, "The refunds would exceed the payment."
         )
+    rejection = decision.reported_too_early("settled_at", data.settled_at)
+    if rejection is not None:
+        return rejection
     emit_money(
         decision,
         events.PaymentRefunded,

@@ -249,3 +249,45 @@ def test_the_skipped_day_and_the_day_after_begin_at_one_instant() -> None:
     skipped, after = date(2011, 12, 30), date(2011, 12, 31)
     assert start_of_day("Pacific/Apia", skipped) == start_of_day("Pacific/Apia", after)
     assert day_in("Pacific/Apia", overdue_from("Pacific/Apia", date(2011, 12, 29))) == after
+
+
+AHEAD = "2026-11-21T12:00:01Z"
+A_DAY_AHEAD = "2026-11-22T01:00:00+13:00"  # to the second, in another offset
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_money_that_is_to_arrive_in_days_has_not_arrived(settled: bool) -> None:
+    payment = {"payment_id": "p", "amount": "1.00", "settled": settled}
+    desk = desk_at("2026-11-20T11:59:00Z")
+    desk.accept("CreateInvoice", **data())
+    rejection = desk.refuse("RecordPayment", **payment, received_at=AHEAD)
+    assert (rejection.code, rejection.errors[0].field) == ("invalid_command", "received_at")
+    desk.now = at("2026-11-20T12:00:00Z")
+    desk.accept("RecordPayment", **payment, received_at=A_DAY_AHEAD)
+
+
+def test_a_payment_of_long_ago_is_recorded() -> None:
+    desk = desk_at("2026-11-20T12:00:00Z")
+    desk.accept("CreateInvoice", **data())
+    desk.accept("RecordPayment", payment_id="p", amount="1.00", received_at="1900-01-02T00:00:00Z")
+
+
+def test_a_refund_does_not_become_final_in_days() -> None:
+    desk = desk_at("2026-11-20T11:57:00Z")
+    desk.accept("CreateInvoice", **data())
+    desk.accept("RecordPayment", payment_id="p", amount="1.00")
+    refund = {"payment_id": "p", "refund_id": "r", "amount": "1.00"}
+    rejection = desk.refuse("SettleRefund", **refund, settled_at=AHEAD)
+    assert (rejection.code, rejection.errors[0].field) == ("invalid_command", "settled_at")
+    desk.accept("SettleRefund", **refund, settled_at=A_DAY_AHEAD)
+
+
+def test_what_happened_already_is_known_before_its_time_is_looked_at() -> None:
+    desk = desk_at("2026-11-20T12:00:00Z")
+    desk.accept("CreateInvoice", **data(source_id="src_1"))
+    desk.accept("PayInvoice")
+    payment_id = next(iter(desk.current.payments))
+    desk.accept("RecordPaymentFailure", payment_id=payment_id, code="declined")
+    version = desk.current.version
+    late = {"payment_id": payment_id, "amount": "1.00", "settled": False, "received_at": AHEAD}
+    assert desk.accept("RecordPayment", **late).version == version
