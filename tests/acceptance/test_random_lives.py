@@ -3,35 +3,29 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.property.test_life import DATA, steps
+from tests.property.test_life import Command, Life
 from tests.support.domain.model import Model
 from tests.support.service.commands import Sent, invoice_id
 from tests.support.service.promises import assert_promises_kept
 from tests.support.service.service import Service
 
 LIVES = 60
-Life = list[tuple[str, dict[str, Any]]]
 
 
-def random_lives() -> list[Life]:
-    """Lives as the property test draws them, each beginning with its invoice."""
-    drawn: list[Life] = []
+def random_lives() -> list[list[Command]]:
+    """Lives as the property test lives them."""
+    lived: list[list[Command]] = []
 
-    @settings(
-        max_examples=LIVES,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(create=DATA["CreateInvoice"], rest=st.lists(steps, min_size=5, max_size=25))
-    def draw(create: dict[str, Any], rest: Life) -> None:
-        drawn.append([("CreateInvoice", create), *rest])
+    class Recorded(Life):
+        def teardown(self) -> None:
+            lived.append(self.sent)
 
-    draw()
-    return drawn
+    once = settings(max_examples=LIVES, database=None, phases=[Phase.generate])
+    run_state_machine_as_test(Recorded, settings=once)
+    return lived
 
 
 def command(subject: str, name: str, data: dict[str, Any]) -> Sent:

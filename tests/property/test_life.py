@@ -24,6 +24,9 @@ emails = st.sampled_from(["ada@example.com", "bob@example.com"])
 lines = st.lists(
     st.fixed_dictionaries({"amount": st.sampled_from(["40.00", "60", "0"])}), max_size=3
 )
+Command = tuple[str, dict[str, Any]]
+"""A command's type and data."""
+
 no_data: dict[str, st.SearchStrategy[Any]] = {}
 
 payments = st.fixed_dictionaries(
@@ -155,10 +158,6 @@ names = st.integers(0, 19).flatmap(
 )
 
 
-steps = names.flatmap(lambda name: st.tuples(st.just(name), DATA[name]))
-"""A command and its data."""
-
-
 def known_ids(name: str, model: Model) -> st.SearchStrategy[dict[str, str]]:
     """The ids of a payment, refund, dispute or credit note that a command is likely to be about."""
     payments = model.payments.items()
@@ -198,6 +197,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.desk = Desk(now=datetime(2026, 12, 21, 10, 0, tzinfo=UTC))
         self.model = Model()
+        self.sent: list[Command] = []
 
     @initialize(items=lines)
     def begin(self, items: list[dict[str, str]]) -> None:
@@ -220,6 +220,7 @@ class Life(RuleBasedStateMachine):
             self.send_one(name, data.draw(DATA[name]) | data.draw(known_ids(name, self.model)))
 
     def send_one(self, name: str, fields: dict[str, Any]) -> None:
+        self.sent.append((name, fields))
         before, known = self.desk.invoice, len(self.desk.history)
         decided = self.desk.send(name, **fields)
         expected = self.model.handle(name, fields)
