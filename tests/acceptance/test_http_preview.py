@@ -69,6 +69,15 @@ async def test_a_rejected_preview_says_why(http: httpx.AsyncClient) -> None:
     assert (response.json()["events"], response.json()["invoice"]["state"]) == ([], "open")
 
 
+async def test_an_envelope_that_is_none_is_no_preview(http: httpx.AsyncClient) -> None:
+    envelope = command("VoidInvoice", invoice_id(), time={"at": "noon"})
+
+    response = await http.post("/v1/preview", json=envelope)
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_command")
+    assert [error["field"] for error in response.json()["errors"]] == ["time"]
+
+
 async def test_a_preview_does_not_show_another_sellers_invoice(api: Api) -> None:
     theirs = invoice_id()
     await api.service.ask(create_invoice(theirs, seller_id="seller_2"))

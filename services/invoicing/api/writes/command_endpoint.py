@@ -109,6 +109,12 @@ class CommandEndpoint:
         command = read_command(await self._envelope(), [])
         if isinstance(command, DecodeFailure):
             raise _unreadable(command)
+        if command.errors:
+            raise ProblemError(
+                RejectionCode.INVALID_COMMAND,
+                "The command's envelope is not valid; errors say where.",
+                command.errors,
+            )
         wait = self.state.previews.take(self.client.id)
         if wait:
             raise too_many_requests(wait)
