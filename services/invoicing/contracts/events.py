@@ -53,6 +53,16 @@ class Changed(EventData):
     reason: LongText | None = Field(None, description="The reason, in words.")
 
 
+class Posted(EventData):
+    """An event that the books have on its own day, as long as that day is not in closed books."""
+
+    posting_date: Day | None = Field(
+        None,
+        description="The first day that is not in the seller's closed books. Given if the day of"
+        " the event is in them.",
+    )
+
+
 @event
 class InvoiceCreated(DocumentEvent):
     """An invoice was created as a draft. If it was to be open, `invoice.opened` follows."""
@@ -82,14 +92,14 @@ class InvoiceOpened(DocumentEvent):
 
 
 @event
-class InvoiceUnposted(Changed):
+class InvoiceUnposted(Posted, Changed):
     """The invoice is a draft again and keeps its number."""
 
     type = "invoice.unposted"
 
 
 @event
-class InvoiceVoided(Changed):
+class InvoiceVoided(Posted, Changed):
     """The invoice was voided and keeps its number."""
 
     type = "invoice.voided"
@@ -110,7 +120,7 @@ class InvoiceReversed(Changed):
 
 
 @event
-class InvoiceWrittenOff(Changed):
+class InvoiceWrittenOff(Posted, Changed):
     """The amount due was written off."""
 
     type = "invoice.written_off"
@@ -128,7 +138,7 @@ class PaymentRequested(EventData):
 
 
 @event
-class PaymentRecorded(EventData):
+class PaymentRecorded(Posted):
     """A payment has arrived or is in flight."""
 
     type = "invoice.payment_recorded"
@@ -143,7 +153,7 @@ class PaymentRecorded(EventData):
 
 
 @event
-class PaymentSettled(EventData):
+class PaymentSettled(Posted):
     """A payment is final and counts as paid."""
 
     type = "invoice.payment_settled"
@@ -212,7 +222,7 @@ class InvoiceReopened(EventData):
 
 
 @event
-class InvoiceReinstated(Changed):
+class InvoiceReinstated(Posted, Changed):
     """What was written off is due again; `invoice.reopened` follows."""
 
     type = "invoice.reinstated"
@@ -229,7 +239,7 @@ class PublishedAmounts(ContractModel):
 
 
 @event
-class InvoiceRestated(EventData):
+class InvoiceRestated(Posted):
     """The first releases published other amounts for the same facts; these hold from now on."""
 
     type = "invoice.restated"
@@ -248,7 +258,7 @@ class InvoiceOverpaid(EventData):
 
 
 @event
-class PaymentRefunded(EventData):
+class PaymentRefunded(Posted):
     """A refund is final."""
 
     type = "invoice.payment_refunded"
@@ -262,7 +272,7 @@ class PaymentRefunded(EventData):
 
 
 @event
-class RefundRequested(EventData):
+class RefundRequested(Posted):
     """A refund is pending: no amount changes until `invoice.payment_refunded`."""
 
     type = "invoice.refund_requested"
@@ -276,7 +286,7 @@ class RefundRequested(EventData):
 
 
 @event
-class RefundFailed(EventData):
+class RefundFailed(Posted):
     """A refund has failed. If it was final, its amount counts as received again."""
 
     type = "invoice.refund_failed"
@@ -289,7 +299,7 @@ class RefundFailed(EventData):
 
 
 @event
-class PaymentReturned(EventData):
+class PaymentReturned(Posted):
     """The bank took a payment back, or a part of it."""
 
     type = "invoice.payment_returned"
@@ -301,7 +311,7 @@ class PaymentReturned(EventData):
 
 
 @event
-class DisputeOpened(EventData):
+class DisputeOpened(Posted):
     """A payment is disputed. No amount changes until the dispute is lost."""
 
     type = "invoice.dispute_opened"
@@ -316,7 +326,7 @@ DisputeOutcome = Literal["won", "lost", "withdrawn"]
 
 
 @event
-class DisputeClosed(EventData):
+class DisputeClosed(Posted):
     """A dispute has an outcome. If it is lost, the amount went back to the customer."""
 
     type = "invoice.dispute_closed"
@@ -377,7 +387,7 @@ class InvoiceCredited(EventData):
 
 
 @event
-class CreditNoteVoided(Changed):
+class CreditNoteVoided(Posted, Changed):
     """A credit note was voided. It keeps its number, and what it credited is owed again."""
 
     type = "invoice.credit_note_voided"

@@ -404,6 +404,7 @@ class DocumentIndexFields(DocumentLabels):
     document_date: date
     due_date: date
     overdue_from: datetime | None = None
+    time_zone: str | None = None
     live_mode: bool = True
     source_id: str | None = None
     items: tuple[IndexedItem, ...]

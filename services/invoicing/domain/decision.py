@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from invoicing.contracts.commands import CommandData
-from invoicing.contracts.events import EVENTS, DocumentEvent, EventData
+from invoicing.contracts.events import EVENTS, DocumentEvent, EventData, Posted
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
 from invoicing.domain.balance import balance
@@ -22,6 +22,7 @@ REPORTED_AHEAD_MAX: Final = timedelta(days=1)
 _DOCUMENT_EVENTS: Final = frozenset(
     event for event in EVENTS.values() if issubclass(event, DocumentEvent)
 )
+_POSTED_EVENTS: Final = frozenset(event for event in EVENTS.values() if issubclass(event, Posted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,29 @@ class Decision:
             name += "-"
         return name
 
+    def _posting_date(self, instant: datetime) -> date | None:
+        """The first day outside the seller's closed books, if the day of the instant is in them.
+
+        Its time zone is the invoice's. Nothing is posted before the date of an issued document.
+        """
+        invoice = self.invoice
+        seller = self.context.sellers.find(invoice.seller_id)
+        if seller is None or seller.locked_until is None:
+            return None
+        document = invoice.lazy_document.index_fields
+        day = day_in(document.time_zone or DEFAULT_ZONE, instant)
+        if invoice.invoice_number is not None:
+            day = max(day, document.document_date)
+        return seller.locked_until + timedelta(days=1) if seller.has_locked(day) else None
+
     def emit(self, event: type[EventData], **facts: Any) -> None:
         """Add an event and fold it in. Facts may be fields of the summary; None leaves one out."""
         fields = summary_of(self.invoice)
         fields |= {name: value for name, value in facts.items() if value is not None}
+        if event in _POSTED_EVENTS:
+            instant = fields.get("received_at") or fields.get("settled_at")
+            posting_date = self._posting_date(instant or self.context.recorded_at)
+            fields |= drop_none(posting_date=posting_date)
         emitted = build_event(event, fields)
         self.events.append(emitted)
         self.document_changed |= event in _DOCUMENT_EVENTS

@@ -11,13 +11,14 @@ credit first; the rest is owed again, as bad debt if anything is.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 from invoicing.contracts import events
 from invoicing.contracts.invoice import State
+from invoicing.domain.calendar import DEFAULT_ZONE, day_in
 from invoicing.domain.journal.accounts import SALE_ACCOUNTS, Account, Entry, Posting
 from invoicing.domain.journal.sale import credit_note_postings, sale_postings
 from invoicing.domain.pricing.rounding import exact_arithmetic
@@ -33,6 +34,7 @@ class Journal:
         self._postings: list[Posting] = []
         self._is_sold = False
         self._document_date = date.min
+        self._time_zone = DEFAULT_ZONE
         self._methods: dict[str, str] = {}
         self._pending_refunds: dict[str, Decimal] = {}
         self._credit_notes: dict[str, tuple[Posting, ...]] = {}
@@ -53,7 +55,9 @@ class Journal:
             day = book(self, event, recorded_at)
         if not self._postings:
             return None
-        return Entry(max(day, self._document_date), tuple(self._postings))
+        # A day in closed books was replaced when the event was made, by the books as they were.
+        moved: date | None = getattr(event, "posting_date", None)
+        return Entry(moved or max(day, self._document_date), tuple(self._postings))
 
     def _post(self, account: Account, amount: Decimal, detail: str = "") -> None:
         if amount:
@@ -79,6 +83,7 @@ class Journal:
     def _opened(self, event: events.InvoiceOpened, _recorded_at: datetime) -> date:
         document = event.invoice.document
         self._is_sold, self._document_date = True, document.document_date
+        self._time_zone = document.time_zone or DEFAULT_ZONE
         for account, detail, amount in sale_postings(document):
             self._post(account, amount, detail)
         lost = self.balance(Account.BAD_DEBT)
@@ -219,7 +224,7 @@ class Journal:
         self._post(Account.CASH, amount, method)
 
     def _day(self, at: datetime) -> date:
-        return at.astimezone(UTC).date()
+        return day_in(self._time_zone, at)
 
 
 _Book = Callable[[Journal, Any, datetime], date]

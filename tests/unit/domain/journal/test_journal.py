@@ -1,16 +1,17 @@
 """The journal of an invoice: what each event posts, and what its balances come to."""
 
 from collections import defaultdict
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from invoicing.contracts.events import EventData
+from invoicing.contracts.events import EventData, InvoiceWrittenOff
 from invoicing.domain.journal.accounts import Account, Entry
 from invoicing.domain.journal.journal import Journal
-from tests.support.domain.desk import Desk, open_desk, pay
+from invoicing.domain.sellers import read_sellers
+from tests.support.domain.desk import MORNING, Desk, open_desk, pay
 
 
 def journal_of(desk: Desk) -> Journal:
@@ -325,3 +326,86 @@ def test_money_that_moves_by_itself_is_posted(
         desk.accept(command, **of_payment, **data)
 
     assert postings_of(entries_of(desk)[event]) == postings
+
+
+def desk_of_seller(settings: str, now: datetime, **fields: Any) -> Desk:
+    """A desk with an open invoice of 100.00 of a seller with these settings."""
+    desk = Desk(sellers=read_sellers(f"[sellers.default]\n{settings}"), now=now)
+    data = {"customer_id": "cus_1", "currency": "USD", "items": [{"amount": "100.00"}]}
+    desk.accept("CreateInvoice", **data, **fields)
+    return desk
+
+
+def close_books(desk: Desk, until: str) -> None:
+    desk.sellers = read_sellers(f"[sellers.default]\nlocked_until = {until}")
+
+
+def posting_date(desk: Desk, event: str) -> date:
+    return entries_of(desk)[f"invoice.{event}"].posting_date
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Pacific/Kiritimati", date(2026, 12, 1)),
+        ("UTC", date(2026, 11, 30)),
+        ("Etc/GMT+12", date(2026, 11, 29)),
+    ],
+)
+def test_a_day_is_one_of_the_invoices_time_zone(zone: str, day: date) -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    desk = desk_of_seller(f'time_zone = "{zone}"', now, document_date="2026-11-20")
+    desk.now = datetime(2026, 11, 30, 11, 0, tzinfo=UTC)
+    pay(desk, "pay_1", "10.00", received_at="2026-11-30T11:30:00Z")
+    desk.accept("WriteOffInvoice")
+
+    assert posting_date(desk, "payment_recorded") == day
+    assert posting_date(desk, "written_off") == day
+
+
+def test_nothing_is_posted_before_the_date_of_the_invoice() -> None:
+    desk = desk_of_seller("", MORNING, document_date="2026-11-20")
+    pay(desk, "pay_1", "10.00", received_at="2026-10-01T12:00:00Z")
+
+    assert posting_date(desk, "payment_recorded") == date(2026, 11, 20)
+
+
+@pytest.mark.parametrize(
+    ("received_at", "day"),
+    [
+        ("2026-11-25T12:00:00Z", date(2026, 12, 1)),
+        ("2026-11-30T23:59:59Z", date(2026, 12, 1)),
+        ("2026-12-01T00:00:00Z", date(2026, 12, 1)),
+        ("2026-12-02T00:00:00Z", date(2026, 12, 2)),
+        ("2026-10-01T12:00:00Z", date(2026, 12, 1)),
+    ],
+)
+def test_money_of_closed_books_is_posted_on_the_first_day_after_them(
+    received_at: str, day: date
+) -> None:
+    desk = desk_of_seller("", MORNING, document_date="2026-11-20")
+    close_books(desk, "2026-11-30")
+    desk.now = datetime(2026, 12, 5, 12, tzinfo=UTC)
+    pay(desk, "pay_1", "10.00", received_at=received_at)
+
+    assert posting_date(desk, "payment_recorded") == day
+
+
+def test_books_that_are_closed_later_move_no_entry() -> None:
+    desk = desk_of_seller("", MORNING, document_date="2026-11-20")
+    pay(desk, "pay_1", "10.00", received_at="2026-11-25T12:00:00Z")
+    close_books(desk, "2026-11-30")
+    desk.now = datetime(2026, 12, 5, 12, tzinfo=UTC)
+    desk.accept("RefundPayment", payment_id="pay_1", refund_id="ref_1", amount="4.00")
+
+    assert posting_date(desk, "payment_recorded") == date(2026, 11, 25)
+    assert posting_date(desk, "payment_refunded") == date(2026, 12, 5)
+
+
+def test_a_write_off_in_books_that_are_closed_ahead_is_posted_after_them() -> None:
+    desk = desk_of_seller("", MORNING, document_date="2026-11-20")
+    close_books(desk, "2026-12-31")
+    desk.accept("WriteOffInvoice")
+
+    [written_off] = [event for event, _ in desk.history if isinstance(event, InvoiceWrittenOff)]
+    assert written_off.posting_date == date(2027, 1, 1) == posting_date(desk, "written_off")
