@@ -71,6 +71,13 @@ def test_a_second_settlement_is_refused(desk: Desk) -> None:
     assert desk.refuse("SettleRefund", **ONE).code == "unknown_refund"
 
 
+def test_a_refund_is_not_final_in_the_future(desk: Desk) -> None:
+    refund(desk, settled=False)
+    rejection = desk.refuse("SettleRefund", **ONE, settled_at="2026-11-22T10:00:00Z")
+    assert (rejection.code, rejection.errors[0].field) == ("invalid_command", "settled_at")
+    desk.accept("SettleRefund", **ONE, settled_at="2026-11-21T09:00:00Z")
+
+
 def test_a_failed_refund_is_left_of_its_payment_again(desk: Desk) -> None:
     refund(desk, "100", execute=True)
 
