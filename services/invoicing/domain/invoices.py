@@ -79,9 +79,15 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
             "Some of these fields cannot be changed any more; errors say which.",
             tuple(FieldError(field=name, reason=reason) for name, reason in sorted(fixed.items())),
         )
-    document = changed_document(invoice, data, decision.seller, decision.day)
+    shown = invoice.document.document_date
+    document = changed_document(invoice, data, decision.seller, shown)
     if isinstance(document, Rejection):
         return document
+    # That the day is another one than the draft shows is no change by itself.
+    if document != invoice.document and document.dated_at_opening and decision.day != shown:
+        document = changed_document(invoice, data, decision.seller, decision.day)
+        if isinstance(document, Rejection):
+            return document
     if document != invoice.document:
         decision.emit(
             events.InvoiceUpdated,

@@ -291,3 +291,12 @@ def test_what_happened_already_is_known_before_its_time_is_looked_at() -> None:
     version = desk.current.version
     late = {"payment_id": payment_id, "amount": "1.00", "settled": False, "received_at": AHEAD}
     assert desk.accept("RecordPayment", **late).version == version
+
+
+def test_an_update_that_changes_nothing_is_none_on_another_day_either() -> None:
+    desk = desk_at("2026-11-20T12:00:00Z")
+    desk.accept("CreateInvoice", **data(state="draft"))
+    desk.now = at("2026-12-24T12:00:00Z")
+    assert desk.accept("UpdateInvoice", items=data()["items"]).version == 1
+    document = desk.accept("UpdateInvoice", items=[{"amount": "90"}]).document
+    assert str(document.document_date) == "2026-12-24"

@@ -69,7 +69,8 @@ def _parties(invoice: Invoice) -> Table:
     grid.add_row("Seller", _address([seller.name or seller.id], seller.address))
     names = [document.customer_id, customer.organization, customer.name]
     grid.add_row("Customer", _address(names, customer.address))
-    grid.add_row("Dated", f"{document.document_date}, due {document.due_date}")
+    zone = f", {document.time_zone}" if document.time_zone else ""
+    grid.add_row("Dated", f"{document.document_date}, due {document.due_date}{zone}")
     if document.memo:
         grid.add_row("Memo", Text(plain(document.memo)))
     if invoice.archived:
