@@ -184,6 +184,11 @@ async def test_an_event_in_the_wrong_partition_or_with_the_wrong_key_is_found(
             ' \'"amount_paid":"214.24"\') WHERE id = $1',
             {FindingKind.STATE_DIFFERS},
         ),
+        (
+            'UPDATE events SET data = replace(data, \'"amount":"214.25"\', \'"amount":"214.24"\')'
+            " WHERE invoice_id = $1 AND version = 3",
+            {FindingKind.JOURNAL_DIFFERS, FindingKind.EVENT_DIFFERS},
+        ),
         ("DELETE FROM invoices WHERE id = $1", {FindingKind.STATE_MISSING}),
         ("UPDATE invoices SET id = 'stranger' WHERE id = $1", {FindingKind.STATE_WITHOUT_EVENTS}),
         (

@@ -109,3 +109,36 @@ def test_a_snapshot_that_was_written_as_other_json_is_no_finding() -> None:
     assert escaped != CURRENT.snapshot
 
     assert check(EVENTS, CurrentState(escaped, CURRENT.columns))[1] == []
+
+
+def test_amounts_that_contradict_the_journal_are_found() -> None:
+    """A slip in the formula has the same amount in the event, the state and the row."""
+    amounts = '"amount_written_off":"0.00","amount_due":"0.00","amount_overpaid":'
+    events = [
+        event._replace(document=event.document.replace(f'{amounts}"0.00"', f'{amounts}"1.00"'))
+        for event in EVENTS
+    ]
+    snapshot = CURRENT.snapshot.replace(f'{amounts}"0.00"', f'{amounts}"1.00"')
+    columns = {**CURRENT.columns, "standing": "overpaid"}
+    assert snapshot != CURRENT.snapshot
+
+    checked, kinds = check(events, CurrentState(snapshot, columns))
+
+    assert set(kinds) == {FindingKind.JOURNAL_DIFFERS}
+    last = checked.findings[-1]
+    assert last.expected.startswith("amount_overpaid 0, as liabilities:customer credit has it")
+    assert last.found == "amount_overpaid 1.00"
+
+
+def test_a_fact_that_was_changed_contradicts_the_amounts() -> None:
+    _, kinds = check(
+        changed(2, '"payment_id":"p","amount":"5.00"', '"payment_id":"p","amount":"4.00"')
+    )
+
+    assert FindingKind.JOURNAL_DIFFERS in kinds
+
+
+def test_an_entry_that_is_not_balanced_is_found() -> None:
+    _, kinds = check(changed(1, '"total_fees":"0.00"', '"total_fees":"0.01"'))
+
+    assert FindingKind.JOURNAL_UNBALANCED in kinds

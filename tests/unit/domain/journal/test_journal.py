@@ -393,6 +393,7 @@ def test_money_of_closed_books_is_posted_on_the_first_day_after_them(
 
 def test_books_that_are_closed_later_move_no_entry() -> None:
     desk = desk_of_seller("", MORNING, document_date="2026-11-20")
+    desk.now = datetime(2026, 11, 25, 13, tzinfo=UTC)
     pay(desk, "pay_1", "10.00", received_at="2026-11-25T12:00:00Z")
     close_books(desk, "2026-11-30")
     desk.now = datetime(2026, 12, 5, 12, tzinfo=UTC)
