@@ -40,10 +40,15 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
     if isinstance(credit, Rejection):
         return credit
     rejection = _emit_credited(decision, data.credit_note_id, credit, data)
+    before = invoice
     if rejection is None and data.refund is not None:
+        if invoice.state is State.UNCOLLECTIBLE:
+            # Once nothing is owed, the write-off is over: what the refund leaves owed is due.
+            emit_consequences(decision, invoice)
+            before = decision.invoice
         rejection = _emit_refund(decision, invoice, data, data.refund)
     if rejection is None:
-        emit_consequences(decision, invoice, reopened_by="refund")
+        emit_consequences(decision, before, reopened_by="refund")
     return rejection
 
 

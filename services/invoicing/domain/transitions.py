@@ -327,7 +327,11 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
             Transition(
                 commands.IssueCreditNote,
                 credit_notes.issue,
-                {OPEN: (OPEN, PAID), PAID: (PAID,), UNCOLLECTIBLE: (UNCOLLECTIBLE, PAID)},
+                {
+                    OPEN: (OPEN, PAID),
+                    PAID: (PAID, OPEN),
+                    UNCOLLECTIBLE: (UNCOLLECTIBLE, PAID, OPEN),
+                },
                 only_if=lambda invoice: invoice.total > invoice.amount_credited,
                 path="credit-notes",
             ),

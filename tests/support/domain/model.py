@@ -151,13 +151,23 @@ class Model(MoneyModel):
         refund = self._refund_of_credit(data) if "refund" in data else None
         self.credits[data["credit_note_id"]] = amount
 
-        def post() -> None:
+        def credit() -> None:
             self.books.relieve(amount, by=REVENUE)
-            if refund:
-                self.post_refund(refund)
 
-        credited, *others = self.followed("credited", post)
-        return [credited, *([self.refund_event(refund)] if refund else []), *others]
+        if refund is None:
+            return self.followed("credited", credit)
+        if self.state == "uncollectible":
+            return [
+                *self.fact("credited", credit),
+                *self.followed(self.refund_event(refund), lambda: self.post_refund(refund)),
+            ]
+
+        def both() -> None:
+            credit()
+            self.post_refund(refund)
+
+        credited, *others = self.followed("credited", both)
+        return [credited, self.refund_event(refund), *others]
 
     def _refund_of_credit(self, data: dict[str, Any]) -> dict[str, Any]:
         """The refund, of what the customer would have too much."""

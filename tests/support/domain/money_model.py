@@ -82,6 +82,10 @@ class MoneyModel:
         )
 
     def followed(self, fact: str, post: Callable[[], None]) -> list[str]:
+        """Post a command's only fact; the event of it, and all those that follow from it."""
+        return [*self.fact(fact, post), *self.superseded()]
+
+    def fact(self, fact: str, post: Callable[[], None]) -> list[str]:
         """Post a fact; the event of it, and those that follow from what it did to the books."""
         was_paid, overpaid = self.state == "paid", self.books.overpaid
         post()
@@ -94,10 +98,10 @@ class MoneyModel:
             events.append("reopened")
         if self.books.overpaid > overpaid:
             events.append("overpaid")
-        return [*events, *self._superseded()]
+        return events
 
-    def _superseded(self) -> Iterator[str]:
-        """Requests for more than may be asked for now are taken back."""
+    def superseded(self) -> Iterator[str]:
+        """Requests for more than may be asked for now are taken back, at the end of a command."""
         for payment in self.payments.values():
             if payment.state == "requested" and payment.amount > self.payable:
                 payment.state = "cancelled"

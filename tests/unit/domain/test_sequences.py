@@ -130,6 +130,36 @@ STORIES: dict[str, tuple[Story, End]] = {
         [created(), paid("p", "30.00"), WRITTEN_OFF, refunded("p", "r", "30.00")],
         ("uncollectible", "0.00", "100.00", "0.00"),
     ),
+    "a credit takes bad debt back before anything is overpaid": (
+        [created(), paid("p", "30.00"), WRITTEN_OFF, refunded("p", "r", "30.00"),
+         credited("c", "100.00")],
+        ("paid", "0.00", "0.00", "0.00"),
+    ),
+    "a credit of bad debt, with a refund, leaves due what is owed after it": (
+        [created(), paid("p", "70.00"), WRITTEN_OFF,
+         credited("c", "30.00", refund={"payment_id": "p", "refund_id": "r", "amount": "30.00"})],
+        ("open", "30.00", "0.00", "0.00"),
+    ),
+    "as in two steps": (
+        [created(), paid("p", "70.00"), WRITTEN_OFF, credited("c", "30.00"),
+         refunded("p", "r", "30.00")],
+        ("open", "30.00", "0.00", "0.00"),
+    ),
+    "a credit with its refund leaves nothing due": (
+        [created(), paid("p", "100.00"),
+         credited("c", "40.00", refund={"payment_id": "p", "refund_id": "r"})],
+        ("paid", "0.00", "0.00", "0.00"),
+    ),
+    "a void credit note is owed again": (
+        [created(), paid("p", "60.00"), credited("c", "40.00"),
+         ("VoidCreditNote", {"credit_note_id": "c"})],
+        ("open", "40.00", "0.00", "0.00"),
+    ),
+    "an invoice with a credit note is not void until that is": (
+        [created(), credited("c", "20.00"), rejected(VOIDED, "has_credit_notes"),
+         ("VoidCreditNote", {"credit_note_id": "c"}), VOIDED],
+        ("void", "0.00", "0.00", "0.00"),
+    ),
     "a mistaken write-off is taken back": (
         [created(), paid("p", "30.00"), WRITTEN_OFF, REINSTATED],
         ("open", "70.00", "0.00", "0.00"),

@@ -5,6 +5,7 @@ No summary, event or balance is read: what a command says is what happened.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -180,8 +181,19 @@ def _dispute_closed(facts: Facts, data: Data) -> Facts:
 
 
 def _credited(facts: Facts, data: Data) -> Facts:
-    amount = cents(data["amount"])
-    return replace(facts, notes={**facts.notes, data["credit_note_id"]: amount})
+    notes = {**facts.notes, data["credit_note_id"]: cents(data["amount"])}
+    credited = replace(facts, notes=notes)
+    if credited.owed <= 0:
+        credited = replace(credited, was_written_off=False)
+    if "refund" not in data:
+        return credited
+    became_overpaid = max(-credited.owed, 0) - max(-facts.owed, 0)
+    given = {"amount": str(Decimal(became_overpaid) / 100)}
+    return _refunded(credited, given | data["refund"])
+
+
+def _note_voided(facts: Facts, data: Data) -> Facts:
+    return replace(facts, voided_notes=facts.voided_notes | {data["credit_note_id"]})
 
 
 def _nothing(facts: Facts, _data: Data) -> Facts:
@@ -213,6 +225,7 @@ EFFECTS: Final[Mapping[str, Callable[[Facts, Data], Facts]]] = MappingProxyType(
         "SettleRefund": _refund_settled,
         "RecordRefundFailure": _refund_failed,
         "IssueCreditNote": _credited,
+        "VoidCreditNote": _note_voided,
     }
 )
 """What each command that is about money or the invoice's life says."""

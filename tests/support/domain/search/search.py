@@ -140,7 +140,8 @@ class Search:
 def _overdrawn(step: Step, after: Situation) -> Iterator[str]:
     """A refund that we start takes at most what is left of the payment."""
     name, data = step
-    if name == "RefundPayment" and after.facts.left_of(data["payment_id"]) < 0:
+    refund = data if name == "RefundPayment" else data.get("refund")
+    if refund is not None and after.facts.left_of(refund["payment_id"]) < 0:
         yield "more is refunded than was left"
 
 

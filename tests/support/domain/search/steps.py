@@ -122,3 +122,10 @@ def _credit_notes(facts: Facts) -> Iterator[Step]:
         new = {"credit_note_id": f"cn_{len(facts.notes)}"}
         for amount in AMOUNTS:
             yield "IssueCreditNote", new | {"amount": amount}
+            for payment_id in facts.payments if len(facts.refunds) < REFUNDS_MAX else ():
+                refund = {"payment_id": payment_id, "refund_id": f"ref_{len(facts.refunds)}"}
+                yield "IssueCreditNote", new | {"amount": amount, "refund": refund}
+                refund_of_part = refund | {"amount": "30.00"}
+                yield "IssueCreditNote", new | {"amount": amount, "refund": refund_of_part}
+    for credit_note_id in facts.notes:
+        yield "VoidCreditNote", {"credit_note_id": credit_note_id}
