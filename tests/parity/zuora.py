@@ -139,6 +139,7 @@ LISTS = (
         "expand[]",
         {
             "available_commands": [
+                "UpdateInvoice",
                 "ArchiveInvoice",
                 "RestoreInvoice",
                 "RecordInvoiceSent",

@@ -175,6 +175,16 @@ class TaxIdentifier(ContractModel):
     verified_address: Text | None = Field(None, description="The registered address.")
 
 
+class RecordedTaxIdentifier(TaxIdentifier):
+    """A tax number of the customer, and when it was set, which the first releases did not keep."""
+
+    created_at: datetime | None = Field(None, description="When the number was first given.")
+    updated_at: datetime | None = Field(None, description="When anything of it last changed.")
+    state_transitions: dict[str, datetime] = Field(
+        default_factory=dict, description="When its verification last entered each state."
+    )
+
+
 class Item(ContractModel):
     """A line of an invoice, as a command gives it: with `unit_price` or `amount`."""
 
@@ -343,6 +353,9 @@ class Document(InvoiceInput):
     tax_rounding: TaxRounding = Field(description="Where tax was rounded.")
     items: tuple[PricedItem, ...] = Field(description="The lines.")
     shipping: PricedShipping | None = Field(None, description="The cost of delivery.")
+    tax_identifiers: tuple[RecordedTaxIdentifier, ...] = Field(
+        (), description="The customer's tax numbers."
+    )
     document_date: Day = Field(
         description="The invoice's date; with `dated_at_opening`, what it would be."
     )

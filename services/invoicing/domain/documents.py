@@ -6,11 +6,17 @@ invoice that was unposted keeps both.
 """
 
 from collections.abc import Collection, Container, Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from invoicing.contracts.commands import CreateInvoice, UpdateInvoice
-from invoicing.contracts.invoice import Document, InvoiceInput, TaxRounding
+from invoicing.contracts.invoice import (
+    Document,
+    InvoiceInput,
+    RecordedTaxIdentifier,
+    TaxIdentifier,
+    TaxRounding,
+)
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.types.texts import (
     EARLIEST_DATE,
@@ -60,13 +66,14 @@ _LATEST_DOCUMENT_DATE: Final = LATEST_DATE - timedelta(days=TERMS_DAYS_MAX)
 
 
 def new_document(
-    data: CreateInvoice, seller: Seller, day: date, *, is_opened: bool
+    data: CreateInvoice, seller: Seller, day: date, *, is_opened: bool, at: datetime
 ) -> Document | Rejection:
     """Make the document of a new invoice; `day` is its date if the command gives none."""
     fields: dict[str, Any] = {name: getattr(data, name) for name in _ALWAYS_WRITTEN}
     fields |= {name: getattr(data, name) for name in data.model_fields_set & _INPUT_FIELDS}
     fields |= {name: getattr(data, name) for name in ("customer_id", "currency", "seller_id")}
     fields["seller"] = seller.party
+    fields |= _with_times(fields, (), at)
     if data.document_date is None:
         fields |= {"document_date": day, "dated_at_opening": True}
     if data.due_date is None and data.payment_terms_days is None:
@@ -95,7 +102,7 @@ def opened_document(document: Document, seller: Seller, day: date) -> Document |
 
 
 def changed_document(
-    invoice: Invoice, data: UpdateInvoice, seller: Seller | Rejection, day: date
+    invoice: Invoice, data: UpdateInvoice, seller: Seller | Rejection, day: date, at: datetime
 ) -> Document | Rejection:
     """Set the given fields and compute the dates and amounts again.
 
@@ -119,6 +126,7 @@ def changed_document(
             del given["metadata"]
         else:
             given["metadata"] = merged
+    given |= _with_times(given, document.tax_identifiers, at)
     if given.keys() <= UPDATABLE_ONCE_ISSUED:
         return document.copy_with(**given)
     fields = {name: getattr(document, name) for name in document.model_fields_set} | given
@@ -148,6 +156,38 @@ def changed_document(
     input_fields = {name: value for name, value in fields.items() if name in _INPUT_FIELDS}
     given_input = InvoiceInput.construct_unchecked(**input_fields)
     return _priced_document(given_input, fields, document.tax_rounding, given)
+
+
+def _with_times(
+    fields: dict[str, Any], before: Iterable[RecordedTaxIdentifier], at: datetime
+) -> dict[str, Any]:
+    """The given tax identifiers with the times at which each was set, if there are any."""
+    if "tax_identifiers" not in fields:
+        return {}
+    known = {(one.type, one.value): one for one in before}
+    recorded = (
+        _recorded(one, known.get((one.type, one.value)), at) for one in fields["tax_identifiers"]
+    )
+    return {"tax_identifiers": tuple(recorded)}
+
+
+def _recorded(
+    given: TaxIdentifier, before: RecordedTaxIdentifier | None, at: datetime
+) -> RecordedTaxIdentifier:
+    names = TaxIdentifier.model_fields
+    if before is not None and all(getattr(given, n) == getattr(before, n) for n in names):
+        return before
+    times: dict[str, Any] = {"updated_at": at}
+    if before is None:
+        times["created_at"] = at
+    elif before.created_at is not None:
+        times["created_at"] = before.created_at
+    transitions = dict(before.state_transitions) if before else {}
+    if given.state is not None and (before is None or given.state != before.state):
+        transitions[given.state] = at
+    if transitions:
+        times["state_transitions"] = transitions
+    return RecordedTaxIdentifier.computed_from(given, **times)
 
 
 def _given(data: InvoiceInput) -> set[str]:

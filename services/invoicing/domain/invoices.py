@@ -31,7 +31,9 @@ def create(
     if seller is None:
         return Rejection(RejectionCode.UNKNOWN_SELLER, "No seller with this id is configured.")
     day = seller.day_of(min(command.time, context.recorded_at))
-    document = new_document(data, seller, day, is_opened=data.state != "draft")
+    document = new_document(
+        data, seller, day, is_opened=data.state != "draft", at=context.recorded_at
+    )
     if isinstance(document, Rejection):
         return document
     zero = document.total - document.total
@@ -79,13 +81,13 @@ def update(decision: Decision, data: commands.UpdateInvoice) -> Rejection | None
             "Some of these fields cannot be changed any more; errors say which.",
             tuple(FieldError(field=name, reason=reason) for name, reason in sorted(fixed.items())),
         )
-    shown = invoice.document.document_date
-    document = changed_document(invoice, data, decision.seller, shown)
+    shown, at = invoice.document.document_date, decision.context.recorded_at
+    document = changed_document(invoice, data, decision.seller, shown, at)
     if isinstance(document, Rejection):
         return document
     # That the day is another one than the draft shows is no change by itself.
     if document != invoice.document and document.dated_at_opening and decision.day != shown:
-        document = changed_document(invoice, data, decision.seller, decision.day)
+        document = changed_document(invoice, data, decision.seller, decision.day, at)
         if isinstance(document, Rejection):
             return document
     if document != invoice.document:

@@ -1,12 +1,14 @@
 """What can still be changed: once open, once it has ended, and in a draft that has a number."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from invoicing.contracts.lazy_document import LazyDocument
 from tests.support.domain.complete import PARTICULARS
-from tests.support.domain.desk import Desk, pay
+from tests.support.domain.desk import Desk, pay, replay
 from tests.support.domain.drafts import data, draft
 
 TEXTS: dict[str, Any] = {
@@ -189,3 +191,53 @@ def test_a_payment_that_is_on_its_way_is_named_as_such() -> None:
     desk = ended("open")
     pay(desk, "pay_1", "1.00", settled=False)
     assert desk.refuse("UnpostInvoice").code == "payment_in_progress"
+
+
+def identifier(**fields: Any) -> dict[str, Any]:
+    return {"type": "eu_vat", "value": "ATU12345678"} | fields
+
+
+def test_a_tax_identifier_keeps_the_times_at_which_its_verification_went_on() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **data(tax_identifiers=[identifier(state="pending")]))
+    made = desk.now
+    desk.now += timedelta(days=1)
+    other = {"type": "gb_vat", "value": "GB1"}
+    verified = identifier(state="verified", verified_name="Ada", verified_address="Vienna")
+
+    first, second = desk.accept(
+        "UpdateInvoice", tax_identifiers=[verified, other]
+    ).document.tax_identifiers
+
+    assert (first.created_at, first.updated_at) == (made, desk.now)
+    assert first.state_transitions == {"pending": made, "verified": desk.now}
+    assert (second.created_at, second.state_transitions) == (desk.now, {})
+
+
+def test_a_tax_identifier_that_is_given_again_is_no_change() -> None:
+    desk = ended("open")
+    desk.accept("UpdateInvoice", tax_identifiers=[identifier(state="pending")])
+    version = desk.current.version
+    assert (
+        desk.accept("UpdateInvoice", tax_identifiers=[identifier(state="pending")]).version
+        == version
+    )
+
+
+def test_tax_identifiers_of_an_earlier_release_have_no_times_before_they_change() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **data(tax_identifiers=[identifier()]))
+    ((created, recorded_at), *_) = desk.history
+    document = json.loads(desk.current.lazy_document.json_text)
+    document["tax_identifiers"] = [identifier()]
+    filed = LazyDocument(json.dumps(document))
+    invoice = replay([(created.copy_with(invoice=filed), recorded_at)])
+    assert invoice is not None
+    older = Desk(invoice=invoice, history=[(created.copy_with(invoice=filed), recorded_at)])
+
+    (updated,) = older.accept(
+        "UpdateInvoice", tax_identifiers=[identifier(state="not_valid")]
+    ).document.tax_identifiers
+
+    assert (updated.created_at, updated.updated_at) == (None, older.now)
+    assert updated.state_transitions == {"not_valid": older.now}

@@ -198,6 +198,8 @@ def test_a_stored_tax_is_looked_at_only_where_a_command_sets_its_net(
     of_an_earlier_release = invoice.copy_with(lazy_document=wrong)
     command = read_data("UpdateInvoice", fields)
     assert isinstance(command, UpdateInvoice)
-    changed = changed_document(of_an_earlier_release, command, Seller(id="default"), MORNING.date())
+    changed = changed_document(
+        of_an_earlier_release, command, Seller(id="default"), MORNING.date(), MORNING
+    )
     errors = changed.errors if isinstance(changed, Rejection) else ()
     assert [error.field for error in errors] == paths
