@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from aiokafka import TopicPartition
 
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
+from invoicing.maintenance.verify.history import CurrentState, check_history
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.memory import MemoryStore
 from invoicing.worker.assignment import Lanes
@@ -251,6 +253,7 @@ class World:
         answers = self.broker.committed_records(self.settings.topic_replies)
         yield from self._wrong_answers([orjson.loads(record.value or b"") for record in answers])
         yield from self._wrong_numbers()
+        yield from self._wrong_histories()
         dead = self.broker.committed_records(self.settings.topic_dead_letter)
         if len(dead) != self.load.broken:
             yield f"{self.load.broken} broken records, {len(dead)} dead letters"
@@ -288,6 +291,17 @@ class World:
         for (seller, kind), series in given.items():
             if sorted(series.values()) != list(range(1, len(series) + 1)):
                 yield f"seller {seller} has a gap or a repeat in its {kind} numbers"
+
+    def _wrong_histories(self) -> Iterator[str]:
+        """Each invoice's events give its state, and its amounts agree with its journal."""
+        ordered = sorted(self.database.events.items())
+        for invoice_id, own in groupby(ordered, key=lambda item: item[0][0]):
+            columns = self.database.invoices[invoice_id]._asdict()
+            columns["labels"] = sorted(columns["labels"] or ())
+            current = CurrentState(columns.pop("snapshot"), columns)
+            checked = check_history(invoice_id, [event for _, event in own], current)
+            for finding in checked.findings:
+                yield f"{invoice_id}: {finding.kind}: {finding.expected}, found {finding.found}"
 
 
 def _wrong_versions(events: list[Any]) -> Iterator[str]:
