@@ -26,7 +26,7 @@ from invoicing.api.http.metrics import Measured
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.http.request_ids import RequestIds
 from invoicing.api.http.tracing import Traced
-from invoicing.api.reads import commands, feed, invoices, lists, reports
+from invoicing.api.reads import commands, credit_notes, feed, invoices, lists, reports
 from invoicing.api.state import AppState
 from invoicing.api.writes import routes as writes
 from invoicing.runtime.health import HealthProbe
@@ -75,7 +75,17 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
     )
     routers = [
         part.router
-        for part in (lists, invoices, reports, writes, commands, feed, oauth, service_routes)
+        for part in (
+            lists,
+            credit_notes,
+            invoices,
+            reports,
+            writes,
+            commands,
+            feed,
+            oauth,
+            service_routes,
+        )
     ]
     for router in routers:
         app.include_router(router)

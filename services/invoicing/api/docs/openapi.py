@@ -49,7 +49,7 @@ service's logs have it as `request_id`.
 
 
 _TAGS: Final = [
-    {"name": "Lists", "description": "Pages of invoices and of their items."},
+    {"name": "Lists", "description": "Pages of invoices, of their items and of credit notes."},
     {"name": "Reports", "description": "Sums of invoices."},
     {"name": "Invoices", "description": "One invoice: current or past, and its history."},
     {"name": "Changes", "description": "Writes. Each sends one command."},

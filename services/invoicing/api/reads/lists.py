@@ -41,14 +41,16 @@ INVOICES_AT_ONCE: Final = 10
 router = APIRouter(route_class=DirectRoute, tags=["Lists"])
 
 
-class _Page(BaseModel):
+class Page(BaseModel):
+    """What every page has."""
+
     has_more: bool = Field(description="Whether there is more after this page.")
     has_previous: bool = Field(description="Whether there is more before this page.")
     start_cursor: str | None = Field(description="For `before`; null where the page is empty.")
     end_cursor: str | None = Field(description="For `after`; null where the page is empty.")
 
 
-class InvoicePage(_Page):
+class InvoicePage(Page):
     """A page of invoices."""
 
     data: tuple[InvoiceView | InvoiceFields, ...] = Field(description="The invoices.")
@@ -59,7 +61,7 @@ class InvoicePage(_Page):
     )
 
 
-class ItemPage(_Page):
+class ItemPage(Page):
     """A page of lines."""
 
     data: tuple[ItemView, ...] = Field(description="The lines.")

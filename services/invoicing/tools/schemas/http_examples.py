@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from invoicing.api.docs.examples import REQUESTS
+from invoicing.api.reads.credit_notes import credit_note_view
 from invoicing.api.reads.cursors import PagePosition, write_cursor
 from invoicing.api.reads.feed import Position
 from invoicing.api.reads.filters import DEFAULT_SORT
@@ -23,6 +24,7 @@ def made() -> Mapping[str, Any]:
     steps: list[Step] = [("CreateInvoice", _SUBJECT, draft), ("OpenInvoice", _SUBJECT, {})]
     result = run_story(steps)
     voided = run_story([*steps, ("VoidInvoice", _SUBJECT, {"reason": "Made twice."})])
+    noted = run_story([*steps, ("IssueCreditNote", _SUBJECT, REQUESTS["issueCreditNote"])])
     before, invoice = (
         view_of(state.model_dump_json(), status_unarchived(state, BEGIN))
         for state in replay(result.events)
@@ -31,6 +33,9 @@ def made() -> Mapping[str, Any]:
         "InvoiceView": invoice,
         "InvoicePage": _page([invoice], invoice),
         "ItemPage": _page(items_of(invoice), invoice),
+        "CreditNotePage": _page(
+            [credit_note_view(noted.events[-1].document, noted.events[-1].recorded_at)], invoice
+        ),
         "InvoiceItems": {"data": items_of(invoice)},
         "EventPage": {
             "data": [orjson.loads(result.events[-1].document)],
@@ -56,7 +61,7 @@ def made() -> Mapping[str, Any]:
 
 
 def _page(data: Sequence[View], invoice: View) -> dict[str, Any]:
-    """A page that has all there is, of one invoice or its lines."""
+    """A page that has all there is, of one invoice, its lines or credit notes."""
     cursor = write_cursor(PagePosition((BEGIN,), invoice["invoice_id"]), DEFAULT_SORT)
     return {
         "data": data,

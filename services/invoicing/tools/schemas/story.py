@@ -318,11 +318,14 @@ def _instant(number: int) -> datetime:
 def _publish_by_the_first_rules(store: MemoryStore, invoice_id: str) -> None:
     """Leave a cancelled draft as the first releases did: with an amount due."""
 
+    row = store.invoices.get(invoice_id)
+    if row is None:
+        return
+    due = '"amount_due":"' + orjson.loads(row.snapshot)["total"] + '"'
+
     def republished(text: str) -> str:
-        due = '"amount_due":"' + orjson.loads(row.snapshot)["total"] + '"'
         return text.replace('"amount_due":"0.00"', due).replace(',"times_paid":0', "")
 
-    row = store.invoices[invoice_id]
     store.invoices[invoice_id] = row._replace(snapshot=republished(row.snapshot))
     for key, event in store.events.items():
         if event.invoice_id == invoice_id:
