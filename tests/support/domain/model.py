@@ -57,6 +57,8 @@ class Model(MoneyModel):
             return {"no_items"}
         self.total, self.items = total, len(data["items"])
         self.life, self.due_date = "draft", data["due_date"]
+        if "source_id" in data:
+            self.sources[data["source_id"]] = None
         self.texts = {"email": data.get("email"), "memo": data.get("memo")}
         if data.get("state") == "draft":
             return ["created"]

@@ -1,13 +1,14 @@
 """Breadth first through everything that sequences of commands can make of an invoice's money."""
 
 import json
+import pickle
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
@@ -19,6 +20,7 @@ from invoicing.domain.invoice import Invoice
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.verify.books import Books
 from invoicing.maintenance.verify.findings import Finding
+from tests.support.domain.model import Model
 from tests.support.domain.search.facts import Facts
 from tests.support.domain.search.steps import Step, first_steps, next_steps
 
@@ -33,27 +35,39 @@ WITHOUT_MEANING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """An invoice, its journal, what its commands said, and those commands."""
+    """An invoice, what its commands said, those commands, and the two oracles."""
 
     invoice: Invoice | None = None
     facts: Facts = field(default_factory=Facts)
+    path: tuple[Step, ...] = ()
     books: Books = field(default_factory=Books)
     journal_findings: tuple[Finding, ...] = ()
-    path: tuple[Step, ...] = ()
+    model: bytes = field(default_factory=lambda: pickle.dumps(Model()))
 
-    def after(self, step: Step) -> "Situation | None":
-        """The situation after one more command; None where it is rejected or changes nothing."""
+    def decide(self, step: Step) -> Accepted | Rejection:
+        """Decide one more command."""
         name, data = step
-        requested_id = f"inv_1-{self.invoice.version + 1}" if self.invoice else ""
         command = Command("inv_1", name, _read(name, json.dumps(data)), NOW, None)
-        decided = decide(self.invoice, command, CONTEXT)
+        return decide(self.invoice, command, CONTEXT)
+
+    def after(self, step: Step, decided: Accepted | Rejection) -> "Situation | None":
+        """The situation after it; None where it was rejected or has changed nothing."""
         if not isinstance(decided, Accepted) or not decided.events:
             return None
+        name, data = step
+        requested_id = f"inv_1-{self.invoice.version + 1}" if self.invoice else ""
         facts = self.facts.after(name, data, requested_id)
         books = _copied(self.books)
         findings = [finding for event in decided.events for finding in books.take(event, NOW)]
         findings += books.compare(decided.invoice)
-        return Situation(decided.invoice, facts, books, tuple(findings), (*self.path, step))
+        return replace(
+            self,
+            invoice=decided.invoice,
+            facts=facts,
+            path=(*self.path, step),
+            books=books,
+            journal_findings=tuple(findings),
+        )
 
     def __str__(self) -> str:
         commands = " > ".join(f"{name}({json.dumps(data)})" for name, data in self.path[1:])
@@ -87,6 +101,10 @@ def outcome(invoice: Invoice | None) -> tuple[Any, ...]:
     )
 
 
+Oracle = Literal["facts", "journal", "model"]
+"""What a situation is compared with."""
+
+
 @dataclass
 class Search:
     """Every situation once, and what is wrong with it."""
@@ -94,9 +112,9 @@ class Search:
     situations: int = 0
     commands: int = 0
     accepted: set[str] = field(default_factory=set)
-    findings: list[str] = field(default_factory=list)
-    by_facts: dict[tuple[object, ...], Situation] = field(default_factory=dict)
-    _seen: set[int] = field(default_factory=set)
+    findings: list[tuple[Oracle, str]] = field(default_factory=list, repr=False)
+    by_facts: dict[tuple[object, ...], Situation] = field(default_factory=dict, repr=False)
+    _seen: set[int] = field(default_factory=set, repr=False)
 
     def run(self, depth: int) -> "Search":
         """Try all sequences of up to so many commands on a new invoice; check each situation."""
@@ -109,20 +127,31 @@ class Search:
         found = []
         for step in steps:
             self.commands += 1
-            after = situation.after(step)
+            decided = situation.decide(step)
+            model = pickle.loads(situation.model)
+            if difference := _unlike(model, step, decided):
+                self._find("model", f"{difference}: {situation} > {step}")
+            after = situation.after(step, decided)
             if after is None:
                 continue
+            after = replace(after, model=pickle.dumps(model))
             self.accepted.add(step[0])
-            self.findings += [f"{finding}: {after}" for finding in after.journal_findings]
-            self.findings += [f"{finding}: {after}" for finding in _overdrawn(step, after)]
+            for finding in after.journal_findings:
+                self._find("journal", f"{finding}: {after}")
+            for broken in _overdrawn(step, after):
+                self._find("facts", f"{broken}: {after}")
             key = hash((canonical(after.invoice), after.facts.that_count))
             if key in self._seen:
                 continue
             self._seen.add(key)
             self.situations += 1
-            self.findings += [f"{finding}: {after}" for finding in self._check(after)]
+            for broken in self._check(after):
+                self._find("facts", f"{broken}: {after}")
             found.append(after)
         return found
+
+    def _find(self, oracle: Oracle, finding: str) -> None:
+        self.findings.append((oracle, finding))
 
     def _check(self, situation: Situation) -> Iterator[str]:
         first = self.by_facts.setdefault(situation.facts.that_count, situation)
@@ -135,6 +164,22 @@ class Search:
             yield "more than one of due, written off and overpaid"
         if situation.facts.life != "deleted" and cannot_be_given_back(situation):
             yield "received money cannot be given back"
+
+
+def _unlike(model: Model, step: Step, decided: Accepted | Rejection) -> str | None:
+    """How the model, which goes on by this step, would have decided otherwise."""
+    expected = model.handle(*step)
+    if isinstance(decided, Rejection):
+        agrees = isinstance(expected, set) and decided.code.value in expected
+        return None if agrees else f"{decided.code}, where the model says {expected}"
+    emitted = [event.type.removeprefix("invoice.") for event in decided.events]
+    if emitted != expected:
+        return f"{emitted}, where the model says {expected}"
+    books = model.books
+    by_model = (model.state, books.due, books.given_up, books.overpaid)
+    state, *amounts = outcome(decided.invoice)
+    by_invoice = (state, *(amount * 100 for amount in amounts))
+    return None if by_invoice == by_model else f"{by_invoice}, where the model has {by_model}"
 
 
 def _overdrawn(step: Step, after: Situation) -> Iterator[str]:
@@ -152,13 +197,14 @@ def _steps(situation: Situation) -> list[Step]:
 def cannot_be_given_back(situation: Situation) -> bool:
     """Whether no sequence of refunds empties what was received, once all that is open is closed."""
     for step in list(_closing(situation.facts)):
-        situation = situation.after(step) or situation
+        situation = situation.after(step, situation.decide(step)) or situation
     for number, payment_id in enumerate(situation.facts.payments):
         amount = min(situation.facts.left_of(payment_id), situation.facts.received)
         if amount > 0:
             money = str(Decimal(amount) / 100)
             refund = {"payment_id": payment_id, "refund_id": f"last_{number}", "amount": money}
-            situation = situation.after(("RefundPayment", refund)) or situation
+            step = ("RefundPayment", refund)
+            situation = situation.after(step, situation.decide(step)) or situation
     return situation.facts.received > 0
 
 
