@@ -334,3 +334,56 @@ def test_what_helps_to_collect_and_reconcile_can_be_set_on_an_issued_invoice() -
     play([paid("p", "100.00"), ("UpdateInvoice", {"metadata": {"batch": "7"}})], desk)
     assert str(desk.current.document.due_date) == "2026-12-31"
     assert desk.current.document.metadata == {"batch": "7"}
+
+
+def test_a_trial_takes_no_number_of_the_live_series() -> None:
+    live, trial = play([created()]), play([created(live_mode=False)])
+    assert live.numbers[0].series != trial.numbers[0].series
+
+
+def test_a_due_date_before_the_documents_date_is_refused() -> None:
+    dates = {"document_date": "2026-06-30", "due_date": "2026-06-01"}
+    play([rejected(created(**dates), "invalid_command")])
+
+
+def test_an_invoice_that_was_sent_is_not_a_draft_again() -> None:
+    sent = ("SendInvoice", {"to": "ada@example.com"})
+    play([created(), sent, rejected(("UnpostInvoice", {}), "already_sent")])
+
+
+def test_an_unposted_invoice_keeps_customer_and_year() -> None:
+    desk = play([created(), ("UnpostInvoice", {})])
+    other_customer = ("UpdateInvoice", {"customer_id": "cus_2"})
+    other_year = ("UpdateInvoice", {"document_date": "2031-01-01"})
+    for change in (other_customer, other_year):
+        assert desk.refuse(change[0], **change[1]).code in ("illegal_transition", "invalid_command")
+
+
+def test_money_that_arrives_in_a_year_is_refused() -> None:
+    play([created(), rejected(paid("p", "1.00", received_at="2990-01-02T00:00:00Z"),
+                              "invalid_command")])  # fmt: skip
+
+
+@pytest.mark.parametrize("time", ["2001-05-05T10:00:00+00:00", "2099-05-05T10:00:00+00:00"])
+def test_a_credit_note_has_the_sellers_day_whatever_the_producers_time(time: str) -> None:
+    desk = play([created()])
+    desk.time = datetime.fromisoformat(time)
+    play([credited("c", "40.00")], desk)
+    assert str(desk.current.credit_notes[0].document_date) == "2026-11-20"
+
+
+def test_a_credit_by_amount_has_its_tax_by_rate() -> None:
+    taxed = [{"amount": "50.00", "tax": {"rate": rate}} for rate in ("0.2", "0.1")]
+    desk = play([created(items=taxed), credited("c", "57.50")])
+    groups = desk.current.credit_notes[0].tax_groups
+    assert [(str(group.rate), str(group.net), str(group.tax)) for group in groups] == [
+        ("0.2", "25.00", "5.00"),
+        ("0.1", "25.00", "2.50"),
+    ]
+
+
+def test_after_a_credit_by_amount_no_line_takes_back_more_tax_than_is_left() -> None:
+    items = [{"amount": "100.00", "tax": {"rate": "0.2"}}, {"amount": "100.00"}]
+    by_line = ("IssueCreditNote", {"credit_note_id": "d", "items": [{"id": "1"}]})
+    desk = play([created(items=items), credited("c", "110.00")])
+    play([rejected(by_line, "amount_exceeds_balance")], desk)
