@@ -291,7 +291,7 @@ class SettleRefund(Report):
     """Record that a refund is final.
 
     That may be a pending one, one that was reported as failed, or, with `amount`, one that the
-    provider has made and nobody here has requested.
+    provider made without a request.
     """
 
     payment_id: Identifier = Field(description="The payment.")

@@ -83,9 +83,9 @@ def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: date
 def why_unusable(invoice: Invoice, source_id: str, today: date | None = None) -> str | None:
     """Return why an attached source cannot be charged; None where it may be.
 
-    What its details say counts: `state`, `currency`, `reusable` of the source itself, and of a card
-    `expirationMonth` and `expirationYear`, which may stand in a group named like the type. Without
-    `today`, the expiry is not looked at.
+    These details count: the source's `state`, `currency` and `reusable`, and a card's
+    `expirationMonth` and `expirationYear`, which may be in a group with the type's name. Without
+    `today`, the expiry does not count.
     """
     source = invoice.sources[source_id]
     details = source.details or {}
