@@ -55,7 +55,7 @@ class Remainder:
         self._groups = _portions_of_document(document)
         self._credited_parts: defaultdict[str | None, list[Decimal]] = defaultdict(list)
         for note in notes:
-            self._groups = _subtracted(self._groups, self._portions_of_note(note))
+            self._groups = _subtracted(self._groups, self.portions_of_note(note))
 
     def take(self, credit: Credit) -> Portions | None:
         """The portions of a credit; None if it takes more of a tax group than is left there.
@@ -72,7 +72,8 @@ class Remainder:
             fitted[key] = _fitted(portion, left)
         return fitted
 
-    def _portions_of_note(self, note: CreditNote) -> Portions:
+    def portions_of_note(self, note: CreditNote) -> Portions:
+        """The portions of the note that follows those already subtracted."""
         if not note.tax_groups:
             # The first releases recorded only how much tax a note holds.
             credit = Credit(note.amount, note.items or None, note.shipping_amount)
@@ -114,6 +115,15 @@ class Remainder:
             key: Portion(portion.gross - share, share)
             for (key, portion), share in zip(portions.items(), shares, strict=True)
         }
+
+
+def tax_groups_of_note(
+    document: Document, earlier: Iterable[CreditNote], note: CreditNote
+) -> tuple[CreditNoteTaxGroup, ...]:
+    """The tax groups of a note; of one of the first releases, which had none, as derived."""
+    if note.tax_groups:
+        return note.tax_groups
+    return tax_groups_of(Remainder(document, earlier).portions_of_note(note), document)
 
 
 def tax_groups_of(portions: Portions, document: Document) -> tuple[CreditNoteTaxGroup, ...]:

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from invoicing.contracts import events
 from invoicing.contracts.invoice import State
+from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in
+from invoicing.domain.credit_tax import tax_groups_of_note
 from invoicing.domain.journal.accounts import SALE_ACCOUNTS, Account, Entry, Posting
 from invoicing.domain.journal.sale import credit_note_postings, sale_postings
 from invoicing.domain.pricing.rounding import exact_arithmetic
@@ -37,7 +39,8 @@ class Journal:
         self._time_zone = DEFAULT_ZONE
         self._methods: dict[str, str] = {}
         self._pending_refunds: dict[str, Decimal] = {}
-        self._credit_notes: dict[str, tuple[Posting, ...]] = {}
+        self._credit_notes: dict[str, events.CreditNote] = {}
+        self._document: LazyDocument
 
     def balance(self, account: Account) -> Decimal:
         """The balance of an account, with all its details: debits less credits."""
@@ -81,7 +84,7 @@ class Journal:
         self._post(owed, amount - from_credit)
 
     def _opened(self, event: events.InvoiceOpened, _recorded_at: datetime) -> date:
-        document = event.invoice.document
+        document, self._document = event.invoice.document, event.invoice
         self._is_sold, self._document_date = True, document.document_date
         self._time_zone = document.time_zone or DEFAULT_ZONE
         for account, detail, amount in sale_postings(document):
@@ -110,20 +113,17 @@ class Journal:
 
     def _credited(self, event: events.InvoiceCredited, _recorded_at: datetime) -> date:
         note = event.credit_note
-        outstanding = {
-            detail: -amount
-            for (account, detail), amount in self._balances.items()
-            if account is Account.TAX
-        }
-        postings = tuple(credit_note_postings(note, event.currency, outstanding))
-        self._credit_notes[note.credit_note_id] = postings
+        tax_groups = tax_groups_of_note(self._document.document, self._credit_notes.values(), note)
+        self._credit_notes[note.credit_note_id] = note.copy_with(tax_groups=tax_groups)
+        postings = credit_note_postings(note, tax_groups)
         for account, detail, amount in postings:
             self._post(account, amount, detail)
         self._receive(note.amount)
         return note.document_date
 
     def _credit_note_voided(self, event: events.CreditNoteVoided, recorded_at: datetime) -> date:
-        for account, detail, amount in self._credit_notes.pop(event.credit_note.credit_note_id):
+        note = self._credit_notes.pop(event.credit_note.credit_note_id)
+        for account, detail, amount in credit_note_postings(note, note.tax_groups):
             self._post(account, -amount, detail)
         self._give_back(event.credit_note.amount)
         return self._day(recorded_at)

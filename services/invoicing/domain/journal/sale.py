@@ -1,12 +1,11 @@
 """What a sale and the credit notes on it post to revenue and tax, taken from the documents."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from invoicing.contracts.events import CreditNote
-from invoicing.contracts.invoice import Document, TaxRounding
+from invoicing.contracts.events import CreditNote, CreditNoteTaxGroup
+from invoicing.contracts.invoice import Document
 from invoicing.domain.journal.accounts import Account, Posting
-from invoicing.domain.pricing.rounding import RoundingPolicy
 
 
 def tax_account(category: str | None, rate: str | None) -> str:
@@ -37,32 +36,9 @@ def sale_postings(document: Document) -> Iterator[Posting]:
 
 
 def credit_note_postings(
-    note: CreditNote, currency: str, tax_outstanding: Mapping[str, Decimal]
+    note: CreditNote, tax_groups: Iterable[CreditNoteTaxGroup]
 ) -> Iterator[Posting]:
-    """The debits of a credit note: its net amount, and its tax by category and rate.
-
-    `tax_outstanding` is the tax that is still owed, by the detail of its account.
-    """
+    """The debits of a credit note: its net amount, and its tax by category and rate."""
     yield Posting(Account.CREDIT_NOTES, "", note.amount - note.tax_amount)
-    if note.tax_groups:
-        for group in note.tax_groups:
-            yield Posting(Account.TAX, tax_account(group.category, group.rate), group.tax)
-        return
-    for detail, tax in _shared_tax(note.tax_amount, currency, tax_outstanding):
-        yield Posting(Account.TAX, detail, tax)
-
-
-def _shared_tax(
-    tax: Decimal, currency: str, outstanding: Mapping[str, Decimal]
-) -> Iterator[tuple[str, Decimal]]:
-    """Share tax over what is owed by category and rate, by largest remainder.
-
-    Credit notes of the first releases say only how much tax they hold in all.
-    """
-    owed = sum(outstanding.values(), Decimal(0))
-    if owed == 0:
-        yield tax_account(None, None), tax
-        return
-    policy = RoundingPolicy.of(currency, TaxRounding.GROUP, tax_inclusive=False)
-    shares = policy.share(tax, [tax * part for part in outstanding.values()], owed)
-    yield from zip(outstanding, shares, strict=True)
+    for group in tax_groups:
+        yield Posting(Account.TAX, tax_account(group.category, group.rate), group.tax)

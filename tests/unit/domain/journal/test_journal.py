@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoicing.contracts.events import EventData, InvoiceWrittenOff
+from invoicing.contracts.events import EventData, InvoiceCredited, InvoiceWrittenOff
 from invoicing.domain.journal.accounts import Account, Entry
 from invoicing.domain.journal.journal import Journal
 from invoicing.domain.sellers import read_sellers
@@ -410,3 +410,27 @@ def test_a_write_off_in_books_that_are_closed_ahead_is_posted_after_them() -> No
 
     [written_off] = [event for event, _ in desk.history if isinstance(event, InvoiceWrittenOff)]
     assert written_off.posting_date == date(2027, 1, 1) == posting_date(desk, "written_off")
+
+
+def test_credit_notes_without_tax_groups_take_back_the_tax_of_each_rate() -> None:
+    """Those of the first releases, which said only how much tax they held in all."""
+    desk = Desk()
+    desk.accept("CreateInvoice", **whole())
+    for number, amount in enumerate(["33.33", "40.01", "47.36"]):
+        desk.accept("IssueCreditNote", credit_note_id=f"cn_{number}", amount=amount)
+    journal, taxes = Journal(), defaultdict[str, Decimal](Decimal)
+
+    for event, at in desk.history:
+        entry = journal.book(without_tax_groups(event), at)
+        for account, detail, amount in entry.postings if entry else ():
+            if account is Account.TAX:
+                taxes[detail] += amount
+
+    assert desk.current.amount_credited == desk.current.total
+    assert taxes == {"standard 0.2": 0, "standard 0.1": 0}
+
+
+def without_tax_groups(event: EventData) -> EventData:
+    if not isinstance(event, InvoiceCredited):
+        return event
+    return event.copy_with(credit_note=event.credit_note.copy_with(tax_groups=()))
