@@ -26,6 +26,7 @@ CANARIES = {
     "phone": "+1 555 0199 283",
     "memo": "sings at dawn",
     "metadata": "yellow-feathers",
+    "card": "4111 1111 1111 1111",
 }
 
 
@@ -99,6 +100,8 @@ async def sent_as_commands(secured: Secured) -> list[str]:
         create_invoice(invoice_id(), **{**invoice(), "currency": CANARIES["name"]}),
         record_payment(subject, CANARIES["phone"]),
         record_payment(subject, "1.00", currency="EUR", method=CANARIES["street"]),
+        record_payment(subject, "1.00", method=CANARIES["card"]),
+        create_invoice(invoice_id(), **invoice() | {"memo": CANARIES["card"]}),
         replace(create_invoice(invoice_id()), type=CANARIES["name"]),
         create_invoice(CANARIES["metadata"], customer_id=customer),
         replace(create_invoice(invoice_id(), **invoice()), subject=f"{CANARIES['email']} "),
@@ -111,6 +114,7 @@ async def sent_as_commands(secured: Secured) -> list[str]:
         while len(answers) < len(commands):
             record = await asyncio.wait_for(replies.getone(), SECONDS_MAX)
             answers.append(record.value.decode())
+    assert not any(CANARIES["card"] in answer for answer in answers)
     return [*answers, *(command.value.decode() for command in commands)]
 
 

@@ -8,9 +8,12 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from invoicing.contracts.events import CreditNote
 from invoicing.contracts.types.money import EXPONENTS, UNITS
+from invoicing.domain.credit_tax import Credit, Remainder, tax_groups_of
 from invoicing.domain.decision import Accepted
 from invoicing.domain.invoice import Invoice
+from invoicing.domain.pricing.rounding import exact_arithmetic, rounded
 from tests.support.domain.desk import Desk
 from tests.support.domain.strategies import documents, items, written
 
@@ -138,3 +141,35 @@ def test_what_was_voided_can_be_credited_again(
     assert desk.current.amount_due == before.amount_due
     desk.accept("IssueCreditNote", credit_note_id="cn_2", **credit)
     assert desk.current.credit_notes[-1].tax_groups == first.tax_groups
+
+
+@given(st.data(), documents())
+def test_notes_that_show_no_groups_leave_what_the_others_can_take(
+    data: st.DataObject, document: dict[str, Any]
+) -> None:
+    """The first releases showed only how much tax a note holds: a share of what was left."""
+    invoice = open_desk(document).current
+    unit, total_tax = UNITS[invoice.currency], invoice.document.total_tax
+    notes: list[CreditNote] = []
+    with exact_arithmetic():
+        while (left := invoice.total - sum(note.amount for note in notes)) > 0:
+            is_last = len(notes) == 5 or data.draw(st.booleans())
+            units = int(left / unit) if is_last else data.draw(st.integers(1, int(left / unit)))
+            portions = Remainder(invoice.document, notes).take(Credit(units * unit))
+            assert portions is not None
+            tax = sum(portion.tax for portion in portions.values())
+            is_old = units * unit < left and data.draw(st.booleans())
+            if is_old:
+                tax_left = total_tax - sum(note.tax_amount for note in notes)
+                tax = rounded(tax_left * units * unit / left, unit)
+            notes.append(
+                CreditNote.construct_unchecked(
+                    credit_note_id=str(len(notes)),
+                    credit_note_number=str(len(notes)),
+                    document_date=invoice.document.document_date,
+                    amount=units * unit,
+                    tax_amount=tax,
+                    tax_groups=() if is_old else tax_groups_of(portions, invoice.document),
+                )
+            )
+    assert sum(note.tax_amount for note in notes) == total_tax
