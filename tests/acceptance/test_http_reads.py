@@ -43,7 +43,7 @@ async def test_an_invoice_is_shown_after_any_of_its_events(
 
     assert [invoice["version"] for invoice in shown] == [1, 2, 3, 4, 5]
     assert [invoice["amount_due"] for invoice in shown] == [
-        "214.25", "214.25", "114.25", "0.00", "0.00",
+        "0.00", "214.25", "114.25", "0.00", "0.00",
     ]  # fmt: skip
     assert [invoice["status"] for invoice in shown] == [
         "draft", "upcoming", "partially_paid", "partially_paid", "paid",

@@ -34,7 +34,7 @@ async def test_an_invoice_is_created_opened_and_paid(service: Service) -> None:
     events = service.events_of(subject)
     assert [event["version"] for event in events] == [1, 2, 3, 4, 5]
     assert [event["data"]["amount_due"] for event in events] == [
-        "214.25", "214.25", "114.25", "0.00", "0.00",
+        "0.00", "214.25", "114.25", "0.00", "0.00",
     ]  # fmt: skip
     assert events[0]["data"]["invoice_number"] is None
     assert events[1]["data"]["invoice_number"] is not None
