@@ -4,6 +4,7 @@ import random
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from invoicing.contracts.commands import COMMANDS
 from invoicing.runtime.kafka.topics import partition_of
@@ -21,13 +22,33 @@ FOLLOWING = (
 )
 """Every command that follows, payments most of all. Those that end a life come seldom."""
 
+REQUESTED = {"payment_id": "<requested>"}
+"""The payment that PayInvoice requests as the first command of an open invoice."""
+
 # Few, so that they meet: the second payment is the rest of the first, or all over again.
 ONE_OF = {
     "payment_id": ("pay_1", "pay_2"),
     "amount": ("14.25", "200.00", "214.25"),
     "settled": (True, False),
     "outcome": ("won", "lost", "withdrawn"),
+    "as_of": ("2026-11-01", "2026-11-20"),
 }
+
+EXPECTED = ("RecordPayment", {"settled": False})
+PENDING = ("RefundPayment", {"settled": False})
+STORIES: tuple[tuple[tuple[str, dict[str, Any]], ...], ...] = (
+    (EXPECTED, ("RecordPaymentFailure", {}), ("SettlePayment", {})),
+    (EXPECTED, ("SettlePayment", {}), ("ReturnPayment", {})),
+    (("RecordPayment", {"settled": True}), ("RefundPayment", {"settled": True})),
+    (("RecordPayment", {"settled": True}), PENDING, ("SettleRefund", {})),
+    (("RecordPayment", {"settled": True}), PENDING, ("RecordRefundFailure", {})),
+    (("RecordPayment", {"settled": True}), ("OpenDispute", {}), ("CloseDispute", {})),
+    (("PayInvoice", {}), ("RecordPaymentAction", REQUESTED), ("CancelPaymentRequest", REQUESTED)),
+    (("IssueCreditNote", {}), ("VoidCreditNote", {})),
+    (("WriteOffInvoice", {}), ("ReinstateInvoice", {})),
+    (("UnpostInvoice", {}), ("UpdateInvoice", {}), ("OpenInvoice", {})),
+)
+"""Commands that belong together, some of which happens to no invoice by chance."""
 
 
 @dataclass
@@ -79,23 +100,43 @@ class Load:
             seller_id=self.chance.choice(SELLERS),
             state=self.chance.choice(["open", "open", "draft"]),
             source_id="src_1",
+            document_date="2026-11-01",
+            due_date=self.chance.choice(["2026-11-10", "2026-12-20"]),
         )
         count = self.chance.randrange(LIFE_MAX + 1)
-        life = [create, *(self._following(subject) for _ in range(count))]
+        life = [create]
+        while len(life) < count:
+            life += self._story(subject) if self.chance.random() < 0.5 else [self._any(subject)]
         if self.chance.random() < 0.1:  # somebody was faster than the one who creates
             life[0], life[-1] = life[-1], life[0]
         return [replace(command, id=self._new_id()) for command in life]
 
-    def _following(self, subject: str) -> Sent:
-        """Any command, with data that often fits what came before."""
+    def _story(self, subject: str) -> list[Sent]:
+        """Commands that belong together, about one payment."""
+        payment_id = self.chance.choice(ONE_OF["payment_id"])
+        return [
+            self._command(name, subject, {"payment_id": payment_id} | data)
+            for name, data in self.chance.choice(STORIES)
+        ]
+
+    def _any(self, subject: str) -> Sent:
+        """Any command, with data that may fit what came before."""
         name = self.chance.choice(FOLLOWING if self.chance.random() < 0.95 else ENDINGS)
+        return self._command(name, subject, {})
+
+    def _command(self, name: str, subject: str, given: dict[str, Any]) -> Sent:
         data = COMPLETE[name] | {
             field: self.chance.choice(values)
             for field, values in ONE_OF.items()
             if field in COMPLETE[name]
         }
+        data |= {field: value for field, value in given.items() if field in data}
+        if name == "PayInvoice":
+            data = {}
         if name == "IssueCreditNote":
             data = {"credit_note_id": "cn_1", "amount": self.chance.choice(ONE_OF["amount"])}
+        if data.get("payment_id") == REQUESTED["payment_id"]:
+            data["payment_id"] = f"{subject}-3"
         return Sent(name, subject, data)
 
     def _new_id(self) -> str:
