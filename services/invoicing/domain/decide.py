@@ -1,6 +1,5 @@
 """Decide whether a command is accepted, and emit its events. Pure: equal input, equal output."""
 
-from decimal import Decimal
 from typing import Any
 
 from invoicing.contracts.commands import CreateInvoice, OpenInvoice
@@ -101,12 +100,13 @@ def _accepted(decision: Decision, *, version_before: int) -> Accepted:
     assert not credited or credited <= invoice.total, "more credited than invoiced"
     facts = vars(invoice)
     assert invoice.state is balance(facts).state, "the state does not follow from the facts"
-    amounts = (invoice.amount_due, invoice.amount_written_off, invoice.amount_overpaid)
-    assert sum(amount > 0 for amount in amounts) <= 1, "due, written off or overpaid at once"
-    assert min(amounts) >= 0, "a negative amount"
-    assert invoice.amount_overpaid <= max(net_received(facts), Decimal(0)), (
-        "more overpaid than received"
+    due, written_off = invoice.amount_due, invoice.amount_written_off
+    overpaid = invoice.amount_overpaid
+    assert min(due, written_off, overpaid) >= 0, "a negative amount"
+    assert bool(due) + bool(written_off) + bool(overpaid) <= 1, (
+        "due, written off or overpaid at once"
     )
+    assert not overpaid or overpaid <= net_received(facts), "more overpaid than received"
     return Accepted(
         tuple(decision.events), invoice, tuple(decision.numbers), decision.document_changed
     )
