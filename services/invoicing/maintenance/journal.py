@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from invoicing.contracts.events import EventData
+from invoicing.contracts.events import CreditNoteVoided, EventData, InvoiceCredited
 from invoicing.domain.journal.accounts import Posting
 from invoicing.domain.journal.journal import BOOKS, Journal
 from invoicing.maintenance.database import snapshot
@@ -25,7 +25,10 @@ ORDER BY event.invoice_id, event.version
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """The postings of one event. `reference` is its credit note's number, its payment or refund."""
+    """The postings of one event.
+
+    `reference` is its credit note's number, or its refund, return, dispute or payment.
+    """
 
     posting_date: date
     invoice_id: str
@@ -109,8 +112,8 @@ class Bookkeeper:
 
 
 def _reference(event: EventData) -> str:
-    note = getattr(event, "credit_note", None)
-    if note is not None:
-        return str(note.credit_note_number)
-    names = ("refund_id", "dispute_id", "payment_id")
-    return next((str(getattr(event, name)) for name in names if getattr(event, name, None)), "")
+    if isinstance(event, InvoiceCredited | CreditNoteVoided):
+        return event.credit_note.credit_note_number
+    fields = vars(event)
+    names = ("refund_id", "return_id", "dispute_id", "payment_id")
+    return next((fields[name] for name in names if fields.get(name)), "")

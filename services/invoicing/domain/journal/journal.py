@@ -59,13 +59,18 @@ class Journal:
         if not self._postings:
             return None
         # A day in closed books was replaced when the event was made, by the books as they were.
-        moved: date | None = getattr(event, "posting_date", None)
+        moved = event.posting_date if isinstance(event, events.Posted) else None
         return Entry(moved or max(day, self._document_date), tuple(self._postings))
 
     def _post(self, account: Account, amount: Decimal, detail: str = "") -> None:
         if amount:
             self._balances[account, detail] += amount
             self._postings.append(Posting(account, detail, amount))
+
+    def _move_all(self, source: Account, target: Account) -> None:
+        amount = self.balance(source)
+        self._post(source, -amount)
+        self._post(target, amount)
 
     def _receive(self, amount: Decimal) -> None:
         """Credit the customer: what is receivable, then bad debt, then customer credit."""
@@ -89,9 +94,7 @@ class Journal:
         self._time_zone = document.time_zone or DEFAULT_ZONE
         for account, detail, amount in sale_postings(document):
             self._post(account, amount, detail)
-        lost = self.balance(Account.BAD_DEBT)
-        self._post(Account.BAD_DEBT, -lost)
-        self._post(Account.RECEIVABLE, lost)
+        self._move_all(Account.BAD_DEBT, Account.RECEIVABLE)
         self._give_back(document.total)
         return document.document_date
 
@@ -106,9 +109,7 @@ class Journal:
     def _reversed(self, _event: events.EventData, recorded_at: datetime) -> date:
         """The sale has ended by a credit note, which stands."""
         self._is_sold = False
-        lost = self.balance(Account.RECEIVABLE)
-        self._post(Account.RECEIVABLE, -lost)
-        self._post(Account.BAD_DEBT, lost)
+        self._move_all(Account.RECEIVABLE, Account.BAD_DEBT)
         return self._day(recorded_at)
 
     def _credited(self, event: events.InvoiceCredited, _recorded_at: datetime) -> date:
@@ -142,15 +143,12 @@ class Journal:
         return self._day(recorded_at)
 
     def _restated(self, event: events.InvoiceRestated, recorded_at: datetime) -> date:
-        """Whether the debt is given up was not always clear by the first rules; now it is."""
-        given_up = event.after.state is State.UNCOLLECTIBLE
-        source, target = Account.RECEIVABLE, Account.BAD_DEBT
-        if not given_up:
-            source, target = target, source
+        """The first rules left it open whether a debt was given up. The event settles it."""
         if self._is_sold:
-            amount = self.balance(source)
-            self._post(source, -amount)
-            self._post(target, amount)
+            if event.after.state is State.UNCOLLECTIBLE:
+                self._move_all(Account.RECEIVABLE, Account.BAD_DEBT)
+            else:
+                self._move_all(Account.BAD_DEBT, Account.RECEIVABLE)
         return self._day(recorded_at)
 
     def _recorded(self, event: events.PaymentRecorded, recorded_at: datetime) -> date:
