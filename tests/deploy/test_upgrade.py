@@ -84,6 +84,14 @@ def as_it_should_be(s: str) -> list[Sent]:
     return [created(s), paid(s, "pay_1", "130.00"), refunded(s, "50.00")]
 
 
+def credited_in_part(s: str) -> list[Sent]:
+    return [created(s), credited(s, "20.00")]
+
+
+def a_cent_on_its_way(s: str) -> list[Sent]:
+    return [created(s), paid(s, "pay_1", "0.01", settled=False)]
+
+
 RESTATED = {
     credited_beyond_what_was_paid: ("paid", "0.00", "0.00", "0.00"),
     bad_debt_that_is_paid: ("uncollectible", "0.00", "70.00", "0.00"),
@@ -93,7 +101,12 @@ RESTATED = {
     draft_below_zero: ("draft", "0.00", "0.00", "0.00"),
 }
 """The state, and what is due, written off and overpaid afterwards."""
-UNCHANGED = (caught_money, as_it_should_be)
+STATUSES = {
+    credited_in_part: ("partially_paid", "upcoming"),
+    a_cent_on_its_way: ("received", "upcoming"),
+}
+"""The stored status of invoices whose amounts are right, as the last release has it and rebuilt."""
+UNCHANGED = (caught_money, as_it_should_be, *STATUSES)
 
 
 @pytest.fixture
@@ -113,6 +126,19 @@ async def fill(service: Service, lives: dict[str, Sequence[Sent]]) -> None:
     assert await old.ended(seconds=60) == 0
 
 
+async def statuses(service: Service) -> dict[str, str]:
+    """What the lists filter by."""
+    rows = await service.rows("SELECT id, standing FROM invoices")
+    return {row["id"]: row["standing"] for row in rows}
+
+
+async def found_to_differ(service: Service) -> set[str]:
+    """The invoices whose stored state `invoicing verify` finds to be another than their events'."""
+    _, said = await service.verified()
+    found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    return {line["invoice_id"] for line in found if line.get("finding") == "state_differs"}
+
+
 def amounts(fields: dict[str, str]) -> tuple[str, ...]:
     names = ("state", "amount_due", "amount_written_off", "amount_overpaid")
     return tuple(fields[name] for name in names)
@@ -128,10 +154,14 @@ async def test_a_database_of_the_last_release_is_upgraded_and_restated(
 
     await asyncio.to_thread(migrate, service.dsn)
     await service.ready_worker()
-    await service.verify()
+    assert await found_to_differ(service) == {subjects[make] for make in STATUSES}
+    before = await statuses(service)
     assert (await invoicing("rebuild")).returncode == 0
     await service.verify()
     assert await states(service) == published
+    rebuilt = await statuses(service)
+    for make, expected in STATUSES.items():
+        assert (before[subjects[make]], rebuilt[subjects[make]]) == expected
 
     listed = json_lines(await invoicing("restate", "--dry-run", "--json"))
     assert {line["invoice_id"] for line in listed} == {subjects[make] for make in RESTATED}
