@@ -5,7 +5,6 @@ from typing import Any, Final
 from invoicing.contracts import events
 from invoicing.contracts.invoice import State
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
-from invoicing.domain.balance import balance
 from invoicing.domain.decision import Decision
 from invoicing.domain.invoice import Invoice
 
@@ -18,7 +17,8 @@ def emit_consequences(
     `reopened_by` is the reason to name if the invoice owes again.
     """
     invoice = decision.invoice
-    state = balance(vars(invoice)).state
+    assert decision.balance is not None, "consequences of nothing"
+    state = decision.balance.state
     if state is State.PAID and invoice.state is not State.PAID:
         decision.emit(events.InvoicePaid, state=State.PAID, times_paid=invoice.times_paid + 1)
     elif state is State.OPEN and invoice.state is State.PAID:

@@ -9,7 +9,7 @@ from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EVENTS, DocumentEvent, EventData, Posted
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.contracts.validation.error_messages import invalid
-from invoicing.domain.balance import balance
+from invoicing.domain.balance import Balance, balance
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in
 from invoicing.domain.invoice import Invoice, summary_of
 from invoicing.domain.numbering import NumberRequest, NumberSeries
@@ -76,6 +76,8 @@ class Decision:
     events: list[EventData] = field(default_factory=list)
     numbers: list[NumberRequest] = field(default_factory=list)
     document_changed: bool = False
+    balance: Balance | None = None
+    """What the facts add up to since the last event; None before the first."""
 
     @property
     def day(self) -> date:
@@ -150,7 +152,8 @@ class Decision:
             instant = fields.get("received_at") or fields.get("settled_at")
             posting_date = self._posting_date(instant or self.context.recorded_at)
             fields |= drop_none(posting_date=posting_date)
-        emitted = build_event(event, fields)
+        self.balance = balance(fields)
+        emitted = build_event(event, fields, self.balance)
         self.events.append(emitted)
         self.document_changed |= event in _DOCUMENT_EVENTS
         self.invoice = self.evolve(self.invoice, emitted, self.context.recorded_at)
@@ -167,9 +170,8 @@ def drop_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def build_event(event: type[EventT], facts: dict[str, Any]) -> EventT:
-    """Build an event from its own facts and the summary's, and compute its amounts."""
-    computed = balance(facts)
+def build_event(event: type[EventT], facts: dict[str, Any], computed: Balance) -> EventT:
+    """Build an event from its own facts, the summary's, and the amounts computed from them."""
     facts |= {
         "amount_due": computed.amount_due,
         "amount_written_off": computed.amount_written_off,

@@ -8,6 +8,7 @@ from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import FieldError, Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes, summary_only
+from invoicing.domain.balance import balance
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in, overdue_from_of
 from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.decision import Command, Context, Decision, build_event
@@ -55,7 +56,7 @@ def create(
         "times_paid": 0,
         "invoice": LazyDocument(document),
     }
-    return build_event(events.InvoiceCreated, facts)
+    return build_event(events.InvoiceCreated, facts, balance(facts))
 
 
 def created(event: events.InvoiceCreated, recorded_at: datetime) -> Invoice:
