@@ -8,7 +8,7 @@ import pytest
 from invoicing.maintenance.verify.findings import FindingKind
 from invoicing.store.rows import StoredEvent
 from invoicing.worker.outgoing import OutgoingMessages
-from tests.support.service.commands import create_invoice, invoice_id, record_payment
+from tests.support.service.commands import Sent, create_invoice, invoice_id, record_payment
 from tests.support.service.stage import PARTITIONS, Stage, Tamper
 from tests.support.stack.topics import delete_group
 
@@ -25,6 +25,28 @@ async def test_nothing_is_found_where_every_promise_is_kept(stage: Stage) -> Non
     assert (verified.tables.invoices, verified.tables.events) == (3, 9)
     assert verified.retained.commands.records == 12
     assert verified.retained.dead_letters.records == 1
+
+
+async def test_test_invoices_are_counted_in_series_of_their_own(stage: Stage) -> None:
+    live, test = invoice_id(), invoice_id()
+    credit = Sent("IssueCreditNote", test, {"credit_note_id": "cn_1", "amount": "1.00"})
+    await stage.send(create_invoice(live), create_invoice(test, live_mode=False), credit)
+    await stage.work()
+
+    assert {await _number_of(stage, live), await _number_of(stage, test)} == {
+        "INV-000001", "TEST-INV-000001",
+    }  # fmt: skip
+    findings, verified = await stage.verify()
+    assert findings == []
+    assert {kind for _, kind in verified.tables.numbers_counted} == {
+        "invoice", "test_invoice", "test_credit_note",
+    }  # fmt: skip
+
+    await stage.execute("UPDATE number_series SET next = next + 1 WHERE kind = 'test_invoice'")
+
+    ((finding,), _) = await stage.verify()
+    assert finding.kind == FindingKind.NUMBER_SKIPPED
+    assert "test_invoice" in finding.expected
 
 
 async def test_nothing_is_found_while_commands_are_still_to_be_handled(stage: Stage) -> None:

@@ -364,6 +364,11 @@ class Document(InvoiceInput):
         description="True in a draft without a date of its own, which gets the day of its opening.",
     )
     due_date: Day = Field(description="When it is due.")
+    given_due_date: Day | None = Field(
+        None,
+        description="The due date that was given to a draft with `dated_at_opening`, where it is"
+        " before `document_date`, on which the invoice would be due.",
+    )
     time_zone: Text | None = Field(
         None,
         description="The seller's time zone at the opening, as IANA names it. Days are of this"

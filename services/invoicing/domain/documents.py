@@ -203,10 +203,13 @@ def _date(fields: dict[str, Any], given: Collection[str]) -> Rejection | None:
     day: date = fields["document_date"]
     if not is_in_range(day):
         return date_out_of_range("document_date")
+    moved_from = fields.pop("given_due_date", None)
+    if moved_from is not None and "due_date" not in given:
+        fields["due_date"] = moved_from
     if fields.get("payment_terms_days") is not None:
         fields["due_date"] = day + timedelta(days=fields["payment_terms_days"])
     elif fields["due_date"] < day and fields.get("dated_at_opening"):
-        fields["due_date"] = day
+        fields |= {"due_date": day, "given_due_date": fields["due_date"]}
     elif fields["due_date"] < day and "due_date" in given:
         return _contradicting_dates("due_date", "must not be before document_date")
     elif fields["due_date"] < day and "document_date" in given:
@@ -221,7 +224,8 @@ def _contradicting_dates(field: str, reason: str) -> Rejection:
 
 
 def _freeze_dates(fields: dict[str, Any], seller: Seller) -> None:
-    fields.pop("dated_at_opening", None)
+    for of_drafts in ("dated_at_opening", "given_due_date"):
+        fields.pop(of_drafts, None)
     fields["time_zone"] = seller.time_zone
     fields["overdue_from"] = overdue_from(seller.time_zone, fields["due_date"])
 

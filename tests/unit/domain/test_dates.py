@@ -300,3 +300,34 @@ def test_an_update_that_changes_nothing_is_none_on_another_day_either() -> None:
     assert desk.accept("UpdateInvoice", items=data()["items"]).version == 1
     document = desk.accept("UpdateInvoice", items=[{"amount": "90"}]).document
     assert str(document.document_date) == "2026-12-24"
+
+
+def test_a_given_due_date_counts_again_once_the_date_is_given_or_earlier() -> None:
+    desk = desk_at("2026-03-01T12:00:00Z")
+    desk.accept("CreateInvoice", **data(state="draft", due_date="2026-02-10"))
+    document = desk.current.document
+    assert (str(document.due_date), str(document.given_due_date)) == ("2026-03-01", "2026-02-10")
+    assert desk.refuse("UpdateInvoice", document_date="2026-02-11").code == "invalid_command"
+
+    document = desk.accept("UpdateInvoice", document_date="2026-02-01").document
+    assert (str(document.due_date), document.given_due_date) == ("2026-02-10", None)
+    desk.accept("UpdateInvoice", document_date=None)
+    desk.time = datetime(2026, 2, 5, tzinfo=UTC)  # sent long before it arrived
+    document = desk.accept("OpenInvoice").document
+    assert (str(document.document_date), str(document.due_date)) == ("2026-02-05", "2026-02-10")
+    assert document.given_due_date is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [({"due_date": "2026-02-20"}, "2026-03-01"), ({"due_date": "2026-04-01"}, "2026-04-01"),
+     ({"payment_terms_days": 3}, "2026-03-04"), ({"due_date": None}, "2026-03-01")],
+)  # fmt: skip
+def test_another_due_date_replaces_the_one_that_was_given(
+    changes: dict[str, Any], due: str
+) -> None:
+    desk = desk_at("2026-03-01T12:00:00Z")
+    desk.accept("CreateInvoice", **data(state="draft", due_date="2026-02-10"))
+    document = desk.accept("UpdateInvoice", **changes).document
+    assert str(document.due_date) == due
+    assert str(document.given_due_date) != "2026-02-10"
