@@ -119,7 +119,7 @@ SLIPS: dict[str, Slip] = {
         model_on_postings,
     ),
     "times paid are not counted": Slip(
-        consequences.emit_consequences, "times_paid + 1", "times_paid", random_lives
+        consequences.emit_consequences, "times_paid + 1", "times_paid", model_on_postings
     ),
     "a reopened invoice cannot be overdue again": Slip(
         consequences._reopened, "None", "_invoice.overdue_as_of", random_lives

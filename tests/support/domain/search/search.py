@@ -176,9 +176,9 @@ def _unlike(model: Model, step: Step, decided: Accepted | Rejection) -> str | No
     if emitted != expected:
         return f"{emitted}, where the model says {expected}"
     books = model.books
-    by_model = (model.state, books.due, books.given_up, books.overpaid)
+    by_model = (model.times_paid, model.state, books.due, books.given_up, books.overpaid)
     state, *amounts = outcome(decided.invoice)
-    by_invoice = (state, *(amount * 100 for amount in amounts))
+    by_invoice = (decided.invoice.times_paid, state, *(amount * 100 for amount in amounts))
     return None if by_invoice == by_model else f"{by_invoice}, where the model has {by_model}"
 
 
