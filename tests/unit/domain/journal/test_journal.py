@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from invoicing.contracts.events import EventData, InvoiceCredited, InvoiceWrittenOff
+from invoicing.contracts.events import EVENTS, EventData, InvoiceCredited, InvoiceWrittenOff
 from invoicing.domain.journal.accounts import Account, Entry
-from invoicing.domain.journal.journal import Journal
+from invoicing.domain.journal.journal import BOOKS, Journal
 from invoicing.domain.sellers import read_sellers
 from tests.support.domain.desk import MORNING, Desk, open_desk, pay
 
@@ -434,3 +434,19 @@ def without_tax_groups(event: EventData) -> EventData:
     if not isinstance(event, InvoiceCredited):
         return event
     return event.copy_with(credit_note=event.credit_note.copy_with(tax_groups=()))
+
+
+NOT_BOOKED = {
+    "created", "updated", "deleted", "cancelled", "payment_requested", "payment_failed",
+    "payment_action_required", "payment_cancelled", "paid", "reopened", "overpaid",
+    "source_attached", "source_detached", "archived", "restored", "send_requested", "sent",
+    "send_failed", "overdue",
+}  # fmt: skip
+"""Events that move no money and change no debt."""
+
+
+def test_every_event_is_booked_or_known_to_concern_no_account() -> None:
+    booked = {event.type for event in BOOKS}
+
+    assert booked | {f"invoice.{name}" for name in NOT_BOOKED} == EVENTS.keys()
+    assert booked.isdisjoint(f"invoice.{name}" for name in NOT_BOOKED)
