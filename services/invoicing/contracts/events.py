@@ -54,12 +54,13 @@ class Changed(EventData):
 
 
 class Posted(EventData):
-    """An event that the books have on its own day, as long as that day is not in closed books."""
+    """An event that the books have on its own day, unless `posting_date` says otherwise."""
 
     posting_date: Day | None = Field(
         None,
-        description="The first day that is not in the seller's closed books. Given if the day of"
-        " the event is in them.",
+        description="The day that it is posted on, if that is not the event's own day in the"
+        " invoice's time zone: the first day after the seller's closed books, or the seller's"
+        " today, where its time zone has changed.",
     )
 
 

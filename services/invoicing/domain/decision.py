@@ -90,6 +90,12 @@ class Decision:
         return day_in(zone, min(self.command.time, self.context.recorded_at))
 
     @property
+    def today(self) -> date:
+        """The seller's day on which the command is handled; UTC's if it has no seller any more."""
+        seller = self.context.sellers.find(self.invoice.seller_id)
+        return day_in(seller.time_zone if seller else DEFAULT_ZONE, self.context.recorded_at)
+
+    @property
     def seller(self) -> Seller | Rejection:
         """The settings of the invoice's seller, who may have been removed since it was created."""
         return self.context.sellers.find(self.invoice.seller_id) or Rejection(
@@ -129,20 +135,22 @@ class Decision:
             name += "-"
         return name
 
-    def _posting_date(self, instant: datetime) -> date | None:
-        """The first day outside the seller's closed books, if the day of the instant is in them.
+    def _posting_date(self, instant: datetime | None) -> date | None:
+        """The day to post an event on; None if it is the one that the event itself shows.
 
-        Its time zone is the invoice's. Nothing is posted before the date of an issued document.
+        Money is posted on the invoice's day of the instant that its report names, and anything else
+        on the seller's today; neither before the date of an issued document nor in closed books.
         """
         invoice = self.invoice
-        seller = self.context.sellers.find(invoice.seller_id)
-        if seller is None or seller.locked_until is None:
-            return None
         document = invoice.lazy_document.index_fields
-        day = day_in(document.time_zone or DEFAULT_ZONE, instant)
-        if invoice.invoice_number is not None:
-            day = max(day, document.document_date)
-        return seller.locked_until + timedelta(days=1) if seller.has_locked(day) else None
+        zone = document.time_zone or DEFAULT_ZONE
+        issued = document.document_date if invoice.invoice_number is not None else date.min
+        shown = max(day_in(zone, instant or self.context.recorded_at), issued)
+        day = shown if instant else max(self.today, issued)
+        seller = self.context.sellers.find(invoice.seller_id)
+        if seller is not None and seller.locked_until is not None and seller.has_locked(day):
+            day = seller.locked_until + timedelta(days=1)
+        return None if day == shown else day
 
     def emit(self, event: type[EventData], **facts: Any) -> None:
         """Add an event and fold it in. Facts may be fields of the summary; None leaves one out."""
@@ -150,8 +158,7 @@ class Decision:
         fields |= {name: value for name, value in facts.items() if value is not None}
         if event in _POSTED_EVENTS:
             instant = fields.get("received_at") or fields.get("settled_at")
-            posting_date = self._posting_date(instant or self.context.recorded_at)
-            fields |= drop_none(posting_date=posting_date)
+            fields |= drop_none(posting_date=self._posting_date(instant))
         self.balance = balance(fields)
         emitted = build_event(event, fields, self.balance)
         self.events.append(emitted)

@@ -34,7 +34,7 @@ def request(decision: Decision, data: commands.PayInvoice) -> Rejection | None:
         return Rejection(
             RejectionCode.UNKNOWN_SOURCE, "This source is not attached to the invoice."
         )
-    why_unusable = sources.why_unusable(invoice, source_id, decision.context.recorded_at.date())
+    why_unusable = sources.why_unusable(invoice, source_id, decision.today)
     if why_unusable is not None:
         return Rejection(RejectionCode.SOURCE_UNUSABLE, why_unusable)
     amount = payable(invoice) if data.amount is None else data.amount

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from invoicing.contracts.invoice import Address, SellerParty, TaxIdentifier, TaxRounding
-from invoicing.contracts.types.texts import Day, Days, Text
+from invoicing.contracts.types.texts import LATEST_DATE, Day, Days, Text
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in, is_time_zone
 
 
@@ -35,8 +35,14 @@ def _written_day(value: object) -> object:
     return value
 
 
+def _check_locked_day(day: date) -> date:
+    if day == LATEST_DATE:
+        raise ValueError(f"must be before {LATEST_DATE}: what is recorded needs a day after it")
+    return day
+
+
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
-TomlDay = Annotated[Day, BeforeValidator(_written_day)]
+TomlDay = Annotated[Day, BeforeValidator(_written_day), AfterValidator(_check_locked_day)]
 
 
 class NumberFormat(BaseModel):

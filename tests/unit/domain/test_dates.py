@@ -331,3 +331,13 @@ def test_another_due_date_replaces_the_one_that_was_given(
     document = desk.accept("UpdateInvoice", **changes).document
     assert str(document.due_date) == due
     assert str(document.given_due_date) != "2026-02-10"
+
+
+def test_a_card_expires_on_the_sellers_day() -> None:
+    sellers = read_sellers('[sellers.default]\ntime_zone = "Pacific/Kiritimati"')
+    desk = Desk(sellers, now=datetime(2026, 11, 30, 9, tzinfo=UTC))
+    desk.accept("CreateInvoice", **data())
+    card = {"expirationYear": 2026, "expirationMonth": 11}
+    desk.accept("AttachSource", source_id="src_1", type="creditCard", details=card)
+    desk.now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    assert desk.refuse("PayInvoice").code == "source_unusable"

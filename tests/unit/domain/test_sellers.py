@@ -29,3 +29,8 @@ def test_without_a_list_everyone_is_a_seller() -> None:
 def test_a_wrong_file_of_sellers_is_refused(toml: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_sellers(toml)
+
+
+def test_books_cannot_be_closed_up_to_the_last_day_of_all() -> None:
+    with pytest.raises(ValueError, match="must be before 2999-12-31"):
+        read_sellers("[sellers.acme]\nlocked_until = 2999-12-31")

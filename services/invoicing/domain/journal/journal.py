@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from invoicing.contracts import events
-from invoicing.contracts.invoice import State
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.calendar import DEFAULT_ZONE, day_in
 from invoicing.domain.credit_tax import tax_groups_of_note
@@ -145,7 +144,7 @@ class Journal:
     def _restated(self, event: events.InvoiceRestated, recorded_at: datetime) -> date:
         """The first rules left it open whether a debt was given up. The event settles it."""
         if self._is_sold:
-            if event.after.state is State.UNCOLLECTIBLE:
+            if event.after.amount_written_off:
                 self._move_all(Account.RECEIVABLE, Account.BAD_DEBT)
             else:
                 self._move_all(Account.BAD_DEBT, Account.RECEIVABLE)

@@ -363,6 +363,26 @@ def test_a_day_is_one_of_the_invoices_time_zone(zone: str, day: date) -> None:
     assert posting_date(desk, "written_off") == day
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "day"),
+    [
+        ("Etc/GMT+12", datetime(2026, 12, 1, 5, tzinfo=UTC), date(2026, 11, 30)),
+        ("Pacific/Kiritimati", datetime(2026, 11, 30, 12, tzinfo=UTC), date(2026, 12, 1)),
+    ],
+)
+def test_a_write_off_is_posted_on_the_day_of_a_seller_whose_zone_has_changed(
+    zone: str, now: datetime, day: date
+) -> None:
+    desk = desk_of_seller('time_zone = "UTC"', datetime(2026, 11, 20, 12, tzinfo=UTC))
+    desk.sellers = read_sellers(f'[sellers.default]\ntime_zone = "{zone}"')
+    desk.now = now
+    pay(desk, "pay_1", "10.00", received_at=now.isoformat())
+    desk.accept("WriteOffInvoice")
+
+    assert posting_date(desk, "written_off") == day
+    assert posting_date(desk, "payment_recorded") == now.date()
+
+
 def test_nothing_is_posted_before_the_date_of_the_invoice() -> None:
     desk = desk_of_seller("", MORNING, document_date="2026-11-20")
     pay(desk, "pay_1", "10.00", received_at="2026-10-01T12:00:00Z")
