@@ -23,8 +23,8 @@ def test_equal_facts_have_equal_amounts_and_journal_and_model_agree(
     seconds = perf_counter() - began
     add_line(
         pytestconfig,
-        f"search: {search.commands:,} sequences of up to {DEPTH} commands lead to"
-        f" {search.situations:,} situations of {len(search.by_facts):,} facts, in {seconds:.0f} s",
+        f"search, {DEPTH} commands deep: {search.commands:,} tried, {search.situations:,}"
+        f" situations by {len(search.by_facts):,} facts, {seconds:.0f} s",
     )
     shown = "\n".join(f"{oracle}: {found}" for oracle, found in search.findings[:FINDINGS_SHOWN])
     assert not search.findings, f"{len(search.findings)} findings:\n{shown}"
