@@ -1,7 +1,7 @@
 """Sequences of accepted commands after which the books once contradicted the money.
 
-Each is told as commands; a command that must be rejected is given with its code. What counts is how
-it ends: the state, and what is due, written off and overpaid.
+A command that must be rejected stands with its code. What counts is how a sequence ends: the state,
+and what is due, written off and overpaid.
 """
 
 from datetime import UTC, datetime
