@@ -1,5 +1,7 @@
 """Days in a seller's time zone: when an invoice is dated, due and overdue."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -341,3 +343,12 @@ def test_a_card_expires_on_the_sellers_day() -> None:
     desk.accept("AttachSource", source_id="src_1", type="creditCard", details=card)
     desk.now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     assert desk.refuse("PayInvoice").code == "source_unusable"
+
+
+def test_zones_are_known_on_a_machine_that_has_no_database_of_them() -> None:
+    code = "from invoicing.domain.calendar import is_time_zone; print(is_time_zone('Asia/Tokyo'))"
+    environment = {"PYTHONTZPATH": ""}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "True\n"
