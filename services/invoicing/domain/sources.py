@@ -83,24 +83,24 @@ def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: date
 def why_unusable(invoice: Invoice, source_id: str, today: date | None = None) -> str | None:
     """Return why an attached source cannot be charged; None where it may be.
 
-    These details count: the source's `state`, `currency` and `reusable`, and a card's
-    `expirationMonth` and `expirationYear`, which may be in a group with the type's name. Without
-    `today`, the expiry does not count.
+    The details `state`, `currency`, `reusable`, `expirationYear` and `expirationMonth` count. They
+    may be in a group with the type's name. Without `today`, the expiry does not count.
     """
     source = invoice.sources[source_id]
     details = source.details or {}
-    state, currency = details.get("state"), details.get("currency")
-    if isinstance(state, str) and state.casefold() in _UNUSABLE_STATES:
-        return "This source was reported failed, consumed, expired or cancelled."
-    if isinstance(currency, str) and currency.upper() != invoice.currency:
-        return f"This source is in another currency than {invoice.currency}."
+    given = details.get(source.type or "")
+    group = given if isinstance(given, dict) else {}
+    for part in (details, group):
+        state, currency = part.get("state"), part.get("currency")
+        if isinstance(state, str) and state.casefold() in _UNUSABLE_STATES:
+            return "This source was reported failed, consumed, expired or cancelled."
+        if isinstance(currency, str) and currency.upper() != invoice.currency:
+            return f"This source is in another currency than {invoice.currency}."
     charged = (payment for payment in invoice.payments.values() if payment.source_id == source_id)
-    if details.get("reusable") is False and any(payment.has_settled for payment in charged):
+    is_single_use = any(part.get("reusable") is False for part in (details, group))
+    if is_single_use and any(payment.has_settled for payment in charged):
         return "This source cannot be charged twice."
-    group = details.get(source.type or "")
-    if today is not None and _has_expired(
-        details | (group if isinstance(group, dict) else {}), today
-    ):
+    if today is not None and _has_expired(details | group, today):
         return "This source has expired."
     return None
 

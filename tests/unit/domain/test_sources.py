@@ -88,6 +88,10 @@ def charge_with(details: dict[str, object] | None, type_: str = "creditCard") ->
         {"expirationYear": "26", "expirationMonth": "03"},
         {"expirationYear": 2025},
         {"creditCard": {"expirationYear": 2026, "expirationMonth": 10}},
+        {"creditCard": {"state": "failed"}},
+        {"state": "chargeable", "creditCard": {"state": "Cancelled"}},
+        {"state": "failed", "creditCard": {"state": "chargeable"}},
+        {"creditCard": {"currency": "JPY"}},
     ],
 )
 def test_a_source_that_cannot_be_charged_is_refused(details: dict[str, object]) -> None:
@@ -106,7 +110,8 @@ def test_a_source_that_cannot_be_charged_is_refused(details: dict[str, object]) 
         {"expirationYear": True, "expirationMonth": 1},
         {"expirationYear": "soon", "state": {"failed": True}, "currency": 840},
         {"expirationMonth": 1},
-        {"konbini": {"expirationYear": 2003}},
+        {"konbini": {"expirationYear": 2003, "state": "failed", "currency": "JPY"}},
+        {"creditCard": {"state": "chargeable", "currency": "usd"}},
     ],
 )
 def test_a_source_of_which_nothing_bad_is_known_is_charged(
@@ -115,8 +120,11 @@ def test_a_source_of_which_nothing_bad_is_known_is_charged(
     charge_with(details).accept("PayInvoice")
 
 
-def test_a_source_for_one_charge_is_charged_again_only_if_that_failed() -> None:
-    desk = charge_with({"reusable": False})
+@pytest.mark.parametrize("details", [{"reusable": False}, {"creditCard": {"reusable": False}}])
+def test_a_source_for_one_charge_is_charged_again_only_if_that_failed(
+    details: dict[str, object],
+) -> None:
+    desk = charge_with(details)
     desk.accept("PayInvoice", amount="40")
     (first,) = desk.current.payments
     desk.accept("RecordPaymentFailure", payment_id=first, code="declined")
