@@ -135,21 +135,25 @@ class Decision:
             name += "-"
         return name
 
-    def _posting_date(self, instant: datetime | None) -> date | None:
+    def _posting_date(self, moved_at: datetime | None) -> date | None:
         """The day to post an event on; None if it is the one that the event itself shows.
 
-        Money is posted on the invoice's day of the instant that its report names, and anything else
-        on the seller's today; neither before the date of an issued document nor in closed books.
+        Money is posted on the invoice's day of the instant at which it moved, and anything else,
+        with None for `moved_at`, on the seller's today; neither before the date of an issued
+        document nor in closed books.
         """
         invoice = self.invoice
+        seller = self.context.sellers.find(invoice.seller_id)
+        locked_until = seller.locked_until if seller else None
+        if moved_at is not None and locked_until is None:
+            return None  # the usual case, without a look at the document
         document = invoice.lazy_document.index_fields
         zone = document.time_zone or DEFAULT_ZONE
         issued = document.document_date if invoice.invoice_number is not None else date.min
-        shown = max(day_in(zone, instant or self.context.recorded_at), issued)
-        day = shown if instant else max(self.today, issued)
-        seller = self.context.sellers.find(invoice.seller_id)
-        if seller is not None and seller.locked_until is not None and seller.has_locked(day):
-            day = seller.locked_until + timedelta(days=1)
+        shown = max(day_in(zone, moved_at or self.context.recorded_at), issued)
+        day = shown if moved_at else max(self.today, issued)
+        if locked_until is not None and day <= locked_until:
+            day = locked_until + timedelta(days=1)
         return None if day == shown else day
 
     def emit(self, event: type[EventData], **facts: Any) -> None:
@@ -157,8 +161,10 @@ class Decision:
         fields = summary_of(self.invoice)
         fields |= {name: value for name, value in facts.items() if value is not None}
         if event in _POSTED_EVENTS:
-            instant = fields.get("received_at") or fields.get("settled_at")
-            fields |= drop_none(posting_date=self._posting_date(instant))
+            moved_at = fields.get("received_at") or fields.get("settled_at")
+            if "payment_id" in fields and moved_at is None:
+                moved_at = self.context.recorded_at
+            fields |= drop_none(posting_date=self._posting_date(moved_at))
         self.balance = balance(fields)
         emitted = build_event(event, fields, self.balance)
         self.events.append(emitted)

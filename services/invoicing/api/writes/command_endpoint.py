@@ -109,11 +109,12 @@ class CommandEndpoint:
         command = read_command(await self._envelope(), [])
         if isinstance(command, DecodeFailure):
             raise _unreadable(command)
-        if command.errors:
+        if command.errors or not isinstance(command.data, dict):
+            data_error = replies.FieldError(field="data", reason="must be an object")
             raise ProblemError(
                 RejectionCode.INVALID_COMMAND,
                 "The command's envelope is not valid; errors say where.",
-                command.errors,
+                command.errors or [data_error],
             )
         wait = self.state.previews.take(self.client.id)
         if wait:
