@@ -69,10 +69,12 @@ def close(decision: Decision, data: commands.CloseDispute) -> Rejection | None:
     if found is None:
         return Rejection(RejectionCode.UNKNOWN_DISPUTE, "The invoice has no dispute with this id.")
     payment, dispute = found
-    if dispute.state == data.outcome and data.fee in (None, dispute.fee):
+    last_fee = dispute.fee if dispute.last_fee is None else dispute.last_fee
+    if dispute.state == data.outcome and data.fee in (None, last_fee):
         return None
     was_lost = dispute.state is DisputeState.LOST
-    if dispute.state == data.outcome or not (was_lost or dispute.state is DisputeState.OPEN):
+    is_won_after_all = was_lost and data.outcome == "won"
+    if dispute.state is not DisputeState.OPEN and not is_won_after_all:
         return Rejection(
             RejectionCode.DISPUTE_CLOSED, f"The dispute is {dispute.state.value} already."
         )
@@ -105,6 +107,7 @@ def _closed(invoice: Invoice, event: events.DisputeClosed, recorded_at: datetime
     closed = dispute.copy_with(
         state=DisputeState(event.outcome),
         closed_at=recorded_at,
+        last_fee=event.fee or Decimal(0),
         **drop_none(fee=sum(fees, Decimal(0)) if fees else None),
     )
     disputes = tuple(closed if other is dispute else other for other in payment.disputes)

@@ -80,7 +80,11 @@ class DisputeState(StrEnum):
 
 
 class Dispute(ContractModel):
-    """A dispute about a payment; `fee` is the sum of what the provider charged for it."""
+    """A dispute about a payment; `fee` is the sum of what the provider charged for it.
+
+    `last_fee` is the fee of the last outcome, 0 where it had none; a repeated report is known by
+    it. Older snapshots lack it.
+    """
 
     dispute_id: Text
     amount: Money
@@ -88,6 +92,7 @@ class Dispute(ContractModel):
     reason: LongText | None = None
     evidence_due_at: datetime | None = None
     fee: Money | None = None
+    last_fee: Money | None = None
     opened_at: datetime
     closed_at: datetime | None = None
 

@@ -271,7 +271,9 @@ class MoneyModel:
         found = self._find("disputes", data["dispute_id"])
         if found is None:
             yield "unknown_dispute"
-        elif found[1].state not in ("open", "lost", data["outcome"]):
+        elif (found[1].state, data["outcome"]) != ("lost", "won") and (
+            found[1].state not in ("open", data["outcome"])
+        ):
             yield "dispute_closed"
 
     def _refund_payment(self, data: Data) -> list[str]:

@@ -189,7 +189,7 @@ FITTING: dict[str, Callable[[Invoice | None], dict[str, Any]]] = {
         "dispute_id": "dis_new",
         "amount": "0.01",
     },
-    "CloseDispute": lambda _: {"dispute_id": "dis_1", "outcome": "withdrawn"},
+    "CloseDispute": lambda _: {"dispute_id": "dis_1", "outcome": "won"},
     "RefundPayment": lambda invoice: {
         "payment_id": payment_that(invoice, lambda p: p.refundable > 0, lambda p: p.has_settled),
         "refund_id": "ref_new",
