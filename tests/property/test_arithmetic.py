@@ -26,7 +26,12 @@ roundings = st.sampled_from(TaxRounding)
 
 
 def worked_out(data: dict[str, Any], rounding: TaxRounding = TaxRounding.GROUP) -> Document:
-    return Desk(SELLERS[rounding]).accept("CreateInvoice", **data).document
+    desk = Desk(SELLERS[rounding])
+    decided = desk.send("CreateInvoice", **data)
+    # A given amount of tax may be more than a small price can hold.
+    assume(isinstance(decided, Accepted) or decided.code != "tax_mismatch")
+    assert isinstance(decided, Accepted)
+    return desk.current.document
 
 
 @given(documents(), roundings)

@@ -107,8 +107,9 @@ class Discount(ContractModel):
 class Tax(ContractModel):
     """A tax by rate, or by an amount that a tax engine computed, which is used as it is.
 
-    With both, the amount must be plausible: of the net's sign, and within the larger of 1 % of the
-    net and 5 smallest units of net times rate. On a net of 0 it counts as 0.
+    The amount must have the net's sign; where prices include tax, it is at most the price. With
+    both, it must be within the larger of 1 % of the net and 5 smallest units of net times rate. On
+    a net of 0 it counts as 0.
     """
 
     rate: Rate | None = Field(None, description="A share of 1.", examples=["0.07125"])

@@ -28,7 +28,7 @@ def money(currency: str, maximum: int = 1_000, minimum: int = 0) -> st.SearchStr
 
 
 def taxes(currency: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Taxes that are plausible on any net: by a rate, or by an amount without one."""
+    """Taxes by a rate, or by an amount, plausible on a net that is not below 0."""
     by_rate = st.fixed_dictionaries(
         {"rate": st.sampled_from(RATES)}, optional={"category": st.sampled_from(CATEGORIES)}
     )
@@ -68,7 +68,13 @@ def items(draw: st.DrawFn, currency: str, minimum: int = -200) -> dict[str, Any]
         "importer_tax": st.fixed_dictionaries({"amount": money(currency, 10)}),
         "subscription": st.fixed_dictionaries({"free_trial": st.sampled_from((None, False, True))}),
     }
-    return item | draw(st.fixed_dictionaries({}, optional=optional))
+    item |= draw(st.fixed_dictionaries({}, optional=optional))
+    if item.get("amount", item.get("quantity", "")).startswith("-"):
+        for taxed in (item, *item.get("fees", ())):
+            # A given tax has its net's sign, which of a line below 0 is not known for fees.
+            if "amount" in taxed.get("tax", {}):
+                taxed["tax"] = {"rate": "0.2"}
+    return item
 
 
 @st.composite

@@ -148,13 +148,15 @@ def _amount(
 def _take_off_discount(lines: Sequence[_Line], discount: Discount, policy: RoundingPolicy) -> None:
     """Share the document's discount over its lines: first the percentage, then the amount.
 
-    The amount takes at most the sum of the lines' nets, from the lines above 0.
+    Where the lines' nets sum to 0 or less, nothing is taken: a percentage of that would raise the
+    total. The amount takes at most that sum, from the lines above 0.
     """
     if discount.percent_off is not None:
         percentage = Decimal(discount.percent_off)
         parts = [line.goods.base * percentage for line in lines]
         total = policy.rounded(sum(parts, ZERO) / _HUNDRED)
-        _take_off(lines, policy.share(total, parts, _HUNDRED))
+        if sum(parts, ZERO) > 0:
+            _take_off(lines, policy.share(total, parts, _HUNDRED))
     if discount.amount_off is not None:
         total = min(discount.amount_off, policy.sum([line.goods.base for line in lines]))
         if total > 0:

@@ -40,14 +40,17 @@ def is_implausible(amount: TaxableAmount, policy: RoundingPolicy) -> bool:
     """Whether a given tax has another sign than its net, or is too far from net times rate.
 
     A tax engine may round otherwise than we do, by line or by unit, so 1 % of the net or 5 of the
-    smallest units are tolerated, whichever is more. Without a rate any amount is taken.
+    smallest units are tolerated, whichever is more. Without a rate only the sign counts: more tax
+    than the price that holds it would leave a net of the other sign.
     """
     tax = amount.tax
-    if tax is None or tax.amount is None or tax.rate is None or not amount.base:
+    if tax is None or tax.amount is None or not amount.base:
         return False
     net = amount.base - tax.amount if policy.tax_inclusive else amount.base
+    if tax.rate is None or tax.amount * net < 0:
+        return tax.amount * net < 0
     tolerance = max(abs(net) * _TOLERATED_SHARE, policy.unit * _TOLERATED_UNITS)
-    return tax.amount * net < 0 or abs(tax.amount - net * Decimal(tax.rate)) > tolerance
+    return abs(tax.amount - net * Decimal(tax.rate)) > tolerance
 
 
 def _apply_to_group(

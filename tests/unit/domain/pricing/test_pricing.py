@@ -143,6 +143,22 @@ def test_the_documents_discount_takes_at_most_the_sum_of_the_nets(
 
 
 @pytest.mark.parametrize(
+    ("amounts", "shares", "total"),
+    [
+        (["50.00", "-100.00"], ["0.00", "0.00"], "-50.00"),
+        (["100.00", "-100.00"], ["0.00", "0.00"], "0.00"),
+        (["100.00", "-50.00"], ["10.00", "-5.00"], "45.00"),
+    ],
+)
+def test_the_documents_percentage_takes_nothing_where_the_nets_sum_to_0_or_less(
+    amounts: list[str], shares: list[str], total: str
+) -> None:
+    document = priced(items=lines("0", *amounts), discount={"percent_off": "10"})
+    assert [item["discount_amount"] for item in document["items"]] == shares
+    assert document["total"] == total
+
+
+@pytest.mark.parametrize(
     ("amount", "discount", "taken"),
     [
         ("100.00", {"amount_off": "100.01"}, "100.00"),

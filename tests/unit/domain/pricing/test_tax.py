@@ -165,8 +165,31 @@ def test_every_given_tax_that_does_not_fit_is_named() -> None:
     ) == ["items.1.tax.amount", "items.1.fees.1.tax.amount", "shipping.tax.amount"]
 
 
-def test_without_a_rate_any_given_tax_is_used_as_it_is() -> None:
+def test_without_a_rate_a_given_tax_of_the_nets_sign_is_used_as_it_is() -> None:
     assert priced(items=[taxed("100.00", None, "55.00")])["total"] == "155.00"
+    assert priced(items=[taxed("100.00", None, "0.00")])["total"] == "100.00"
+    assert priced(items=[taxed("-100.00", None, "-155.00")])["total"] == "-255.00"
+
+
+@pytest.mark.parametrize(("amount", "tax"), [("100.00", "-50.00"), ("-100.00", "50.00")])
+@pytest.mark.parametrize("tax_inclusive", [False, True])
+def test_without_a_rate_a_given_tax_of_another_sign_than_its_net_is_refused(
+    amount: str, tax: str, tax_inclusive: bool
+) -> None:
+    items = [taxed(amount, None, tax)]
+    assert mismatches(items=items, tax_inclusive=tax_inclusive) == ["items.0.tax.amount"]
+
+
+@pytest.mark.parametrize(("amount", "tax"), [("100.00", "900.00"), ("-100.00", "-100.01")])
+def test_without_a_rate_a_price_holds_at_most_itself_in_tax(amount: str, tax: str) -> None:
+    items = [taxed(amount, None, tax)]
+    assert mismatches(items=items, tax_inclusive=True) == ["items.0.tax.amount"]
+
+
+@pytest.mark.parametrize("tax", ["55.00", "100.00"])
+def test_without_a_rate_a_tax_of_up_to_the_price_is_used_as_it_is(tax: str) -> None:
+    document = priced(items=[taxed("100.00", None, tax)], tax_inclusive=True)
+    assert (document["total"], document["total_tax"]) == ("100.00", tax)
 
 
 @pytest.mark.parametrize("rate", ["0.2", None])
