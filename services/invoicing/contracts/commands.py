@@ -34,8 +34,8 @@ from invoicing.contracts.validation.scale import excess_decimals, scaled_or_erro
 _SAME_CURRENCY: Final = "ISO 4217 code of the amounts. If given, it must be the invoice's currency."
 
 _CREDIT_NOTE_DATE: Final = (
-    "The credit note's date, from the invoice's date to today; by default today, or the invoice's"
-    " date if that is later."
+    "The credit note's date, from the invoice's date to today; by default today. Of an invoice"
+    " dated after today, it is the invoice's date."
 )
 
 

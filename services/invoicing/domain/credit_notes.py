@@ -141,11 +141,11 @@ def _portions(invoice: Invoice, credit: Credit) -> Portions | Rejection:
 def _document_date(decision: Decision, seller: Seller, given: date | None) -> date | Rejection:
     """The date of a credit note: a given one, or the later of today and the invoice's date."""
     earliest = decision.invoice.lazy_document.index_fields.document_date
-    today = seller.day_of(decision.context.recorded_at)
-    if given is not None and not earliest <= given <= today:
-        reason = f"must be from the invoice's date to today, {earliest} to {today}"
+    latest = max(earliest, seller.day_of(decision.context.recorded_at))
+    if given is not None and not earliest <= given <= latest:
+        reason = f"must not be before the invoice's date or in the future: {earliest} to {latest}"
         return invalid([FieldError(field="document_date", reason=reason)])
-    day = given or max(earliest, today)
+    day = given or latest
     return decision.period_locked(day) or day
 
 

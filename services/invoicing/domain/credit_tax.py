@@ -61,13 +61,16 @@ class Remainder:
         """The portions of a credit; None if it takes more of a tax group than is left there.
 
         An amount is shared over what is left of each group. Lines bring tax of their own; of that,
-        a group gives what it has left, for an earlier credit by amount may have taken some.
+        a group gives what it has left, for an earlier credit by amount may have taken some. The
+        last credit takes the rest of every group, so lines must be just what is left of each.
         """
         portions = self._take_unchecked(credit)
+        is_last = credit.amount == _gross_of(self._groups)
         fitted = {}
-        for key, portion in portions.items():
-            left = self._groups.get(key, Portion())
-            if not min(left.gross, ZERO) <= portion.gross <= max(left.gross, ZERO):
+        for key in {**self._groups, **portions}:
+            portion, left = portions.get(key, Portion()), self._groups.get(key, Portion())
+            least = left.gross if is_last else ZERO
+            if not min(left.gross, least) <= portion.gross <= max(left.gross, least):
                 return None
             fitted[key] = _fitted(portion, left)
         return fitted
@@ -77,7 +80,9 @@ class Remainder:
         if not note.tax_groups:
             # The first releases recorded only how much tax a note holds.
             credit = Credit(note.amount, note.items or None, note.shipping_amount)
-            return self._with_tax(self._take_unchecked(credit), note.tax_amount)
+            is_last = credit.amount == _gross_of(self._groups)
+            portions = self._groups if is_last else self._take_unchecked(credit)
+            return self._with_tax(portions, note.tax_amount)
         for item in note.items:
             self._credited_parts[item.id].append(item.amount)
         if note.shipping_amount:
@@ -88,14 +93,13 @@ class Remainder:
         }
 
     def _take_unchecked(self, credit: Credit) -> Portions:
-        """The last credit takes the rest of every group."""
+        """What an amount takes of each group, or what lines and shipping hold of each."""
         if credit.items is None and credit.shipping_amount is None:
             return _take(self._groups, credit.amount, self._policy)
         parts = [self._take_part(item.id, item.amount) for item in credit.items or ()]
         if credit.shipping_amount:
             parts.append(self._take_part(_SHIPPING, credit.shipping_amount))
-        is_last = credit.amount == _gross_of(self._groups)
-        return self._groups if is_last else _added(*parts)
+        return _added(*parts)
 
     def _take_part(self, id_: str | None, amount: Decimal) -> Portions:
         """Take an amount of a line, or of shipping, from what is left of it."""

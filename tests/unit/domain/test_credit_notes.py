@@ -143,6 +143,33 @@ def test_a_line_is_credited_with_at_most_what_is_left_of_its_tax_group() -> None
     assert groups(credit(desk, "cn_3", amount="50")) == [(None, None, "50.00", "0.00")]
 
 
+@pytest.mark.parametrize(
+    ("lines", "first", "last"),
+    [
+        # The rest is 120.00 in all, as the first line is: 62.61 of its group, 57.39 of the other.
+        ([("100", "0.2"), ("100", "0.1")], "110", {"id": "1"}),
+        # The rest is 100.00 in all: 105.04 of the first line's group, less 5.04 of the others'.
+        ([("200", "0"), ("-10", "0.2"), ("2", "0.2")], "90.40", {"id": "1", "amount": "100"}),
+    ],
+)
+def test_lines_that_are_the_rest_in_sum_take_nothing_of_another_tax_group(
+    lines: list[tuple[str, str]], first: str, last: dict[str, str]
+) -> None:
+    desk = open_desk(*({"amount": amount, "tax": {"rate": rate}} for amount, rate in lines))
+    credit(desk, "cn_1", amount=first)
+    rejection = desk.refuse("IssueCreditNote", credit_note_id="cn_2", items=[last])
+    assert (rejection.code, rejection.errors[0].field) == ("amount_exceeds_balance", "items")
+    credit(desk, "cn_2", amount=str(desk.current.total - desk.current.amount_credited))
+    assert_all_is_credited(desk)
+
+
+def test_lines_that_are_the_rest_of_every_group_take_all_its_tax() -> None:
+    desk = open_desk(THIRDS, REDUCED)
+    credit(desk, "cn_1", items=[{"id": "1", "amount": "0.07"}])
+    credit(desk, "cn_2", items=[{"id": "1"}, {"id": "2"}])
+    assert_all_is_credited(desk)
+
+
 def groups(note: dict[str, Any]) -> list[tuple[str | None, str | None, str, str]]:
     return [
         (group["category"], group["rate"], group["net"], group["tax"])
@@ -256,6 +283,24 @@ def test_a_given_date_of_a_credit_note_is_from_the_invoices_to_today() -> None:
             )
     note = credit(desk, "cn_1", amount="1", document_date="2026-11-25")
     assert note["document_date"] == "2026-11-25"
+
+
+def test_a_credit_note_of_an_invoice_dated_ahead_may_be_given_the_invoices_date() -> None:
+    desk = desk_in_tokyo(document_date="2026-12-24")
+    for day in ("2026-12-23", "2026-12-25"):
+        rejection = desk.refuse(
+            "IssueCreditNote", credit_note_id="cn_1", amount="1", document_date=day
+        )
+        assert rejection.code == "invalid_command"
+    note = credit(desk, "cn_1", amount="1", document_date="2026-12-24")
+    assert note["document_date"] == "2026-12-24"
+
+
+def test_an_invoice_dated_ahead_may_be_reversed_on_its_date() -> None:
+    desk = desk_in_tokyo(document_date="2026-12-24")
+    desk.accept("ReverseInvoice", document_date="2026-12-24")
+    (note,) = desk.current.credit_notes
+    assert str(note.document_date) == "2026-12-24"
 
 
 def test_a_credit_note_is_not_dated_in_a_locked_period() -> None:
