@@ -199,6 +199,15 @@ def test_names_are_compared_whole_and_identifiers_in_details_are_left_alone() ->
     assert isinstance(read_data("AttachSource", attached(**details)), CommandData)
 
 
+@pytest.mark.parametrize("name", ["card_id", "phone", "accountNumber", "iban"])
+def test_a_group_that_is_named_like_an_identifier_is_looked_at(name: str) -> None:
+    details = {name: {"x": VISA, "order_id": VISA, "owner": {"note": int(VISA)}}}
+    assert refused_paths("AttachSource", attached(**details)) == [
+        f"details.{name}.x",
+        f"details.{name}.owner.note",
+    ]
+
+
 @pytest.mark.parametrize("name", ["paid", "valid", "grid", "telephoned"])
 def test_a_name_that_only_ends_like_an_identifiers_is_looked_at(name: str) -> None:
     assert refused_paths("AttachSource", attached(**{name: VISA})) == [f"details.{name}"]

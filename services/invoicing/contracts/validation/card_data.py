@@ -23,8 +23,8 @@ _SECRETS: Final = frozenset(
 )
 """Names in `details`, in lower case and without `_` and `-`."""
 
-# In `details` and `metadata`, these names say that a value is an identifier. Such a value may pass
-# for a card number by chance.
+# In `details` and `metadata`, these names say that a text or a number is an identifier, which may
+# pass for a card number by chance. What is in a group of such a name is looked at.
 _IDENTIFIER: Final = re.compile(
     r"(?:.*[a-z0-9](?:Id|ID|Phone)|(?i:(?:.*[_-])?(?:id|iban|phone)))s?"  # order_id, customerIds
     r"|(?i:(?:.*[_-])?(?:account|phone)[_-]?number)"
@@ -72,7 +72,7 @@ def _masked(value: Any, path: str, paths: list[str]) -> Any:
     if isinstance(value, dict):
         return {
             _masked(name, f"{path}.{name}", paths): part
-            if _IDENTIFIER.fullmatch(name)
+            if _IDENTIFIER.fullmatch(name) and isinstance(part, str | int)
             else _masked(part, f"{path}.{name}", paths)
             for name, part in value.items()
         }
