@@ -175,6 +175,11 @@ class Sending(ContractModel):
     code: Text | None = None
     sent_at: datetime | None = None
 
+    @property
+    def was_requested_or_sent(self) -> bool:
+        """Whether there is more than a report of its failure, which has no recipient."""
+        return self.to is not None
+
 
 class AttachedSource(Source):
     """A payment source and the time at which it was attached."""

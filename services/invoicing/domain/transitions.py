@@ -103,7 +103,7 @@ def _has_had_payments_or_credits(invoice: Invoice) -> Rejection | None:
 
 
 def _has_been_sent(invoice: Invoice) -> Rejection | None:
-    if not invoice.sendings:
+    if not any(sending.was_requested_or_sent for sending in invoice.sendings.values()):
         return None
     return Rejection(
         RejectionCode.ALREADY_SENT,

@@ -31,6 +31,8 @@ class Model(MoneyModel):
     void_credits: set[str] = field(default_factory=set)
     detached: set[str] = field(default_factory=set)
     sendings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sent: bool = False
+    """Or about to be."""
 
     def handle(self, command: str, data: dict[str, Any]) -> Outcome:
         """What the command leads to. Where it is accepted, the model has moved on."""
@@ -129,7 +131,7 @@ class Model(MoneyModel):
     def _refuse_unpost_invoice(self, _data: dict[str, Any]) -> Iterator[str]:
         if self.payments or self.credits:
             yield "has_payments"
-        if self.sendings:
+        if self.sent:
             yield "already_sent"
         yield from self.refuse_in_flight()
 
@@ -236,6 +238,7 @@ class Model(MoneyModel):
         if wanted in self.sendings.values():
             return []
         self.sendings[f"{self.invoice_id}-{self.events + 1}"] = wanted
+        self.sent = True
         return ["send_requested"]
 
     def _refuse_send_invoice(self, data: dict[str, Any]) -> Iterator[str]:
@@ -243,6 +246,7 @@ class Model(MoneyModel):
             yield "no_recipient"
 
     def _record_invoice_sent(self, data: dict[str, Any]) -> list[str]:
+        self.sent = True
         return self._reported(data["send_id"], ("sent", data["to"]))
 
     def _record_invoice_send_failure(self, data: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from invoicing.contracts.lazy_document import LazyDocument
+from invoicing.domain.transitions import available_commands
 from tests.support.domain.complete import PARTICULARS
 from tests.support.domain.desk import Desk, pay, replay
 from tests.support.domain.drafts import data, draft
@@ -168,6 +169,14 @@ def test_a_draft_that_never_had_a_number_may_change_its_customer_and_year() -> N
         ([("SendInvoice", {"to": "ada@example.com"}),
           ("RecordInvoiceSendFailure", {"send_id": "inv_1-3", "code": "bounced"})],
          "already_sent"),
+        ([("SendInvoice", {"to": "ada@example.com"}),
+          ("RecordInvoiceSendFailure", {"send_id": "inv_1-3", "code": "bounced"}),
+          ("RecordInvoiceSendFailure", {"send_id": "inv_1-3", "code": "mailbox_full"}),
+          ("RecordInvoiceSendFailure", {"send_id": "other", "code": "bounced"})],
+         "already_sent"),
+        ([("RecordInvoiceSent", {"send_id": "s", "to": "ada@example.com"}),
+          ("RecordInvoiceSendFailure", {"send_id": "s", "code": "bounced"})],
+         "already_sent"),
         ([("AttachSource", {"source_id": "src_1", "type": "creditCard"}), ("PayInvoice", {}),
           ("RecordPaymentFailure", {"payment_id": "inv_1-4", "code": "declined"})],
          "has_payments"),
@@ -185,6 +194,14 @@ def test_what_the_customer_or_the_money_has_seen_is_not_unposted(
     for command, fields in script:
         desk.accept(command, **fields)
     assert desk.refuse("UnpostInvoice").code == code
+
+
+def test_an_invoice_whose_sending_was_never_requested_and_failed_is_unposted() -> None:
+    desk = Desk()
+    desk.accept("CreateInvoice", **data())
+    desk.accept("RecordInvoiceSendFailure", send_id="s", code="mailbox_unknown")
+    assert "UnpostInvoice" in available_commands(desk.current)
+    desk.accept("UnpostInvoice")
 
 
 def test_a_payment_that_is_on_its_way_is_named_as_such() -> None:
