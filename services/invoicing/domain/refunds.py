@@ -104,9 +104,6 @@ def settle(decision: Decision, data: commands.SettleRefund) -> Rejection | None:
     rejection = decision.reported_too_early("settled_at", data.settled_at)
     if rejection is not None:
         return rejection
-    rejection = decision.reported_too_early("settled_at", data.settled_at)
-    if rejection is not None:
-        return rejection
     emit_money(
         decision,
         events.PaymentRefunded,
