@@ -62,7 +62,7 @@ def _attached(invoice: Invoice, event: events.SourceAttached, recorded_at: datet
 
 
 def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
-    """Detach a source."""
+    """Detach a source, unless a payment from it is in flight."""
     invoice = decision.invoice
     if data.source_id in invoice.detached_source_ids:
         return None
@@ -70,8 +70,21 @@ def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
         return Rejection(
             RejectionCode.UNKNOWN_SOURCE, "This source was never attached to the invoice."
         )
+    if is_being_charged(invoice, data.source_id):
+        return Rejection(
+            RejectionCode.PAYMENT_IN_PROGRESS,
+            "A payment from this source is in flight; wait until it settles or fails.",
+        )
     decision.emit(events.SourceDetached, source_id=data.source_id)
     return None
+
+
+def is_being_charged(invoice: Invoice, source_id: str) -> bool:
+    """Whether a payment from this source is in flight."""
+    return any(
+        payment.in_flight and payment.source_id == source_id
+        for payment in invoice.payments.values()
+    )
 
 
 def _detached(invoice: Invoice, event: events.SourceDetached, _recorded_at: datetime) -> Changes:

@@ -346,14 +346,15 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.AttachSource,
                 sources.attach,
                 _same(DRAFT, OPEN, UNCOLLECTIBLE),
-                unless=(_has_payment_in_flight,),
             ),
             Transition(
                 commands.DetachSource,
                 sources.detach,
                 _same(DRAFT, OPEN, UNCOLLECTIBLE),
-                unless=(_has_payment_in_flight,),
-                only_if=lambda invoice: bool(invoice.sources or invoice.detached_source_ids),
+                only_if=lambda invoice: (
+                    bool(invoice.detached_source_ids)
+                    or any(not sources.is_being_charged(invoice, id_) for id_ in invoice.sources)
+                ),
             ),
             Transition(commands.ArchiveInvoice, archive.archive, _same(*ALIVE), path="archive"),
             Transition(commands.RestoreInvoice, archive.restore, _same(*ALIVE), path="restore"),

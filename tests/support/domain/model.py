@@ -204,6 +204,8 @@ class Model(MoneyModel):
     def _attach_source(self, data: dict[str, Any]) -> list[str]:
         if self.sources.get(data["source_id"]) == data["type"]:
             return []
+        # At the end: a charge takes the last source by default.
+        self.sources.pop(data["source_id"], None)
         self.sources[data["source_id"]] = data["type"]
         self.detached.discard(data["source_id"])
         return ["source_attached"]
@@ -218,12 +220,15 @@ class Model(MoneyModel):
     def _refuse_detach_source(self, data: dict[str, Any]) -> Iterator[str]:
         if data["source_id"] not in self.sources and data["source_id"] not in self.detached:
             yield "unknown_source"
-        yield from self.refuse_in_flight()
+        if data["source_id"] in self.sources and any(
+            payment.state in ("requested", "received") and payment.source == data["source_id"]
+            for payment in self.payments.values()
+        ):
+            yield "payment_in_progress"
 
     def _refuse_attach_source(self, data: dict[str, Any]) -> Iterator[str]:
         if self.sources.get(data["source_id"], data["type"]) != data["type"]:
             yield "duplicate_source"
-        yield from self.refuse_in_flight()
 
     def _archive_invoice(self, _data: dict[str, Any]) -> list[str]:
         was, self.archived = self.archived, True

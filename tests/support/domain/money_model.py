@@ -29,6 +29,7 @@ class Payment:
 
     amount: int
     state: str
+    source: str | None = None
     action: tuple[str, str | None] | None = None
     refunds: dict[str, Part] = field(default_factory=dict)
     returns: dict[str, Part] = field(default_factory=dict)
@@ -122,7 +123,8 @@ class MoneyModel:
         payment_id = f"{self.invoice_id}-{self.events + 1}"
         while payment_id in self.payments:
             payment_id += "-"
-        self.payments[payment_id] = Payment(amount, "requested")
+        source = data.get("source_id", list(self.sources)[-1])
+        self.payments[payment_id] = Payment(amount, "requested", source)
         return ["payment_requested"]
 
     def _refuse_pay_invoice(self, data: Data) -> Iterator[str]:
@@ -147,7 +149,9 @@ class MoneyModel:
             return self._arrived("payment_recorded", data["payment_id"], cents(data["amount"]))
         if self._state_of(data) in ("failed", "cancelled"):
             return []
-        self.payments[data["payment_id"]] = Payment(cents(data["amount"]), "received")
+        known = self.payments.get(data["payment_id"])
+        source = known.source if known else None
+        self.payments[data["payment_id"]] = Payment(cents(data["amount"]), "received", source)
         return ["payment_recorded"]
 
     def _refuse_record_payment(self, data: Data) -> Iterator[str]:

@@ -142,3 +142,28 @@ def test_a_debtor_pays_with_a_new_card() -> None:
     desk.accept("AttachSource", source_id="src_2", type="creditCard")
     desk.accept("PayInvoice")
     assert desk.history[-1][0].model_dump()["source_id"] == "src_2"
+
+
+def test_another_source_is_attached_and_detached_while_a_charge_is_in_flight() -> None:
+    desk = charge_with(None)
+    desk.accept("PayInvoice")
+
+    desk.accept("AttachSource", source_id="src_2", type="wireTransfer")
+    desk.accept("AttachSource", source_id="src_1", type="creditCard", details={"brand": "Visa"})
+    desk.accept("DetachSource", source_id="src_2")
+
+    assert list(desk.current.sources) == ["src_1"]
+
+
+def test_the_source_of_a_payment_in_flight_is_not_detached() -> None:
+    desk = charge_with(None)
+    desk.accept("PayInvoice")
+    (payment_id,) = desk.current.payments
+    assert "DetachSource" not in available_commands(desk.current)
+    assert desk.refuse("DetachSource", source_id="src_1").code == "payment_in_progress"
+    desk.accept("RecordPayment", payment_id=payment_id, amount="100", settled=False)
+    assert desk.refuse("DetachSource", source_id="src_1").code == "payment_in_progress"
+
+    desk.accept("RecordPaymentFailure", payment_id=payment_id, code="declined")
+
+    desk.accept("DetachSource", source_id="src_1")
