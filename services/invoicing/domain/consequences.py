@@ -19,9 +19,9 @@ def emit_consequences(
     invoice = decision.invoice
     assert decision.balance is not None, "consequences of nothing"
     state = decision.balance.state
-    if state is State.PAID and invoice.state is not State.PAID:
+    if state is State.PAID and before.state is not State.PAID:
         decision.emit(events.InvoicePaid, state=State.PAID, times_paid=invoice.times_paid + 1)
-    elif state is State.OPEN and invoice.state is State.PAID:
+    elif state is State.OPEN and before.state in (State.PAID, State.UNCOLLECTIBLE):
         assert reopened_by is not None, "a command that cannot reopen an invoice has reopened it"
         decision.emit(events.InvoiceReopened, state=State.OPEN, reason=reopened_by)
     if decision.invoice.amount_overpaid > before.amount_overpaid:

@@ -40,15 +40,10 @@ def issue(decision: Decision, data: commands.IssueCreditNote) -> Rejection | Non
     if isinstance(credit, Rejection):
         return credit
     rejection = _emit_credited(decision, data.credit_note_id, credit, data)
-    before = invoice
     if rejection is None and data.refund is not None:
-        if invoice.state is State.UNCOLLECTIBLE:
-            # Once nothing is owed, the write-off is over: what the refund leaves owed is due.
-            emit_consequences(decision, invoice)
-            before = decision.invoice
         rejection = _emit_refund(decision, invoice, data, data.refund)
     if rejection is None:
-        emit_consequences(decision, before, reopened_by="refund")
+        emit_consequences(decision, invoice, reopened_by="refund")
     return rejection
 
 
@@ -73,7 +68,12 @@ def _emit_refund(
         settled=asked.settled,
         execute=asked.execute,
     )
-    return emit_refund(decision, refund)
+    assert decision.balance is not None, "a refund of a credit before the credit"
+    # Once the credit leaves nothing owed, a write-off is over: what the refund leaves owed is due.
+    write_off_ended = (
+        before.state is State.UNCOLLECTIBLE and decision.balance.state is not State.UNCOLLECTIBLE
+    )
+    return emit_refund(decision, refund, state=State.OPEN if write_off_ended else None)
 
 
 def reverse(decision: Decision, data: commands.ReverseInvoice) -> Rejection | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from invoicing.contracts import commands, events
+from invoicing.contracts.invoice import State
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.consequences import emit_consequences, emit_money
@@ -36,8 +37,13 @@ def refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None
     return rejection
 
 
-def emit_refund(decision: Decision, data: commands.RefundPayment) -> Rejection | None:
-    """Emit the refund alone, without what follows from it."""
+def emit_refund(
+    decision: Decision, data: commands.RefundPayment, *, state: State | None = None
+) -> Rejection | None:
+    """Emit the refund alone, without what follows from it.
+
+    `state` is the invoice's life if an earlier fact of the decision ended a write-off.
+    """
     invoice = decision.invoice
     payment = settled_payment(invoice, data.payment_id)
     if isinstance(payment, Rejection):
@@ -56,6 +62,7 @@ def emit_refund(decision: Decision, data: commands.RefundPayment) -> Rejection |
         "refund_id": data.refund_id,
         "amount": data.amount,
         "reason": data.reason,
+        "state": state,
     }
     if data.execute or not data.settled:
         decision.emit(events.RefundRequested, execute=data.execute, **facts)

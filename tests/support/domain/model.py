@@ -160,11 +160,6 @@ class Model(MoneyModel):
 
         if refund is None:
             return self.followed("credited", credit)
-        if self.state == "uncollectible":
-            return [
-                *self.fact("credited", credit),
-                *self.followed(self.refund_event(refund), lambda: self.post_refund(refund)),
-            ]
 
         def both() -> None:
             credit()

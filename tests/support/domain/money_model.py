@@ -88,13 +88,13 @@ class MoneyModel:
 
     def fact(self, fact: str, post: Callable[[], None]) -> list[str]:
         """Post a fact; the event of it, and those that follow from what it did to the books."""
-        was_paid, overpaid = self.state == "paid", self.books.overpaid
+        state, overpaid = self.state, self.books.overpaid
         post()
         events = [fact]
-        if self.state == "paid" and not was_paid:
+        if self.state == "paid" and state != "paid":
             self.times_paid += 1
             events.append("paid")
-        if self.state == "open" and was_paid:
+        if self.state == "open" and state in ("paid", "uncollectible"):
             self.overdue = False
             events.append("reopened")
         if self.books.overpaid > overpaid:

@@ -442,6 +442,32 @@ def test_a_refund_of_more_than_the_credit_makes_the_invoice_due_again() -> None:
     assert (desk.current.state, desk.current.amount_due) == ("open", 20)
 
 
+@pytest.mark.parametrize("written_off", [False, True])
+@pytest.mark.parametrize(
+    ("refund", "state", "due", "times_paid"),
+    [("30", "open", 20, 0), ("10", "paid", 0, 1), ("5", "paid", 0, 1)],
+)
+def test_a_credit_and_its_refund_are_facts_before_what_follows_from_both(
+    written_off: bool, refund: str, state: str, due: int, times_paid: int
+) -> None:
+    """The credit leaves nothing owed in between, so a write-off is over."""
+    desk = paid_desk("60")
+    if written_off:
+        desk.accept("WriteOffInvoice")
+    before = desk.current.version
+    credit(desk, "cn_1", amount="50", refund=REFUND | {"amount": refund})
+    emitted = desk.event_types[before - desk.current.version :]
+    assert emitted[:2] == ["invoice.credited", "invoice.payment_refunded"]
+    follows = {
+        "30": ["invoice.reopened"] if written_off else [],
+        "10": ["invoice.paid"],
+        "5": ["invoice.paid", "invoice.overpaid"],
+    }
+    assert emitted[2:] == follows[refund]
+    assert (desk.current.state, desk.current.amount_due) == (state, due)
+    assert (desk.current.amount_written_off, desk.current.times_paid) == (0, times_paid)
+
+
 @pytest.mark.parametrize(
     ("paid", "refund", "code"),
     [
