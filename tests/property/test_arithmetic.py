@@ -6,10 +6,11 @@ from math import floor
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from invoicing.contracts.invoice import Document, TaxRounding
+from invoicing.contracts.replies import Rejection
 from invoicing.contracts.types.money import EXPONENTS, UNITS
 from invoicing.domain.decision import Accepted
 from invoicing.domain.pricing.rounding import RoundingPolicy, exact_arithmetic
@@ -33,7 +34,8 @@ def desk_with(data: dict[str, Any], rounding: TaxRounding = TaxRounding.GROUP) -
     desk = Desk(SELLERS[rounding])
     decided = desk.send("CreateInvoice", **data)
     # A given amount of tax may be more than a small price can hold.
-    assume(isinstance(decided, Accepted) or decided.code != "tax_mismatch")
+    if isinstance(decided, Rejection) and decided.code == "tax_mismatch":
+        reject()
     assert isinstance(decided, Accepted)
     return desk
 
