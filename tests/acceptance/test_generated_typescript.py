@@ -84,5 +84,5 @@ async def test_generated_types_compile_strictly_and_pay_an_invoice(
         "types": [
             "invoice.created", "invoice.opened", "invoice.payment_recorded", "invoice.paid",
         ],
-        "due": ["214.25", "214.25", "0.00", "0.00"],
+        "due": ["0.00", "214.25", "0.00", "0.00"],
     }  # fmt: skip

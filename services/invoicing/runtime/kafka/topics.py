@@ -13,6 +13,7 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.partitioner import murmur2
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.connect import admin_client
@@ -23,6 +24,8 @@ DEAD_LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
 DEAD_LETTER_BYTES_MORE: Final = 64 * 1024
 BATCH_LIMIT: Final = "max.message.bytes"
 BROKERS_DEFAULT: Final = -1
+VISIBLE_SECONDS_MAX: Final = 15.0
+VISIBLE_POLL_SECONDS: Final = 0.1
 
 
 class TopicsError(OperatorError):
@@ -92,7 +95,19 @@ async def create_topics(settings: Settings) -> list[str]:
         if code != 0 and error is not TopicAlreadyExistsError:
             detail = next((text for text in message if text), error.description)
             raise TopicsError(f"Kafka did not create topic {name}: {detail}")
+    await _wait_until_visible(settings, missing)
     return missing
+
+
+async def _wait_until_visible(settings: Settings, names: Collection[str]) -> None:
+    """The controller has created them; the broker that describes them hears of it a bit later."""
+    until_visible = AsyncRetrying(
+        retry=retry_if_result(lambda existing: not existing.keys() >= set(names)),
+        wait=wait_fixed(VISIBLE_POLL_SECONDS),
+        stop=stop_after_delay(VISIBLE_SECONDS_MAX),
+        retry_error_callback=lambda _state: None,  # `check_topics` says what is missing
+    )
+    await until_visible(existing_topics, settings)
 
 
 async def delete_topics(settings: Settings, names: Collection[str]) -> None:
