@@ -16,14 +16,13 @@ from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
-from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
-from invoicing.api.reads.cursors import PagePosition, SortKey, read_cursor, write_cursor
+from invoicing.api.reads.cursors import PagePosition, SortKey, read_cursor
 from invoicing.api.reads.filters import PAGE_DEFAULT, PAGE_MAX, Cursor
 from invoicing.api.reads.invoices import InvoiceId
-from invoicing.api.reads.lists import Page
+from invoicing.api.reads.pages import Page, cut, given_start
 from invoicing.api.reads.queries import get_current
 from invoicing.api.reads.views import View
 from invoicing.api.state import AppStateOf
@@ -128,25 +127,15 @@ async def _page(
     query: CreditNotesOfInvoiceQuery,
     filters: tuple[object, ...],
 ) -> Response:
-    if query.after is not None and query.before is not None:
-        raise ProblemError(ProblemCode.INVALID_QUERY, "Give one of after and before, not both.")
-    cursor, backwards = query.after or query.before, query.before is not None
-    start = None if cursor is None else read_cursor(cursor, _NEWEST_FIRST)
+    given = given_start(query, "after", "before")
+    start = None if given is None else read_cursor(given[1], _NEWEST_FIRST)
+    backwards = given is not None and given[0] == "before"
     statement, values = credit_notes_statement(client, filters, start, backwards, query.limit + 1)
     rows = await connection.fetch(statement, *values)
-    is_cut, rows = len(rows) > query.limit, rows[: query.limit]
-    if backwards:
-        rows.reverse()
-    cursors = [write_cursor(_position_of(row), _NEWEST_FIRST) for row in rows]
-    return json_response(
-        {
-            "data": [_view_of(row) for row in rows],
-            "has_more": backwards or is_cut,
-            "has_previous": is_cut if backwards else start is not None,
-            "start_cursor": cursors[0] if cursors else None,
-            "end_cursor": cursors[-1] if cursors else None,
-        }
-    )
+    page = cut(rows, query.limit, start, backwards=backwards)
+    views = [_view_of(row) for row in page.rows]
+    positions = [_position_of(row) for row in page.rows]
+    return json_response(page.document(views, positions, _NEWEST_FIRST))
 
 
 def credit_notes_statement(

@@ -34,6 +34,8 @@ SORT_TYPES: Final[Mapping[str, Any]] = {
 
 SORT_COLUMNS: Final = tuple(SORT_TYPES)
 _ADAPTERS: Final = {column: TypeAdapter[Any](type_) for column, type_ in SORT_TYPES.items()}
+UNREADABLE: Final = (ValueError, TypeError, binascii.Error, ValidationError)
+"""What reading a cursor that a client made up may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,36 @@ def write_cursor(position: PagePosition, sort: Sort) -> str:
     values = [
         value.isoformat() if isinstance(value, date) else f"{value:f}" for value in position.values
     ]
-    parts = [list(map(str, sort)), values, position.id, position.offset]
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+    return encode([list(map(str, sort)), values, position.id, position.offset])
 
 
 def read_cursor(cursor: str, sort: Sort) -> PagePosition:
     """Decode a cursor. Raises `ProblemError` if it is not one of this list and sort."""
     try:
-        decoded = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        names, values, id_, offset = decoded
+        names, values, id_, offset = decode(cursor)
         if names != list(map(str, sort)):
-            raise _invalid("The cursor belongs to a list with another sort.")
+            raise invalid_cursor("The cursor belongs to a list with another sort.")
         if not (isinstance(id_, str) and type(offset) is int and 0 <= offset <= OFFSET_MAX):
             raise ValueError
         read = [
             _ADAPTERS[key.column].validate_python(value)
             for key, value in zip(sort, values, strict=True)
         ]
-    except (ValueError, TypeError, binascii.Error, ValidationError):
-        raise _invalid("The cursor is not valid.") from None
+    except UNREADABLE:
+        raise invalid_cursor() from None
     return PagePosition(tuple(read), id_.replace("\0", ""), offset)
 
 
-def _invalid(detail: str) -> ProblemError:
+def encode(parts: Sequence[object]) -> str:
+    """Encode the parts of a cursor."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+
+
+def decode(cursor: str) -> Any:
+    """Decode the parts of a cursor. Raises `UNREADABLE`."""
+    return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+
+
+def invalid_cursor(detail: str = "The cursor is not valid.") -> ProblemError:
+    """The response to a cursor that is not one of the list."""
     return ProblemError(ProblemCode.INVALID_CURSOR, detail)

@@ -1,13 +1,11 @@
 """Lists of invoices and of their items, page by page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
@@ -15,14 +13,7 @@ from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
-from invoicing.api.reads.cursors import (
-    OFFSET_MAX,
-    PagePosition,
-    Sort,
-    position_of,
-    read_cursor,
-    write_cursor,
-)
+from invoicing.api.reads.cursors import OFFSET_MAX, PagePosition, position_of, read_cursor
 from invoicing.api.reads.expansion import shown_views
 from invoicing.api.reads.filters import AnyListQuery, ItemListQuery, ListQuery
 from invoicing.api.reads.list_sql import (
@@ -31,6 +22,7 @@ from invoicing.api.reads.list_sql import (
     count_statement,
     page_statement,
 )
+from invoicing.api.reads.pages import Page, PageRows, cut, given_start
 from invoicing.api.reads.queries import version_of_row
 from invoicing.api.reads.views import InvoiceFields, InvoiceView, ItemView, View, items_of
 from invoicing.api.state import AppStateOf
@@ -39,15 +31,6 @@ INVOICES_AT_ONCE: Final = 10
 """How many invoices are read at once for their items; one may have a thousand."""
 
 router = APIRouter(route_class=DirectRoute, tags=["Lists"])
-
-
-class Page(BaseModel):
-    """What every page has."""
-
-    has_more: bool = Field(description="Whether there is more after this page.")
-    has_previous: bool = Field(description="Whether there is more before this page.")
-    start_cursor: str | None = Field(description="For `before`; null where the page is empty.")
-    end_cursor: str | None = Field(description="For `after`; null where the page is empty.")
 
 
 class InvoicePage(Page):
@@ -65,15 +48,6 @@ class ItemPage(Page):
     """A page of lines."""
 
     data: tuple[ItemView, ...] = Field(description="The lines.")
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows in the order of the sort, and whether there are others on either side."""
-
-    rows: Sequence[Record]
-    has_more: bool
-    has_previous: bool
 
 
 @router.get("/v1/invoices", response_model=InvoicePage)
@@ -96,8 +70,7 @@ async def list_invoices(
             count: int = await connection.fetchval(statement, *values)
             counted["total_count"] = count if count <= COUNT_MAX else None
     positions = [position_of(row, query.sort_keys) for row in page.rows]
-    document = _page(views, positions, query.sort_keys, page.has_more, page.has_previous)
-    return json_response(document | counted)
+    return json_response(page.document(views, positions, query.sort_keys) | counted)
 
 
 @router.get("/v1/items", response_model=ItemPage)
@@ -113,43 +86,29 @@ async def list_items(
     async with state.database.reading(client) as connection:
         start, backwards = await _start_position(connection, client, query)
         lines = await _read_lines(connection, client, query, start, backwards)
-    is_cut, lines = len(lines) > query.limit, lines[: query.limit]
-    if backwards:
-        lines.reverse()
-    document = _page(
-        [line for _, line in lines],
-        [position for position, _ in lines],
-        query.sort_keys,
-        has_more=backwards or is_cut,
-        has_previous=is_cut if backwards else start is not None,
-    )
-    return json_response(document)
+    page = cut(lines, query.limit, start, backwards=backwards)
+    shown = [line for _, line in page.rows]
+    positions = [position for position, _ in page.rows]
+    return json_response(page.document(shown, positions, query.sort_keys))
 
 
 async def _start_position(
     connection: PoolConnectionProxy, client: Client, query: AnyListQuery
 ) -> tuple[PagePosition | None, bool]:
     """Where the page starts, and whether it goes back from there. Raises `ProblemError`."""
-    given = {
-        name: value
-        for name in ("after", "before", "starting_after", "ending_before")
-        if (value := getattr(query, name)) is not None
-    }
-    if len(given) > 1:
+    given = given_start(query, "after", "before", "starting_after", "ending_before")
+    if given is None:
+        return None, False
+    name, value = given
+    backwards = name in ("before", "ending_before")
+    if name in ("after", "before"):
+        return read_cursor(value, query.sort_keys), backwards
+    row = await connection.fetchrow(FIND_SORT_VALUES, value, client.seller_id)
+    if row is None:
         raise ProblemError(
-            ProblemCode.INVALID_QUERY, f"Give one of {' and '.join(given)}, not both."
+            ProblemCode.INVALID_CURSOR, f"{name} must be the id of an invoice in the list."
         )
-    for name, value in given.items():
-        backwards = name in ("before", "ending_before")
-        if name in ("after", "before"):
-            return read_cursor(value, query.sort_keys), backwards
-        row = await connection.fetchrow(FIND_SORT_VALUES, value, client.seller_id)
-        if row is None:
-            raise ProblemError(
-                ProblemCode.INVALID_CURSOR, f"{name} must be the id of an invoice in the list."
-            )
-        return position_of(row, query.sort_keys, 0 if backwards else OFFSET_MAX), backwards
-    return None, False
+    return position_of(row, query.sort_keys, 0 if backwards else OFFSET_MAX), backwards
 
 
 async def _read_rows(
@@ -161,17 +120,14 @@ async def _read_rows(
     backwards: bool,
     limit: int,
     inclusive: bool = False,
-) -> _Rows:
+) -> PageRows[Record]:
     """The rows after (or before) a position, or from the start of the list.
 
     `inclusive` adds the row at the position.
     """
     statement, values = page_statement(query, client, start, backwards, limit + 1, inclusive)
     rows = await connection.fetch(statement, *values)
-    is_cut, rows = len(rows) > limit, rows[:limit]
-    if backwards:
-        return _Rows(rows[::-1], has_more=True, has_previous=is_cut)
-    return _Rows(rows, has_more=is_cut, has_previous=start is not None)
+    return cut(rows, limit, start, backwards=backwards)
 
 
 async def _read_lines(
@@ -217,19 +173,3 @@ def _lines_of(
     if query.sku_id is not None:
         lines = [(at, item) for at, item in lines if item.get("sku_id") == query.sku_id]
     return lines[::-1] if backwards else lines
-
-
-def _page(
-    data: Sequence[View],
-    positions: Sequence[PagePosition],
-    sort: Sort,
-    has_more: bool,
-    has_previous: bool,
-) -> dict[str, Any]:
-    return {
-        "data": data,
-        "has_more": has_more,
-        "has_previous": has_previous,
-        "start_cursor": write_cursor(positions[0], sort) if positions else None,
-        "end_cursor": write_cursor(positions[-1], sort) if positions else None,
-    }

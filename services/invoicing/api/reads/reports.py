@@ -1,13 +1,10 @@
 """Reports that add up invoices: the receivables by age."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-import orjson
 from asyncpg import Record
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -15,10 +12,10 @@ from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
-from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
+from invoicing.api.reads.cursors import UNREADABLE, decode, encode, invalid_cursor
 from invoicing.api.reads.filters import Cursor
 from invoicing.api.state import AppStateOf
 from invoicing.contracts.types.money import UNITS, Currency, Money
@@ -183,16 +180,14 @@ def _amounts(row: Record) -> dict[str, Any]:
 
 
 def _write_cursor(row: Record) -> str:
-    parts = [row["customer_id"], row["currency"]]
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+    return encode([row["customer_id"], row["currency"]])
 
 
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
-        parts = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        customer_id, currency = parts
+        customer_id, currency = decode(cursor)
         if not (isinstance(customer_id, str) and isinstance(currency, str)):
             raise ValueError
-    except (ValueError, TypeError, binascii.Error):
-        raise ProblemError(ProblemCode.INVALID_CURSOR, "The cursor is not valid.") from None
+    except UNREADABLE:
+        raise invalid_cursor() from None
     return customer_id.replace("\0", ""), currency.replace("\0", "")
