@@ -18,7 +18,6 @@ from invoicing.domain.invoice import Invoice, RecordedCreditNote
 from invoicing.domain.numbering import series_for
 from invoicing.domain.pricing.rounding import ZERO, rounded
 from invoicing.domain.refunds import emit_refund
-from invoicing.domain.sellers import Seller
 
 CREDIT_NOTES_MAX: Final = 1_000
 
@@ -100,7 +99,7 @@ def _emit_credited(
     seller = decision.seller
     if isinstance(seller, Rejection):
         return seller
-    day = _document_date(decision, seller, data.document_date)
+    day = _document_date(decision, data.document_date)
     if isinstance(day, Rejection):
         return day
     series = series_for(seller, "credit_note", day, live_mode=decision.invoice.live_mode)
@@ -138,10 +137,10 @@ def _portions(invoice: Invoice, credit: Credit) -> Portions | Rejection:
     return portions
 
 
-def _document_date(decision: Decision, seller: Seller, given: date | None) -> date | Rejection:
+def _document_date(decision: Decision, given: date | None) -> date | Rejection:
     """The date of a credit note: a given one, or the later of today and the invoice's date."""
     earliest = decision.invoice.lazy_document.index_fields.document_date
-    latest = max(earliest, seller.day_of(decision.context.recorded_at))
+    latest = max(earliest, decision.today)
     if given is not None and not earliest <= given <= latest:
         reason = f"must not be before the invoice's date or in the future: {earliest} to {latest}"
         return invalid([FieldError(field="document_date", reason=reason)])

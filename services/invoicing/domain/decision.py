@@ -81,19 +81,18 @@ class Decision:
 
     @property
     def day(self) -> date:
-        """The seller's day of the command's time, and never later than today.
-
-        In UTC if the seller is not configured any more.
-        """
-        seller = self.context.sellers.find(self.invoice.seller_id)
-        zone = seller.time_zone if seller else DEFAULT_ZONE
-        return day_in(zone, min(self.command.time, self.context.recorded_at))
+        """The seller's day of the command's time, and never later than today."""
+        return self._sellers_day(min(self.command.time, self.context.recorded_at))
 
     @property
     def today(self) -> date:
-        """The seller's day on which the command is handled; UTC's if it has no seller any more."""
+        """The seller's day on which the command is handled."""
+        return self._sellers_day(self.context.recorded_at)
+
+    def _sellers_day(self, instant: datetime) -> date:
+        """In UTC if the seller is not configured any more."""
         seller = self.context.sellers.find(self.invoice.seller_id)
-        return day_in(seller.time_zone if seller else DEFAULT_ZONE, self.context.recorded_at)
+        return day_in(seller.time_zone if seller else DEFAULT_ZONE, instant)
 
     @property
     def seller(self) -> Seller | Rejection:
