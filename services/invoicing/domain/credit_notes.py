@@ -14,7 +14,7 @@ from invoicing.domain.apply import ApplyTable, Changes, summary_only
 from invoicing.domain.consequences import emit_consequences
 from invoicing.domain.credit_tax import Credit, Portions, Remainder, tax_groups_of
 from invoicing.domain.decision import Decision, drop_none
-from invoicing.domain.invoice import Invoice, RecordedCreditNote
+from invoicing.domain.invoice import Invoice, RecordedCreditNote, with_credit_note
 from invoicing.domain.numbering import series_for
 from invoicing.domain.pricing.rounding import ZERO, rounded
 from invoicing.domain.refunds import emit_refund
@@ -162,7 +162,7 @@ def _check_notes(invoice: Invoice) -> None:
 
 def _credited(invoice: Invoice, event: events.InvoiceCredited, _recorded_at: datetime) -> Changes:
     note = RecordedCreditNote.computed_from(event.credit_note)
-    return {"credit_notes": (*invoice.credit_notes, note)}
+    return {"credit_notes": with_credit_note(invoice.credit_notes, note)}
 
 
 def void(decision: Decision, data: commands.VoidCreditNote) -> Rejection | None:
@@ -192,14 +192,10 @@ def void(decision: Decision, data: commands.VoidCreditNote) -> Rejection | None:
 
 
 def _voided(invoice: Invoice, event: events.CreditNoteVoided, recorded_at: datetime) -> Changes:
-    return {
-        "credit_notes": tuple(
-            note.copy_with(voided_at=recorded_at, **drop_none(void_reason=event.reason))
-            if note.credit_note_id == event.credit_note.credit_note_id
-            else note
-            for note in invoice.credit_notes
-        )
-    }
+    id_ = event.credit_note.credit_note_id
+    (note,) = (note for note in invoice.credit_notes if note.credit_note_id == id_)
+    void_note = note.copy_with(voided_at=recorded_at, **drop_none(void_reason=event.reason))
+    return {"credit_notes": with_credit_note(invoice.credit_notes, void_note)}
 
 
 def _credit_lines(invoice: Invoice, data: commands.IssueCreditNote) -> Credit | Rejection:

@@ -13,7 +13,15 @@ from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.consequences import emit_money
 from invoicing.domain.decision import Decision, drop_none
-from invoicing.domain.invoice import Dispute, DisputeState, Invoice, Payment
+from invoicing.domain.entries import owner, total
+from invoicing.domain.invoice import (
+    OPEN_DISPUTES,
+    PAYMENTS,
+    Dispute,
+    DisputeState,
+    Invoice,
+    Payment,
+)
 from invoicing.domain.payments import settled_payment, with_payment
 
 DISPUTES_MAX: Final = 1_000
@@ -83,11 +91,7 @@ def close(decision: Decision, data: commands.CloseDispute) -> Rejection | None:
         decision,
         events.DisputeClosed,
         reopened_by="dispute_lost",
-        disputed=any(
-            other.state is DisputeState.OPEN and other is not dispute
-            for one in invoice.payments.values()
-            for other in one.disputes
-        ),
+        disputed=total(invoice.payments, OPEN_DISPUTES) > (dispute.state is DisputeState.OPEN),
         amount_returned=invoice.amount_returned + change,
         payment_id=payment.payment_id,
         dispute_id=data.dispute_id,
@@ -100,9 +104,8 @@ def close(decision: Decision, data: commands.CloseDispute) -> Rejection | None:
 
 
 def _closed(invoice: Invoice, event: events.DisputeClosed, recorded_at: datetime) -> Changes:
-    found = _find(invoice, event.dispute_id)
-    assert found is not None, "a dispute was closed that was never opened"
-    payment, dispute = found
+    payment = invoice.payments[event.payment_id]
+    dispute = _dispute_of(payment, event.dispute_id)
     fees = [fee for fee in (dispute.fee, event.fee) if fee is not None]
     closed = dispute.copy_with(
         state=DisputeState(event.outcome),
@@ -115,15 +118,13 @@ def _closed(invoice: Invoice, event: events.DisputeClosed, recorded_at: datetime
 
 
 def _find(invoice: Invoice, dispute_id: str) -> tuple[Payment, Dispute] | None:
-    return next(
-        (
-            (payment, dispute)
-            for payment in invoice.payments.values()
-            for dispute in payment.disputes
-            if dispute.dispute_id == dispute_id
-        ),
-        None,
-    )
+    payment = owner(PAYMENTS, invoice.payments, ("dispute", dispute_id))
+    return None if payment is None else (payment, _dispute_of(payment, dispute_id))
+
+
+def _dispute_of(payment: Payment, dispute_id: str) -> Dispute:
+    (dispute,) = (one for one in payment.disputes if one.dispute_id == dispute_id)
+    return dispute
 
 
 APPLY: Final[ApplyTable] = {

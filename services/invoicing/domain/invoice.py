@@ -3,12 +3,12 @@
 All times are in UTC.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import itemgetter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import Field
 from pydantic_core import from_json
@@ -20,6 +20,7 @@ from invoicing.contracts.model import ContractModel
 from invoicing.contracts.raw_member import append_member, split_last
 from invoicing.contracts.types.money import Money
 from invoicing.contracts.types.texts import Day, LongText, Text
+from invoicing.domain.entries import Entries, EntrySequence, Fact, Kind, PartKey, total, with_entry
 
 
 class PaymentState(StrEnum):
@@ -204,6 +205,77 @@ class RecordedCreditNote(CreditNote):
         return CreditNote.construct_unchecked(**{name: getattr(self, name) for name in given})
 
 
+IN_FLIGHT: Final = Fact("in_flight", lambda payment: int(payment.in_flight))
+ON_ITS_WAY: Final = Fact(
+    "on_its_way",
+    lambda payment: payment.amount * (payment.state is PaymentState.RECEIVED),
+)
+OPEN_DISPUTES: Final = Fact(
+    "open_disputes",
+    lambda payment: sum(dispute.state is DisputeState.OPEN for dispute in payment.disputes),
+)
+UNSETTLED: Final = Fact("unsettled", lambda payment: int(not payment.has_settled))
+REQUESTED_OR_GIVEN_UP: Final = Fact(
+    "requested_or_given_up",
+    lambda payment: int(payment.state is PaymentState.REQUESTED or payment.was_given_up),
+)
+RETURNABLE: Final = Fact(
+    "returnable",
+    lambda payment: int(payment.has_settled and payment.returned < payment.amount),
+)
+DISPUTABLE: Final = Fact(
+    "disputable",
+    lambda payment: int(payment.has_settled and payment.disputed < payment.amount),
+)
+DISPUTED: Final = Fact("disputed", lambda payment: int(payment.disputed > 0))
+REFUNDABLE: Final = Fact("refundable", lambda payment: int(payment.refundable > 0))
+NOT_ALL_REFUNDED: Final = Fact(
+    "not_all_refunded",
+    lambda payment: int(payment.has_settled and payment.refunded < payment.amount),
+)
+HAS_REFUNDS: Final = Fact("has_refunds", lambda payment: int(bool(payment.refunds)))
+WAS_SENT: Final = Fact("was_sent", lambda sending: int(sending.was_requested_or_sent))
+
+
+def _parts_of_payment(payment: Payment) -> Iterator[PartKey]:
+    for refund in payment.refunds:
+        yield "refund", refund.refund_id
+    for returned in payment.returns:
+        if returned.return_id is not None:
+            yield "return", returned.return_id
+    for dispute in payment.disputes:
+        yield "dispute", dispute.dispute_id
+
+
+PAYMENTS: Final = Kind(
+    "payment",
+    Payment,
+    facts=(
+        IN_FLIGHT, ON_ITS_WAY, OPEN_DISPUTES, UNSETTLED, REQUESTED_OR_GIVEN_UP, RETURNABLE,
+        DISPUTABLE, DISPUTED, REFUNDABLE, NOT_ALL_REFUNDED, HAS_REFUNDS,
+    ),
+    is_open=lambda payment: payment.state is PaymentState.REQUESTED,
+    parts_of=_parts_of_payment,
+)  # fmt: skip
+CREDIT_NOTES: Final = Kind("credit_note", RecordedCreditNote)
+SENDINGS: Final = Kind(
+    "sending",
+    Sending,
+    facts=(WAS_SENT,),
+    is_open=lambda sending: sending.state is SendState.REQUESTED,
+)
+
+if TYPE_CHECKING:
+    # Where there are many, `Entries`.
+    PaymentsById = Mapping[str, Payment]
+    CreditNotes = Sequence[RecordedCreditNote]
+    SendingsById = Mapping[str, Sending]
+else:
+    PaymentsById = dict[str, Payment]
+    CreditNotes = tuple[RecordedCreditNote, ...]
+    SendingsById = dict[str, Sending]
+
+
 class Invoice(Summary):
     """An invoice after `version` events."""
 
@@ -213,11 +285,11 @@ class Invoice(Summary):
     overdue_as_of: Day | None = None
     attempt_count: int = 0
     next_attempt_at: datetime | None = None
-    payments: dict[str, Payment] = Field(default_factory=dict)
-    credit_notes: tuple[RecordedCreditNote, ...] = ()
+    payments: PaymentsById = Field(default_factory=dict)
+    credit_notes: CreditNotes = ()
     sources: dict[str, AttachedSource] = Field(default_factory=dict)
     detached_source_ids: tuple[str, ...] = ()
-    sendings: dict[str, Sending] = Field(default_factory=dict)
+    sendings: SendingsById = Field(default_factory=dict)
     last_notification_at: datetime | None = None
     entered: dict[State, datetime] = Field(default_factory=dict)
     created_at: datetime
@@ -236,12 +308,23 @@ class Invoice(Summary):
     @property
     def has_payment_in_flight(self) -> bool:
         """Whether any payment may still settle or fail."""
-        return any(payment.in_flight for payment in self.payments.values())
+        return total(self.payments, IN_FLIGHT) > 0
 
     def model_dump_json(self, **options: Any) -> str:
         """Serialise, with the document at the end."""
-        state = super().model_dump_json(**options)
+        state = super(Invoice, self._with_inline_entries()).model_dump_json(**options)
         return append_member(state, "document", self.lazy_document.json_text)
+
+    def _with_inline_entries(self) -> "Invoice":
+        """The same, with all its entries in dicts and tuples."""
+        inline: dict[str, Any] = {
+            name: dict(entries)
+            for name in ("payments", "sendings")
+            if isinstance(entries := getattr(self, name), Entries)
+        }
+        if isinstance(self.credit_notes, EntrySequence):
+            inline["credit_notes"] = tuple(self.credit_notes)
+        return self.copy_with(**inline) if inline else self
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
@@ -255,6 +338,15 @@ class Invoice(Summary):
             fields["live_mode"] = lazy.index_fields.live_mode
             fields["times_paid"] = 1 if State.PAID in fields.get("entered", ()) else 0
         return cls.model_validate(fields, **options)
+
+
+def with_credit_note(notes: CreditNotes, note: RecordedCreditNote) -> CreditNotes:
+    """The credit notes with this one added or replaced."""
+    if isinstance(notes, EntrySequence):
+        return EntrySequence(notes.entries.with_entry(note.credit_note_id, note))
+    by_id = {one.credit_note_id: one for one in notes}
+    after = with_entry(CREDIT_NOTES, by_id, note.credit_note_id, note)
+    return EntrySequence(after) if isinstance(after, Entries) else tuple(after.values())
 
 
 _SUMMARY = tuple(Summary.model_fields)

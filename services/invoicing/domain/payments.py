@@ -15,7 +15,8 @@ from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.balance import ISSUED, payable
 from invoicing.domain.consequences import emit_money
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, PaymentState
+from invoicing.domain.entries import open_entries, with_entry
+from invoicing.domain.invoice import PAYMENTS, Invoice, Payment, PaymentState
 
 PAYMENTS_MAX: Final = 10_000
 
@@ -60,7 +61,7 @@ def _requested(invoice: Invoice, event: events.PaymentRequested, recorded_at: da
         created_at=recorded_at,
         updated_at=recorded_at,
     )
-    return {"payments": {**invoice.payments, event.payment_id: payment}}
+    return {"payments": with_entry(PAYMENTS, invoice.payments, event.payment_id, payment)}
 
 
 def record(decision: Decision, data: commands.RecordPayment) -> Rejection | None:
@@ -112,7 +113,8 @@ def _recorded(invoice: Invoice, event: events.PaymentRecorded, recorded_at: date
         created_at=(requested and requested.created_at) or recorded_at,
         updated_at=recorded_at,
     )
-    return {"payments": {**invoice.payments, event.payment_id: payment}, "next_attempt_at": None}
+    payments = with_entry(PAYMENTS, invoice.payments, event.payment_id, payment)
+    return {"payments": payments, "next_attempt_at": None}
 
 
 def settle(decision: Decision, data: commands.SettlePayment) -> Rejection | None:
@@ -200,9 +202,8 @@ def cancel_superseded(decision: Decision, before: Invoice) -> None:
     """Cancel the requests for more than is due, if the decision has lowered what is due."""
     if payable(decision.invoice) >= payable(before):
         return
-    for payment in decision.invoice.payments.values():
-        requested = payment.state is PaymentState.REQUESTED
-        if requested and payment.amount > payable(decision.invoice):
+    for payment in open_entries(PAYMENTS, decision.invoice.payments):
+        if payment.amount > payable(decision.invoice):
             _emit_cancelled(decision, payment, "superseded")
 
 
@@ -279,7 +280,7 @@ def with_payment(
 ) -> Changes:
     """The changes that give the invoice's payment other values."""
     changed = payment.copy_with(**changes, updated_at=recorded_at)
-    return {"payments": {**invoice.payments, payment.payment_id: changed}}
+    return {"payments": with_entry(PAYMENTS, invoice.payments, payment.payment_id, changed)}
 
 
 APPLY: Final[ApplyTable] = {

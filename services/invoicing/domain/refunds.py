@@ -14,7 +14,8 @@ from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.consequences import emit_consequences, emit_money
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, Refund, RefundState
+from invoicing.domain.entries import owner
+from invoicing.domain.invoice import PAYMENTS, Invoice, Payment, Refund, RefundState
 from invoicing.domain.payments import settled_payment, with_payment
 
 REFUNDS_MAX: Final = 1_000
@@ -185,7 +186,7 @@ def _refund_of(payment: Payment, refund_id: str) -> Refund | None:
 
 
 def _has_refund(invoice: Invoice, refund_id: str) -> bool:
-    return any(_refund_of(payment, refund_id) is not None for payment in invoice.payments.values())
+    return owner(PAYMENTS, invoice.payments, ("refund", refund_id)) is not None
 
 
 def _with_refund(

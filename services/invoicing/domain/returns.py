@@ -12,7 +12,8 @@ from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.consequences import emit_money
 from invoicing.domain.decision import Decision, drop_none
-from invoicing.domain.invoice import Invoice, PaymentReturn, PaymentState
+from invoicing.domain.entries import owner
+from invoicing.domain.invoice import PAYMENTS, Invoice, PaymentReturn, PaymentState
 from invoicing.domain.payments import settled_payment, with_payment
 
 RETURNS_MAX: Final = 1_000
@@ -25,11 +26,12 @@ def record(decision: Decision, data: commands.ReturnPayment) -> Rejection | None
     payment = settled_payment(invoice, data.payment_id)
     if isinstance(payment, Rejection):
         return payment
-    for other in invoice.payments.values():
-        for earlier in other.returns:
-            if data.return_id is not None and earlier.return_id == data.return_id:
-                same = other is payment and data.amount in (None, earlier.amount)
-                return None if same else _DUPLICATE_RETURN
+    if data.return_id is not None:
+        other = owner(PAYMENTS, invoice.payments, ("return", data.return_id))
+        if other is not None:
+            (earlier,) = (one for one in other.returns if one.return_id == data.return_id)
+            same = other is payment and data.amount in (None, earlier.amount)
+            return None if same else _DUPLICATE_RETURN
     if len(payment.returns) >= RETURNS_MAX:
         return Rejection(
             RejectionCode.LIMIT_EXCEEDED, f"A payment can have at most {RETURNS_MAX} returns."

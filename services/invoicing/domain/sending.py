@@ -10,7 +10,8 @@ from invoicing.contracts import commands, events
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Sending, SendState
+from invoicing.domain.entries import open_entries, with_entry
+from invoicing.domain.invoice import SENDINGS, Invoice, Sending, SendState
 
 SENDINGS_MAX: Final = 1_000
 
@@ -24,9 +25,7 @@ def request(decision: Decision, data: commands.SendInvoice) -> Rejection | None:
             RejectionCode.NO_RECIPIENT, "Neither the command nor the invoice has an e-mail address."
         )
     pending = [
-        (sending.to, sending.message)
-        for sending in invoice.sendings.values()
-        if sending.state is SendState.REQUESTED
+        (sending.to, sending.message) for sending in open_entries(SENDINGS, invoice.sendings)
     ]
     if (recipient, data.message) in pending:
         return None
@@ -43,7 +42,7 @@ def request(decision: Decision, data: commands.SendInvoice) -> Rejection | None:
 
 def _requested(invoice: Invoice, event: events.SendRequested, _recorded_at: datetime) -> Changes:
     sending = Sending(state=SendState.REQUESTED, to=event.to, message=event.message)
-    return {"sendings": {**invoice.sendings, event.send_id: sending}}
+    return {"sendings": with_entry(SENDINGS, invoice.sendings, event.send_id, sending)}
 
 
 def record_sent(decision: Decision, data: commands.RecordInvoiceSent) -> Rejection | None:
@@ -60,7 +59,7 @@ def record_sent(decision: Decision, data: commands.RecordInvoiceSent) -> Rejecti
 def _sent(invoice: Invoice, event: events.InvoiceSent, recorded_at: datetime) -> Changes:
     sending = Sending(state=SendState.SENT, to=event.to, sent_at=recorded_at)
     return {
-        "sendings": {**invoice.sendings, event.send_id: sending},
+        "sendings": with_entry(SENDINGS, invoice.sendings, event.send_id, sending),
         "last_notification_at": recorded_at,
     }
 
@@ -79,7 +78,7 @@ def record_failure(decision: Decision, data: commands.RecordInvoiceSendFailure) 
 def _failed(invoice: Invoice, event: events.SendFailed, _recorded_at: datetime) -> Changes:
     before = invoice.sendings.get(event.send_id)
     sending = Sending(state=SendState.FAILED, to=before.to if before else None, code=event.code)
-    return {"sendings": {**invoice.sendings, event.send_id: sending}}
+    return {"sendings": with_entry(SENDINGS, invoice.sendings, event.send_id, sending)}
 
 
 def _too_many_sendings() -> Rejection:

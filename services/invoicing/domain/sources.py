@@ -13,7 +13,8 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.replies import Rejection, RejectionCode
 from invoicing.domain.apply import ApplyTable, Changes
 from invoicing.domain.decision import Decision, drop_none
-from invoicing.domain.invoice import AttachedSource, Invoice
+from invoicing.domain.entries import open_entries, total
+from invoicing.domain.invoice import IN_FLIGHT, PAYMENTS, AttachedSource, Invoice
 
 SOURCES_MAX: Final = 100
 """Attached and detached together: both are kept."""
@@ -81,7 +82,11 @@ def detach(decision: Decision, data: commands.DetachSource) -> Rejection | None:
 
 def is_being_charged(invoice: Invoice, source_id: str) -> bool:
     """Whether a payment from this source is in flight."""
-    return any(
+    requested = open_entries(PAYMENTS, invoice.payments)
+    if any(payment.source_id == source_id for payment in requested):
+        return True
+    # The usual case: no other payment is in flight, so there is none to look for.
+    return total(invoice.payments, IN_FLIGHT) > len(requested) and any(
         payment.in_flight and payment.source_id == source_id
         for payment in invoice.payments.values()
     )
@@ -109,9 +114,11 @@ def why_unusable(invoice: Invoice, source_id: str, today: date | None = None) ->
             return "This source was reported failed, consumed, expired or cancelled."
         if isinstance(currency, str) and currency.upper() != invoice.currency:
             return f"This source is in another currency than {invoice.currency}."
-    charged = (payment for payment in invoice.payments.values() if payment.source_id == source_id)
     is_single_use = any(part.get("reusable") is False for part in (details, group))
-    if is_single_use and any(payment.has_settled for payment in charged):
+    if is_single_use and any(
+        payment.has_settled and payment.source_id == source_id
+        for payment in invoice.payments.values()
+    ):
         return "This source cannot be charged twice."
     if today is not None and _has_expired(details | group, today):
         return "This source has expired."

@@ -10,7 +10,8 @@ from typing import Final
 from invoicing.contracts.invoice import State
 from invoicing.domain.balance import net_received
 from invoicing.domain.calendar import overdue_from_of
-from invoicing.domain.invoice import Invoice, PaymentState, summary_of
+from invoicing.domain.entries import total
+from invoicing.domain.invoice import ON_ITS_WAY, Invoice, summary_of
 
 ARCHIVED: Final = "archived"
 OVERPAID: Final = "overpaid"
@@ -50,11 +51,6 @@ def base_status(invoice: Invoice) -> str:
         return OVERPAID
     if invoice.state is not State.OPEN:
         return invoice.state.value
-    on_its_way = sum(
-        payment.amount
-        for payment in invoice.payments.values()
-        if payment.state is PaymentState.RECEIVED
-    )
-    if 0 < invoice.amount_due <= on_its_way:
+    if 0 < invoice.amount_due <= total(invoice.payments, ON_ITS_WAY):
         return RECEIVED
     return PARTIALLY_PAID if net_received(summary_of(invoice)) > 0 else UPCOMING

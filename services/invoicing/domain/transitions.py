@@ -29,7 +29,19 @@ from invoicing.domain import (
 )
 from invoicing.domain.balance import ISSUED, net_received, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.invoice import Invoice, Payment, PaymentState
+from invoicing.domain.entries import Fact, total
+from invoicing.domain.invoice import (
+    DISPUTABLE,
+    DISPUTED,
+    HAS_REFUNDS,
+    NOT_ALL_REFUNDED,
+    REFUNDABLE,
+    REQUESTED_OR_GIVEN_UP,
+    RETURNABLE,
+    UNSETTLED,
+    WAS_SENT,
+    Invoice,
+)
 
 Guard = Callable[[Invoice], Rejection | None]
 Handler = Callable[[Decision, Any], Rejection | None]
@@ -103,7 +115,7 @@ def _has_had_payments_or_credits(invoice: Invoice) -> Rejection | None:
 
 
 def _has_been_sent(invoice: Invoice) -> Rejection | None:
-    if not any(sending.was_requested_or_sent for sending in invoice.sendings.values()):
+    if not total(invoice.sendings, WAS_SENT):
         return None
     return Rejection(
         RejectionCode.ALREADY_SENT,
@@ -153,12 +165,8 @@ _MONEY_COMES: Moves = {
 _MONEY_GOES: Moves = {**_same(*ALIVE), PAID: (PAID, OPEN)}
 
 
-def _any_payment(holds: Callable[[Payment], bool]) -> Callable[[Invoice], bool]:
-    return lambda invoice: any(map(holds, invoice.payments.values()))
-
-
-def _is_requested_or_given_up(payment: Payment) -> bool:
-    return payment.state is PaymentState.REQUESTED or payment.was_given_up
+def _any_payment(fact: Fact) -> Callable[[Invoice], bool]:
+    return lambda invoice: total(invoice.payments, fact) > 0
 
 
 TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
@@ -242,14 +250,14 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.CancelPaymentRequest,
                 payments.cancel_request,
                 _same(*ALIVE),
-                only_if=_any_payment(_is_requested_or_given_up),
+                only_if=_any_payment(REQUESTED_OR_GIVEN_UP),
                 path="cancel-payment-request",
             ),
             Transition(
                 commands.RecordPaymentAction,
                 payments.record_action,
                 _same(*ALIVE),
-                only_if=_any_payment(_is_requested_or_given_up),
+                only_if=_any_payment(REQUESTED_OR_GIVEN_UP),
                 path="payment-actions",
             ),
             Transition(
@@ -257,8 +265,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 payments.record,
                 _MONEY_COMES,
                 only_if=lambda invoice: (
-                    invoice.state in ISSUED
-                    or any(not payment.has_settled for payment in invoice.payments.values())
+                    invoice.state in ISSUED or total(invoice.payments, UNSETTLED) > 0
                 ),
                 path="payments",
             ),
@@ -266,62 +273,56 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.SettlePayment,
                 payments.settle,
                 _MONEY_COMES,
-                only_if=_any_payment(lambda payment: not payment.has_settled),
+                only_if=_any_payment(UNSETTLED),
                 path="settle-payment",
             ),
             Transition(
                 commands.RecordPaymentFailure,
                 payments.fail,
                 _same(*ALIVE),
-                only_if=_any_payment(lambda payment: not payment.has_settled),
+                only_if=_any_payment(UNSETTLED),
                 path="payment-failures",
             ),
             Transition(
                 commands.ReturnPayment,
                 returns.record,
                 _MONEY_GOES,
-                only_if=_any_payment(
-                    lambda payment: payment.has_settled and payment.returned < payment.amount
-                ),
+                only_if=_any_payment(RETURNABLE),
                 path="returns",
             ),
             Transition(
                 commands.OpenDispute,
                 disputes.open_,
                 _same(*ALIVE),
-                only_if=_any_payment(
-                    lambda payment: payment.has_settled and payment.disputed < payment.amount
-                ),
+                only_if=_any_payment(DISPUTABLE),
                 path="disputes",
             ),
             Transition(
                 commands.CloseDispute,
                 disputes.close,
                 {**_MONEY_COMES, PAID: (PAID, OPEN)},
-                only_if=_any_payment(lambda payment: payment.disputed > 0),
+                only_if=_any_payment(DISPUTED),
                 path="close-dispute",
             ),
             Transition(
                 commands.RefundPayment,
                 refunds.refund,
                 _MONEY_GOES,
-                only_if=_any_payment(lambda payment: payment.refundable > 0),
+                only_if=_any_payment(REFUNDABLE),
                 path="refunds",
             ),
             Transition(
                 commands.SettleRefund,
                 refunds.settle,
                 _MONEY_GOES,
-                only_if=_any_payment(
-                    lambda payment: payment.has_settled and payment.refunded < payment.amount
-                ),
+                only_if=_any_payment(NOT_ALL_REFUNDED),
                 path="settle-refund",
             ),
             Transition(
                 commands.RecordRefundFailure,
                 refunds.fail,
                 _MONEY_COMES,
-                only_if=_any_payment(lambda payment: bool(payment.refunds)),
+                only_if=_any_payment(HAS_REFUNDS),
                 path="refund-failures",
             ),
             Transition(
