@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 AUDIT := .local/audit
 LINTED := .local/openapi-linted
 
-.PHONY: demo test unit chaos simulate search soak backlog image audit sbom bench bench-http check constraints schemas clean
+.PHONY: demo test unit chaos simulate search soak backlog image audit sbom bench instructions record-instructions bench-http check constraints schemas clean
 
 demo: $(READY)
 	@$(BIN)/invoicing demo
@@ -45,6 +45,14 @@ backlog: $(READY)
 # BENCH='--quick --only full-loop' for less; see `invoicing bench --help`.
 bench: $(READY)
 	$(BIN)/python -m tests.bench --output .local/bench $(BENCH)
+
+# A command's instructions, counted by Valgrind, beside the recorded ones.
+instructions: $(READY)
+	$(BIN)/python -m tests.bench.instructions
+
+# Record them: no command may take a tenth more in the suite.
+record-instructions: $(READY)
+	$(BIN)/python -m tests.bench.instructions record
 
 # GETs and lists at a million invoices, beside pgbench.
 bench-http: $(READY)

@@ -61,6 +61,15 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Figures of one unit by row and column."""
+
+    title: str
+    columns: list[str]
+    rows: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
 class Row:
     """One question of the benchmark, answered. `notes` say what to know about the figures."""
 
@@ -69,6 +78,7 @@ class Row:
     series: list[Series]
     ratios: list[Ratio] = field(default_factory=list)
     curves: list[Curves] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 

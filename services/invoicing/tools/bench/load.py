@@ -16,7 +16,7 @@ REPEATS: Final = 0.05
 """The share of commands that their producer sends twice."""
 TAX_RATE: Final = Decimal("0.2")
 
-_Step = tuple[str, dict[str, Any]]
+Step = tuple[str, dict[str, Any]]
 
 
 def mixed(number: int, seed: int, seller: str = "default") -> list[ReadyCommand]:
@@ -34,8 +34,8 @@ def mixed(number: int, seed: int, seller: str = "default") -> list[ReadyCommand]
         while len(lives) < LIVES_SIDE_BY_SIDE:
             lives.append(_life(chance, seller))
         life = chance.choice(lives)
-        if command := next(life, None):
-            commands.append(command)
+        if following := next(life, None):
+            commands.append(following)
         else:
             lives.remove(life)
     return commands
@@ -46,34 +46,34 @@ def hot(number: int, subjects: Sequence[str], seed: int) -> list[ReadyCommand]:
     chance = random.Random(seed)  # noqa: S311
     commands = []
     for _ in range(number):
-        update: _Step = ("UpdateInvoice", {"metadata": {"order": uuid4().hex}})
-        flags: list[_Step] = [("ArchiveInvoice", {}), ("RestoreInvoice", {})]
-        step = chance.choice([update, update, *flags, _pay(Decimal("1.00"))])
-        commands.append(_command(chance.choice(subjects), step))
+        update: Step = ("UpdateInvoice", {"metadata": {"order": uuid4().hex}})
+        flags: list[Step] = [("ArchiveInvoice", {}), ("RestoreInvoice", {})]
+        step = chance.choice([update, update, *flags, pay(Decimal("1.00"))])
+        commands.append(command(chance.choice(subjects), step))
     return commands
 
 
 def creations(number: int) -> list[ReadyCommand]:
     """One command for each of so many new invoices, each of three lines."""
-    lines = [_line(Decimal(price)) for price in ("20.00", "35.50", "100.00")]
-    return [_command(new_subject(), _create(lines)) for _ in range(number)]
+    lines = [line(Decimal(price)) for price in ("20.00", "35.50", "100.00")]
+    return [command(new_subject(), create(lines)) for _ in range(number)]
 
 
 def opened(subjects: Sequence[str]) -> list[ReadyCommand]:
     """Create these invoices, each with a total that no number of small payments reaches."""
-    line = _line(Decimal("900000.00"))
-    return [_command(subject, _create([line])) for subject in subjects]
+    step = create([line(Decimal("900000.00"))])
+    return [command(subject, step) for subject in subjects]
 
 
 def payments(number: int, subject: str) -> list[ReadyCommand]:
     """Payments of one invoice, far too small to pay it."""
-    return [_command(subject, _pay(Decimal("1.00"))) for _ in range(number)]
+    return [command(subject, pay(Decimal("1.00"))) for _ in range(number)]
 
 
 def flags(number: int, subject: str) -> list[ReadyCommand]:
     """Changes of one invoice that do not make its state larger."""
     names = ("ArchiveInvoice", "RestoreInvoice")
-    return [_command(subject, (names[index % 2], {})) for index in range(number)]
+    return [command(subject, (names[index % 2], {})) for index in range(number)]
 
 
 def new_subject() -> str:
@@ -84,42 +84,47 @@ def new_subject() -> str:
 def _life(chance: random.Random, seller: str) -> Iterator[ReadyCommand]:
     subject = new_subject()
     number = min(20, 1 + int(chance.expovariate(1 / 3.5)))  # mostly few, sometimes many; mean 4
-    lines = [_line(Decimal(5 * chance.randint(1, 100))) for _ in range(number)]
+    lines = [line(Decimal(5 * chance.randint(1, 100))) for _ in range(number)]
     total = sum((Decimal(line["unit_price"]) for line in lines), Decimal(0)) * (1 + TAX_RATE)
     is_draft = chance.random() < 0.2
-    steps = [_create(lines, "draft" if is_draft else "open", seller)]
+    steps = [create(lines, "draft" if is_draft else "open", seller)]
     steps += [("OpenInvoice", {})] if is_draft else []
     dice = chance.random()
     if dice < 0.55:
-        steps.append(_pay(total))
+        steps.append(pay(total))
     elif dice < 0.63:
-        steps += [_pay(total / 2), _pay(total / 2)]
+        steps += [pay(total / 2), pay(total / 2)]
     elif dice < 0.71:
         steps.append(("VoidInvoice", {"reason": "entered twice"}))
     if chance.random() < 0.1:
         steps.append(("OpenInvoice", {}))  # rejected: the invoice is open, paid or void
     for step in steps:
-        yield _command(subject, step)
+        yield command(subject, step)
 
 
-def _line(price: Decimal) -> dict[str, Any]:
+def line(price: Decimal) -> dict[str, Any]:
+    """A taxed line of an invoice."""
     return {"description": "Pro plan", "unit_price": f"{price:.2f}", "tax": {"rate": str(TAX_RATE)}}
 
 
-def _create(lines: list[dict[str, Any]], state: str = "open", seller: str = "default") -> _Step:
+def create(lines: list[dict[str, Any]], state: str = "open", seller: str = "default") -> Step:
+    """Create an invoice in this state."""
     whose = {"customer_id": "cus_42", "seller_id": seller}
     rest = {"currency": "USD", "due_date": "2030-12-20", "items": lines, "state": state}
     return ("CreateInvoice", whose | rest)
 
 
-def _pay(amount: Decimal) -> _Step:
-    payment = {"payment_id": uuid4().hex, "amount": f"{amount:.2f}", "currency": "USD"}
+def pay(amount: Decimal, payment_id: str | None = None) -> Step:
+    """Record a payment, without an id under a new one."""
+    id_ = payment_id or uuid4().hex
+    payment = {"payment_id": id_, "amount": f"{amount:.2f}", "currency": "USD"}
     return ("RecordPayment", payment)
 
 
-def _command(subject: str, step: _Step) -> ReadyCommand:
+def command(subject: str, step: Step, command_id: str | None = None) -> ReadyCommand:
+    """A command for this invoice, without an id under a new one."""
     type_, data = step
-    id_ = uuid4().hex
+    id_ = command_id or uuid4().hex
     envelope = {
         "specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, "subject": subject,
         "time": "2030-11-20T10:00:00Z", "datacontenttype": "application/json", "data": data,

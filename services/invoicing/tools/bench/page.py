@@ -58,6 +58,11 @@ def _section(row: Row) -> Iterator[str]:
         yield "</table>"
     for unit, series in groupby(sorted(row.series, key=attrgetter("unit")), attrgetter("unit")):
         yield f"<h3>{escape(unit)}</h3>{bars(list(series))}"
+    for grid in row.grids:
+        yield f"<table><tr><th>{'<th>'.join(map(escape, [grid.title, *grid.columns]))}"
+        for name, values in grid.rows.items():
+            yield f"<tr><td>{'<td>'.join([escape(name), *map(number, values)])}"
+        yield "</table>"
     for curves in row.curves:
         yield f"<h3>{escape(curves.title)}</h3>{lines(curves)}"
     yield from (f"<small>{escape(note)}</small>" for note in row.notes)

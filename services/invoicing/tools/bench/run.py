@@ -9,6 +9,7 @@ from invoicing.tools.bench.figures import Row
 from invoicing.tools.bench.ground import Ground, Report, prepared
 from invoicing.tools.bench.rows.full_loop import full_loop, hot_invoices
 from invoicing.tools.bench.rows.growth import long_histories, stored_events
+from invoicing.tools.bench.rows.instructions import instructions
 from invoicing.tools.bench.rows.latency import latency
 from invoicing.tools.bench.rows.memory import memory
 from invoicing.tools.bench.rows.profile import profile
@@ -30,9 +31,12 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "verify": verifying,
     "workers": workers,
     "memory": memory,
+    "instructions": instructions,
     "profile": profile,
 }
-STANDARD_QUESTIONS: Final = [name for name in QUESTIONS if name != "profile"]
+ASKED_BY_NAME: Final = frozenset({"instructions", "profile"})
+"""What needs more of a machine: Valgrind, or the right to look into a process."""
+STANDARD_QUESTIONS: Final = [name for name in QUESTIONS if name not in ASKED_BY_NAME]
 QUICK_QUESTIONS: Final = ["full-loop"]
 
 

@@ -1,5 +1,7 @@
 """The figures as a table in a terminal."""
 
+from collections.abc import Container
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -22,6 +24,11 @@ def table_of(row: Row) -> RenderableType:
             wide = f"{min(ratio.samples):.2f} to {max(ratio.samples):.2f}"
             ratios.add_row(ratio.name, median, wide, ratio.aim_text)
         parts.append(ratios)
+    for grid in row.grids:
+        figures = _table(grid.title, *grid.columns, right=range(1, len(grid.columns) + 1))
+        for name, values in grid.rows.items():
+            figures.add_row(Text(name), *map(number, values))
+        parts.append(figures)
     parts += [Text(note, style="dim") for note in row.notes]
     return Group(*parts, "")
 
@@ -36,8 +43,8 @@ def spread(series: Series) -> str:
     return f"{number(min(series.samples))} to {number(max(series.samples))}"
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, right: Container[int] = (1, 2)) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in (1, 2) else "left")
+        table.add_column(column, justify="right" if index in right else "left", no_wrap=True)
     return table
