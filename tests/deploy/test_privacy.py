@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from tests.deploy.secured import SECONDS_MAX, Secured
 from tests.support.service.commands import create_invoice, invoice_id, record_payment
 from tests.support.service.http import Api

@@ -20,7 +20,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from invoicing.runtime.kafka.connect import client_options, new_transactional_producer
 from invoicing.runtime.kafka.topics import batch_limits, existing_topics
 from invoicing.runtime.settings import Settings

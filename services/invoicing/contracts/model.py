@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 class ContractModel(BaseModel):
     """An immutable model that can be built from valid parts without validation."""
 
-    model_config = ConfigDict(frozen=True)
+    # A model's validator is built when it is first used: a process uses few of the models.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @classmethod
     def construct_unchecked(cls, **fields: Any) -> Self:

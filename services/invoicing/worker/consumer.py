@@ -24,8 +24,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from invoicing.runtime.kafka.connect import CLIENT_ID, security
+from invoicing.runtime.kafka.connect import CLIENT_ID, ssl_context
 from invoicing.runtime.settings import Settings
 
 FETCH_RECORDS_MAX: Final = 5_000
@@ -116,6 +117,26 @@ def leave_group_on_stop(consumer: AIOKafkaConsumer) -> None:
     stopped is replaced, which may take long, its lanes would stand still.
     """
     consumer._coordinator._group_instance_id = None
+
+
+def security(settings: Settings) -> BaseSecurity:
+    """Encryption and login, in FastStream's terms. Raises `WrongSettingError`."""
+    context = ssl_context(settings)
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context)
+    mechanisms = {
+        "PLAIN": SASLPlaintext,
+        "SCRAM-SHA-256": SASLScram256,
+        "SCRAM-SHA-512": SASLScram512,
+    }
+    assert settings.kafka_sasl_username is not None
+    assert settings.kafka_sasl_password is not None
+    return mechanisms[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
 
 
 def _quiet_logger() -> logging.Logger:

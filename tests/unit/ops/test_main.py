@@ -17,9 +17,43 @@ from invoicing.ops.main import COMMANDS, TOOL_COMMANDS, app, load
 
 # Each of these costs more than all that help needs.
 HEAVY = (
-    "aiokafka", "alembic", "argon2", "asyncpg", "fastapi", "faststream", "jwt", "opentelemetry",
-    "orjson", "pydantic_settings", "sqlalchemy", "structlog", "uvicorn", "uvloop",
+    "aiokafka", "alembic", "argon2", "asyncpg", "cryptography", "fastapi", "faststream", "jwt",
+    "opentelemetry", "orjson", "pydantic_settings", "sqlalchemy", "starlette", "structlog",
+    "uvicorn", "uvloop",
 )  # fmt: skip
+SETTINGS = {"orjson", "pydantic_settings"}
+# A failure of either server is described by one function, which knows both clients.
+CLIENTS = SETTINGS | {"aiokafka", "asyncpg"}
+SERVICE = CLIENTS | {"opentelemetry", "starlette", "structlog", "uvicorn", "uvloop"}
+NEEDED = {
+    "settings": SETTINGS,
+    "show inv_1": CLIENTS,
+    "history inv_1": CLIENTS,
+    "watch": CLIENTS,
+    "send -": CLIENTS,
+    "dead-letters list": CLIENTS,
+    "topics": CLIENTS,
+    "journal": CLIENTS | {"structlog"},
+    "rebuild": CLIENTS | {"structlog"},
+    "restate": CLIENTS | {"structlog"},
+    "verify": CLIENTS | {"structlog"},
+    "recover feed": CLIENTS | {"structlog"},
+    "recover kafka": CLIENTS | {"structlog"},
+    "recover postgres": CLIENTS | {"structlog"},
+    "migrate": CLIENTS | {"alembic", "sqlalchemy", "structlog"},
+    "token": SETTINGS | {"argon2", "cryptography", "jwt", "structlog"},
+    "client-secret": SETTINGS | {"argon2"},
+    "worker": SERVICE | {"faststream"},
+    "api": SERVICE | {"argon2", "cryptography", "fastapi", "jwt"},
+}
+"""What each command may import before it needs a server. All of it is paid at each start."""
+NOWHERE = {
+    "INVOICING_KAFKA_BOOTSTRAP_SERVERS": "localhost:1",
+    "INVOICING_POSTGRES_DSN": "postgresql://localhost:1/x",
+    "INVOICING_RETRY_LIMIT_SECONDS": "0.1",
+    "INVOICING_METRICS_PORT": "0",
+    "INVOICING_HTTP_PORT": "0",
+}
 PRINT_IMPORTS = """
 import sys
 from invoicing.ops.main import main
@@ -29,6 +63,22 @@ try:
 except SystemExit as end:
     print(*(name for name in sys.modules if "." not in name), file=sys.stderr)
     sys.exit(end.code)
+"""
+
+PRINT_BUILT_MODELS = """
+import invoicing.api.app, invoicing.worker.app
+from invoicing.api.http.bodies import Body
+from invoicing.api.http.query import Query
+from invoicing.contracts.model import ContractModel
+
+def print_built(base):
+    for model in base.__subclasses__():
+        if model.__pydantic_complete__:
+            print(model.__qualname__)
+        print_built(model)
+
+for base in (Body, ContractModel, Query):
+    print_built(base)
 """
 
 IMPORT_ALL = """
@@ -76,6 +126,39 @@ def test_help_imports_nothing_that_makes_it_slow(path: list[str]) -> None:
 
     assert " ".join(["Usage: invoicing", *path]) in run.stdout
     assert sorted(set(HEAVY) & set(run.stderr.split())) == []
+
+
+@pytest.mark.parametrize("words", NEEDED)
+def test_a_command_imports_only_what_it_works_with(words: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PRINT_IMPORTS, *words.split()],
+        env={**os.environ, **NOWHERE},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    imported = set(run.stderr.split()) & set(HEAVY)
+    assert sorted(imported - NEEDED[words]) == []
+
+
+def test_it_is_known_of_each_command_what_it_imports() -> None:
+    assert {words.split()[0] for words in NEEDED} == set(COMMANDS)
+
+
+def test_no_models_validator_is_built_before_it_is_used() -> None:
+    """There are hundreds of models, and most processes use few of them."""
+    run = subprocess.run(
+        [sys.executable, "-c", PRINT_BUILT_MODELS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert sorted(run.stdout.split()) == []
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *TOOL_COMMANDS])

@@ -7,6 +7,7 @@ seller_id = "*"
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -70,12 +71,16 @@ def hash_secret(secret: str) -> str:
     return _hasher.hash(secret)
 
 
-# Verified for unknown clients, so that response times do not reveal which clients exist.
-_NOBODY: Final = RegisteredClient(secret_hash=hash_secret("nobody"), seller_id="nobody")
+@cache
+def _nobody() -> RegisteredClient:
+    """Verified for unknown clients, so that response times do not reveal which clients exist."""
+    return RegisteredClient(secret_hash=hash_secret("nobody"), seller_id="nobody")
 
 
 def read_clients(path: Path) -> RegisteredClients:
     """The clients of a file. Raises `WrongSettingError`."""
+    # Computed now, or the first request for an unknown client would take longer than others.
+    _nobody()
     return read_toml_file("CLIENTS_FILE", path, ClientsFile).clients
 
 
@@ -83,9 +88,9 @@ def authenticate(
     clients: RegisteredClients, client_id: str, secret: str
 ) -> RegisteredClient | None:
     """The client, or None if the id or the secret is wrong. Takes some 50 ms by design."""
-    client = clients.get(client_id, _NOBODY)
+    client = clients.get(client_id, _nobody())
     try:
         _hasher.verify(client.secret_hash, secret)
     except (VerificationError, InvalidHashError):
         return None
-    return None if client is _NOBODY else client
+    return None if client is _nobody() else client

@@ -8,12 +8,13 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import TOKEN_PATH, too_many_requests
 from invoicing.api.auth.clients import RegisteredClient, authenticate
 from invoicing.api.auth.tokens import Client, issue
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.routing import DirectRoute, takes
 from invoicing.api.reads.answers import json_response
@@ -28,7 +29,7 @@ router = APIRouter(route_class=DirectRoute, tags=["Access"])
 _checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(Body):
     """Client credentials (RFC 6749, section 4.4)."""
 
     grant_type: str = Field(description="client_credentials.", examples=["client_credentials"])
@@ -37,7 +38,7 @@ class TokenRequest(BaseModel):
     scope: str | None = Field(None, description="By default all scopes of the client.")
 
 
-class Token(BaseModel):
+class Token(Body):
     """A bearer token."""
 
     access_token: str = Field(description="The token.")
@@ -46,7 +47,7 @@ class Token(BaseModel):
     scope: str = Field(description="Its scopes, separated by spaces.", examples=["invoices:read"])
 
 
-class TokenError(BaseModel):
+class TokenError(Body):
     """Why no token was issued (RFC 6749, section 5.2)."""
 
     error: str = Field(description="The error, for programs.", examples=["invalid_client"])

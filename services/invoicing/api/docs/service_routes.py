@@ -5,9 +5,10 @@ from typing import Final
 
 import fastapi_offline
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
 
@@ -41,7 +42,7 @@ _PAGE_POLICY: Final = (
 router = APIRouter(route_class=DirectRoute, tags=["Service"])
 
 
-class Health(BaseModel):
+class Health(Body):
     """Health of the process and its dependencies."""
 
     ok: bool = Field(description="Whether all checks pass.")

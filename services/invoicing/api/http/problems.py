@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.request_ids import HEADER, current_request_id
 from invoicing.contracts.replies import FieldError, RejectionCode
 
@@ -108,7 +109,7 @@ HTTP_STATUS_BY_CODE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
 """The HTTP status of every code."""
 
 
-class ProblemDocument(BaseModel):
+class ProblemDocument(Body):
     """What went wrong (RFC 9457)."""
 
     type: str = Field(description="Names the kind of problem.", examples=["urn:invoicing:problem"])

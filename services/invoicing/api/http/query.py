@@ -24,7 +24,7 @@ class Query(BaseModel):
     A route declares `query: Annotated[Model, Depends(Model.of)]`; OpenAPI finds the model there.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @classmethod
     async def of(cls, request: Request) -> Self:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from invoicing.api.http.bodies import Body
 from invoicing.contracts.replies import Reply
 
 
-class CloudEvent(BaseModel):
+class CloudEvent(Body):
     """What every CloudEvent of ours has; `data` is as schemas/ has it for its type."""
 
     specversion: str = Field(description="CloudEvents' version.", examples=["1.0"])
@@ -37,7 +38,7 @@ class AnswerDocument(CloudEvent):
     data: Reply = Field(description="The answer; a rejection says more.")
 
 
-class EventPage(BaseModel):
+class EventPage(Body):
     """Some events, in order."""
 
     data: tuple[EventDocument, ...] = Field(description="The events.")

@@ -3,10 +3,11 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute
@@ -30,7 +31,7 @@ CommandId = Annotated[
 ]
 
 
-class Pending(BaseModel):
+class Pending(Body):
     """The command was sent; its reply is pending."""
 
     status: str = Field(description="Always `pending`.", examples=["pending"])

@@ -4,11 +4,12 @@ from typing import Annotated, Final
 
 from asyncpg.pool import PoolConnectionProxy
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute, header
@@ -87,13 +88,13 @@ class HistoryQuery(Query):
     limit: int = Field(100, ge=1, le=1_000, description="How many at most.")
 
 
-class InvoiceItems(BaseModel):
+class InvoiceItems(Body):
     """The lines of one invoice."""
 
     data: tuple[ItemView, ...] = Field(description="The lines, in order.")
 
 
-class Difference(BaseModel):
+class Difference(Body):
     """What changed from one version to another."""
 
     model_config = ConfigDict(populate_by_name=True)

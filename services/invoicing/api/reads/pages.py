@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.api.http.query import Query
 from invoicing.api.reads.cursors import PagePosition, Sort, write_cursor
@@ -14,7 +15,7 @@ from invoicing.api.reads.views import View
 RowT = TypeVar("RowT")
 
 
-class Page(BaseModel):
+class Page(Body):
     """What every page has."""
 
     has_more: bool = Field(description="Whether there is more after this page.")

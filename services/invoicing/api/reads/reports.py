@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final
 
 from asyncpg import Record
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from invoicing.api.auth.access import Reader
 from invoicing.api.auth.tokens import Client
+from invoicing.api.http.bodies import Body
 from invoicing.api.http.query import Query
 from invoicing.api.http.routing import DirectRoute
 from invoicing.api.reads.answers import json_response
@@ -65,7 +66,7 @@ GROUP BY {group} ORDER BY {group} LIMIT $10
 router = APIRouter(route_class=DirectRoute, tags=["Reports"])
 
 
-class Receivable(BaseModel):
+class Receivable(Body):
     """Amounts due in one currency, by the days since their due dates."""
 
     currency: Currency = Field(description="ISO 4217 code of the amounts.")
@@ -84,7 +85,7 @@ class CustomerReceivable(Receivable):
     customer_id: str = Field(description="The customer.")
 
 
-class AgingReport(BaseModel):
+class AgingReport(Body):
     """The receivables by customer, currency and age."""
 
     as_of: date = Field(description="The day that ages are counted to.")

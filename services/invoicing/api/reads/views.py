@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from invoicing.api.http.bodies import Body
 from invoicing.contracts.events import CreditNote
 from invoicing.contracts.invoice import Document, PricedItem, State, Summary
 from invoicing.contracts.model import ContractModel
@@ -63,7 +64,7 @@ class InvoiceView(Document, Summary):
     )
 
 
-class InvoiceFields(BaseModel):
+class InvoiceFields(Body):
     """Some fields of an invoice: those that `fields` has named."""
 
     model_config = ConfigDict(extra="allow")

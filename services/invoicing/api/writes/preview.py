@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from invoicing.api.auth.tokens import Client
+from invoicing.api.http.bodies import Body
 from invoicing.api.reads.answers import raw_documents
 from invoicing.api.reads.cloud_events import AnswerDocument, EventDocument
 from invoicing.api.reads.views import InvoiceView, View, view_of
@@ -29,7 +30,7 @@ PREVIEWS_PER_SECOND_MAX: Final = 10
 _SNAPSHOT: Final = "SELECT snapshot, seller_id FROM invoices WHERE id = $1"
 
 
-class Preview(BaseModel):
+class Preview(Body):
     """What a command would lead to now. Numbers that it would take are null."""
 
     answer: AnswerDocument = Field(description="The reply, accepted or rejected.")

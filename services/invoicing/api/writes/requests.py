@@ -3,8 +3,9 @@ describe them."""
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from invoicing.api.http.bodies import Body
 from invoicing.contracts.commands import AttachSource, CreateInvoice
 from invoicing.contracts.envelope import IDENTITY_CHARACTERS_MAX
 from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, Identifier
@@ -27,7 +28,7 @@ class SourceDetails(AttachSource):
     source_id: Identifier = Field(default_factory=str, description="Not needed: the path has it.")
 
 
-class CommandDocument(BaseModel):
+class CommandDocument(Body):
     """A command as a CloudEvent; `data` is as schemas/ has it for its type."""
 
     specversion: str = Field(pattern=r"^1\.0$", description="CloudEvents' version.")

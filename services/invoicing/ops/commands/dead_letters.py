@@ -160,8 +160,7 @@ def _read(
 ) -> int:
     """Hand over the selected letters, and whether each was sent back; returns how many."""
     from invoicing.maintenance.redrive import is_redriven, read_letters, redrive_state
-    from invoicing.ops.support.failures import reaching_kafka
-    from invoicing.ops.support.kafka_readers import reading
+    from invoicing.ops.support.kafka import reaching_kafka, reading
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()
@@ -191,8 +190,7 @@ def _redrive(selected: "DeadLetterFilter", limit: int | None, as_json: bool) -> 
 
     from invoicing.maintenance.redrive import redrive as send_back
     from invoicing.ops.support.console import err, print_line, print_note
-    from invoicing.ops.support.failures import reaching_kafka
-    from invoicing.ops.support.kafka_readers import reading
+    from invoicing.ops.support.kafka import reaching_kafka, reading
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

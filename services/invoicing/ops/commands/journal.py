@@ -43,8 +43,8 @@ def journal(
     import sys
 
     from invoicing.maintenance.journal import JournalPeriod, journal_entries
-    from invoicing.ops.support.failures import reaching_postgres
     from invoicing.ops.support.journal_formats import FORMATS
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

@@ -16,7 +16,7 @@ def rebuild(as_json: AsJson = False) -> None:
 
     from invoicing.maintenance.rebuild.rebuild import rebuild as rebuild_state
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_postgres
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.ops.support.progress import progress_bars
     from invoicing.runtime.settings import read_settings
 

@@ -26,7 +26,8 @@ def postgres(as_json: AsJson = False) -> None:
 
     from invoicing.maintenance.recover.postgres import recover_postgres
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.kafka import reaching_kafka
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.ops.support.progress import source_bars
     from invoicing.ops.support.sellers import sellers_of
     from invoicing.runtime.settings import read_settings
@@ -63,7 +64,8 @@ def kafka(
 
     from invoicing.maintenance.recover.kafka import recover_kafka
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.kafka import reaching_kafka
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.ops.support.progress import source_bars
     from invoicing.runtime.settings import read_settings
 
@@ -90,7 +92,8 @@ def feed(as_json: AsJson = False) -> None:
 
     from invoicing.maintenance.recover.feed import recover_feed
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.kafka import reaching_kafka
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

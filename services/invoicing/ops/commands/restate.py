@@ -38,7 +38,8 @@ def restate(
     if a command was rejected or not answered.
     """
     from invoicing.ops.support.console import print_note
-    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
+    from invoicing.ops.support.kafka import reaching_kafka
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.runtime.settings import read_settings
 
     settings = read_settings()

@@ -40,7 +40,7 @@ def send(
     Example: `{"type": "OpenInvoice", "subject": "inv_1001", "data": {}}`
     """
     from invoicing.ops.support.console import out, print_note
-    from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.ops.support.kafka import reaching_kafka
     from invoicing.ops.support.sender import send_and_track
     from invoicing.runtime.settings import read_settings
 

@@ -15,7 +15,7 @@ def migrate(as_json: AsJson = False) -> None:
     import orjson
 
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_postgres
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.runtime.settings import read_settings
     from invoicing.store.migrations import current_revision
     from invoicing.store.migrations import migrate as migrate_database
@@ -44,7 +44,7 @@ def topics(as_json: AsJson = False) -> None:
     from rich.table import Table
 
     from invoicing.ops.support.console import err, out, print_line
-    from invoicing.ops.support.failures import reaching_kafka
+    from invoicing.ops.support.kafka import reaching_kafka
     from invoicing.runtime.kafka.topics import (
         advice_on_limits,
         batch_limits,

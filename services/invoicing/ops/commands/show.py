@@ -71,8 +71,7 @@ def history(invoice_id: InvoiceId, as_json: AsJson = False) -> None:
 def _read_events(
     invoice_id: str, version: int | None, as_of: datetime | None
 ) -> "list[StoredEvent]":
-    from invoicing.ops.support.failures import reaching_postgres
-    from invoicing.ops.support.kafka_readers import database
+    from invoicing.ops.support.postgres import database, reaching_postgres
     from invoicing.runtime.settings import read_settings
     from invoicing.store.history import events_of
 

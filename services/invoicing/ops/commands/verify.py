@@ -34,8 +34,9 @@ def verify(
 
     from invoicing.maintenance.verify.verify import verify as compare
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_kafka, reaching_postgres
     from invoicing.ops.support.formatting import plain
+    from invoicing.ops.support.kafka import reaching_kafka
+    from invoicing.ops.support.postgres import reaching_postgres
     from invoicing.ops.support.progress import source_bars
     from invoicing.runtime.gc_tuning import gc_tuned
     from invoicing.runtime.settings import read_settings

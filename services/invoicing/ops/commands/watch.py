@@ -36,9 +36,8 @@ def watch(
     import orjson
 
     from invoicing.ops.support.console import print_line
-    from invoicing.ops.support.failures import reaching_kafka
     from invoicing.ops.support.formatting import event_line
-    from invoicing.ops.support.kafka_readers import reading
+    from invoicing.ops.support.kafka import reaching_kafka, reading
     from invoicing.runtime.settings import read_settings
 
     types, invoices = _event_types(type_ or []), frozenset(invoice or [])

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from invoicing.contracts.envelope import HEADERS
 from invoicing.ops.support.command_file import ReadyCommand
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from invoicing.ops.support.progress import progress_bars
 from invoicing.ops.support.reply_tracker import ReplyTracker
 from invoicing.runtime.settings import Settings

@@ -9,8 +9,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
-from faststream.kafka.security import parse_security
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from invoicing.runtime.kafka import header_names
 from invoicing.runtime.retry import describe
@@ -106,35 +104,22 @@ async def _connection_errors(settings: Settings) -> dict[str, Exception]:
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """What every aiokafka client needs to connect. Raises `WrongSettingError`."""
+    password = settings.kafka_sasl_password
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": CLIENT_ID,
-        **parse_security(security(settings)),
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": ssl_context(settings),
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": password.get_secret_value() if password else None,
     }
 
 
-def security(settings: Settings) -> BaseSecurity:
-    """Encryption and login, in FastStream's terms. Raises `WrongSettingError`."""
-    protocol = settings.kafka_security_protocol
-    context = _ssl_context(settings) if protocol.endswith("SSL") else None
-    if not protocol.startswith("SASL"):
-        return BaseSecurity(ssl_context=context)
-    mechanisms = {
-        "PLAIN": SASLPlaintext,
-        "SCRAM-SHA-256": SASLScram256,
-        "SCRAM-SHA-512": SASLScram512,
-    }
-    assert settings.kafka_sasl_username is not None
-    assert settings.kafka_sasl_password is not None
-    return mechanisms[settings.kafka_sasl_mechanism](
-        username=settings.kafka_sasl_username,
-        password=settings.kafka_sasl_password.get_secret_value(),
-        ssl_context=context,
-        use_ssl=context is not None,
-    )
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """The certificates to trust and to show; None without TLS. Raises `WrongSettingError`."""
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
     with _usable("KAFKA_SSL_CA_PATH"):
         context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_path)
     if settings.kafka_ssl_certificate_path:

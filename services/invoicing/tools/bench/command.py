@@ -8,8 +8,10 @@ from time import perf_counter
 import orjson
 
 from invoicing.ops.support.console import out, print_line, print_note
-from invoicing.ops.support.failures import BenchError, reaching_kafka, reaching_postgres
+from invoicing.ops.support.failures import BenchError
 from invoicing.ops.support.interruption import interrupted_once
+from invoicing.ops.support.kafka import reaching_kafka
+from invoicing.ops.support.postgres import reaching_postgres
 from invoicing.runtime.settings import read_settings
 from invoicing.tools.bench.figures import Row
 from invoicing.tools.bench.page import FIGURES, PAGE, write

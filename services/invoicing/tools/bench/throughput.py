@@ -15,7 +15,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.ops.support.failures import BenchError
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from invoicing.ops.support.sender import send_all
 from invoicing.runtime.kafka.connect import admin_client
 from invoicing.runtime.settings import Settings

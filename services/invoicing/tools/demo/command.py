@@ -10,8 +10,8 @@ from rich.text import Text
 
 from invoicing.ops.support.console import out, print_note
 from invoicing.ops.support.interruption import interrupted_once
-from invoicing.ops.support.kafka_readers import database
 from invoicing.ops.support.panels import history_table, invoice_panel
+from invoicing.ops.support.postgres import database
 from invoicing.runtime.settings import Settings
 from invoicing.store.history import events_of, replay
 from invoicing.store.rows import StoredEvent

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from invoicing.contracts.dead_letters import parse_dead_letter_headers
 from invoicing.contracts.replies import REJECTED
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from invoicing.runtime.settings import Settings
 from invoicing.tools.demo.lines import answer_line, dead_letter_line, event_line
 from invoicing.tools.demo.story import Outcome, Scene

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from invoicing.ops.support.failures import DemoError, reaching_kafka
+from invoicing.ops.support.failures import DemoError
+from invoicing.ops.support.kafka import reaching_kafka
 from invoicing.runtime.kafka.topics import create_topics, delete_topics
 from invoicing.runtime.settings import PREFIX, Settings, read_settings
 from invoicing.store.migrations import migrate

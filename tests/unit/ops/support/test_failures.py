@@ -8,12 +8,9 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from invoicing.ops.support.failures import (
-    ForbiddenError,
-    UnreachableError,
-    reaching_kafka,
-    reaching_postgres,
-)
+from invoicing.ops.support.failures import ForbiddenError, UnreachableError
+from invoicing.ops.support.kafka import reaching_kafka
+from invoicing.ops.support.postgres import reaching_postgres
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from invoicing.contracts.envelope import HEADERS
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
-from invoicing.runtime.kafka.connect import security
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import PostgresStore, open_writer_pool, save_invoices
 from invoicing.store.rows import (
@@ -35,6 +34,7 @@ from invoicing.store.rows import (
 )
 from invoicing.tools.bench.decided import LANE
 from invoicing.worker.batch import BatchHandler
+from invoicing.worker.consumer import security
 from invoicing.worker.records import Record
 
 WORKERS_MAX: Final = 8

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.ops.support.failures import BenchError
-from invoicing.ops.support.kafka_readers import producing, reading
+from invoicing.ops.support.kafka import producing, reading
 from invoicing.runtime.settings import Settings
 from invoicing.tools.bench import load
 from invoicing.tools.bench.figures import Curves, Line, Row, Series, percentile, ratio

@@ -9,7 +9,7 @@ from invoicing.maintenance.rebuild.rebuild import rebuild as make_anew
 from invoicing.maintenance.verify.findings import Finding
 from invoicing.maintenance.verify.verify import verify as compare
 from invoicing.ops.support.failures import BenchError
-from invoicing.ops.support.kafka_readers import reading
+from invoicing.ops.support.kafka import reading
 from invoicing.tools.bench import load
 from invoicing.tools.bench.figures import Row, Series, ratio
 from invoicing.tools.bench.filled import multiplied, stored

@@ -1,19 +1,25 @@
-"""Clients for tools: consumers without a group, producers, a read-only connection to Postgres."""
+"""Kafka clients for tools: consumers without a group, and producers; and their known failures."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalArgumentError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
+from invoicing.ops.support.failures import UnreachableError, forbidden
 from invoicing.runtime.kafka.connect import new_consumer, new_producer
 from invoicing.runtime.kafka.topics import check_topics, existing_topics
-from invoicing.runtime.postgres import open_pool
 from invoicing.runtime.settings import Settings
-from invoicing.store.errors import check_schema
-from invoicing.store.history import READER_ROLE
 
 STOP_SECONDS_MAX: Final = 3.0
 
@@ -60,13 +66,25 @@ async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
             await client.stop()
 
 
-@asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-    """A read-only connection. Raises `SchemaError`."""
-    pool = await open_pool(settings, READER_ROLE)
+_FORBIDDEN_BY_KAFKA: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+
+@contextmanager
+def reaching_kafka() -> Iterator[None]:
+    """Turn errors of Kafka clients into `UnreachableError` or `ForbiddenError`."""
     try:
-        await check_schema(pool)
-        async with pool.acquire() as connection:
-            yield connection
-    finally:
-        await pool.close()
+        yield
+    except _FORBIDDEN_BY_KAFKA as error:
+        raise forbidden("Kafka", error) from error
+    except (IllegalArgumentError, IllegalStateError):
+        raise  # a bug of ours: the client was called wrongly
+    except KafkaError as error:
+        raise UnreachableError(
+            f"Kafka cannot be reached: {' '.join(str(error).split())}."
+            " Check INVOICING_KAFKA_BOOTSTRAP_SERVERS."
+        ) from error
