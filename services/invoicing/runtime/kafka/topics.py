@@ -12,11 +12,11 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
-from aiokafka.partitioner import murmur2
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from invoicing.runtime.errors import OperatorError
 from invoicing.runtime.kafka.connect import admin_client
+from invoicing.runtime.kafka.murmur2 import murmur2
 from invoicing.runtime.settings import PREFIX, Settings
 
 # A dead letter keeps the record's bytes and gains headers, so it can exceed the original size.
@@ -39,7 +39,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 @lru_cache(maxsize=20_000)
 def _hash(key: bytes) -> int:
-    return int(murmur2(key)) & 0x7FFFFFFF
+    return murmur2(key) & 0x7FFFFFFF
 
 
 def topic_names(settings: Settings) -> list[str]:
