@@ -93,18 +93,18 @@ async def publish_before_storing(store: Any, write_batch: Any) -> Any:
 def forget_every_hundredth_answer(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
     if outgoing.replies and crc32(outgoing.replies[0].document.encode()) % 100 == 0:
         outgoing.replies.pop()
-    return MESSAGES(publisher, outgoing, counts)
+    return PACKED(publisher, outgoing, counts)
 
 
 def swap_a_pair(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
     if len(outgoing.events) > 4:
         outgoing.events.reverse()
-    return MESSAGES(publisher, outgoing, counts)
+    return PACKED(publisher, outgoing, counts)
 
 
 def forget_what_is_forwarded(publisher: Any, outgoing: OutgoingMessages, counts: Any) -> Any:
     outgoing.forwards.clear()
-    return MESSAGES(publisher, outgoing, counts)
+    return PACKED(publisher, outgoing, counts)
 
 
 def take_the_same_number_again(database: Any, write_batch: Any) -> Any:
@@ -123,7 +123,7 @@ def fence_nobody(_producer: Any) -> None:
     pass
 
 
-HANDLE, APPEND, MESSAGES = BatchHandler.handle, SimulatedStore.append, Publisher._messages
+HANDLE, APPEND, PACKED = BatchHandler.handle, SimulatedStore.append, Publisher._packed
 TAKE_NUMBERS, TAKE = MemoryStore._take_numbers, Decisions.take
 
 PLANTED: dict[str, tuple[type, str, Any]] = {
@@ -134,9 +134,9 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
     "no answer is remembered": (SimulatedStore, "load", know_no_replies),
     "the offset is committed first": (BatchHandler, "handle", commit_the_offset_first),
     "publishing does not wait for the store": (SimulatedStore, "append", publish_before_storing),
-    "an answer is dropped": (Publisher, "_messages", forget_every_hundredth_answer),
-    "two events are swapped": (Publisher, "_messages", swap_a_pair),
-    "a forward is dropped": (Publisher, "_messages", forget_what_is_forwarded),
+    "an answer is dropped": (Publisher, "_packed", forget_every_hundredth_answer),
+    "two events are swapped": (Publisher, "_packed", swap_a_pair),
+    "a forward is dropped": (Publisher, "_packed", forget_what_is_forwarded),
     "a number is taken twice": (MemoryStore, "_take_numbers", take_the_same_number_again),
     "stored events are not published": (Decisions, "take", publish_no_stored_events),
     "nobody is fenced": (Producer, "_check_epoch", fence_nobody),

@@ -6,14 +6,10 @@ the acknowledgements first, then the offset. That is all the difference between
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import DefaultRecordBatch
 
 from invoicing.contracts.dead_letters import dead_letter_headers
 from invoicing.contracts.envelope import HEADERS
@@ -22,32 +18,10 @@ from invoicing.runtime.kafka.groups import committed_offsets
 from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.settings import Settings
 from invoicing.worker.outgoing import DeadLetter, Forward, OutgoingMessages
+from invoicing.worker.record_batches import BATCH_BYTES_MAX, RecordBatches
 
-# Below the brokers' default limit of 1 MiB for a batch, with room for the batch's own header.
-BATCH_BYTES_MAX: Final = 1_040_000
+_HEADERS: Final[list[tuple[str, bytes | None]]] = list(HEADERS)
 REQUEST_TIMEOUT_MS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it is published."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    timestamp_ms: int | None = None
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """As aiokafka takes it."""
-        return {
-            "key": self.key,
-            "value": self.value,
-            "timestamp": self.timestamp_ms,
-            "headers": list(self.headers),
-        }
 
 
 class Publisher:
@@ -130,93 +104,63 @@ class Publisher:
                 for topic in (settings.topic_replies, settings.topic_dead_letter)
             },
         }
-        messages = list(self._messages(outgoing, partitions))
-        await self._publish(messages, next_offset)
+        await self._publish(self._packed(outgoing, partitions), next_offset)
 
-    async def _publish_in_transaction(self, messages: Sequence[Message], next_offset: int) -> None:
+    def _packed(self, outgoing: OutgoingMessages, partitions: dict[str, int]) -> RecordBatches:
+        settings = self._settings
+        batches = RecordBatches(self._producer, is_transactional=settings.is_transactional)
+        for rows, topic in (
+            (outgoing.events, settings.topic_events),
+            (outgoing.replies, settings.topic_replies),
+        ):
+            for row in rows:
+                key = row.invoice_id.encode()
+                partition = partition_of(key, partitions[topic])
+                batches.add(topic, partition, key, row.document.encode(), _HEADERS)
+        for forward in outgoing.forwards:
+            _add_forward(batches, forward, settings.topic_commands, partitions)
+        for dead_letter in outgoing.dead_letters:
+            _add_dead_letter(batches, dead_letter, settings.topic_dead_letter, partitions)
+        return batches
+
+    async def _publish_in_transaction(self, batches: RecordBatches, next_offset: int) -> None:
         producer = self._producer
         await producer.begin_transaction()
-        await self._send(messages)
+        await self._send(batches)
         await producer.send_offsets_to_transaction(
             {self._lane: next_offset}, self._settings.consumer_group
         )
         await producer.commit_transaction()
 
-    async def _publish_then_commit(self, messages: Sequence[Message], next_offset: int) -> None:
-        await self._send(messages)
+    async def _publish_then_commit(self, batches: RecordBatches, next_offset: int) -> None:
+        await self._send(batches)
         await self._consumer.commit({self._lane: next_offset})
 
-    async def _send(self, messages: Sequence[Message]) -> None:
-        """Send in batches of our own: twice as fast as record by record, and in order."""
-        by_partition: dict[tuple[str, int], list[Message]] = {}
-        for message in messages:
-            by_partition.setdefault((message.topic, message.partition), []).append(message)
+    async def _send(self, batches: RecordBatches) -> None:
         acknowledgements = [
             await self._producer.send_batch(batch, topic, partition=partition)
-            for (topic, partition), group in by_partition.items()
-            for batch in self._batches(group)
+            for topic, partition, batch in batches.packed
         ]
         await asyncio.gather(*acknowledgements)
 
-    def _batches(self, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
-        batch = None
-        for message in messages:
-            if batch is None or batch.append(**message.fields) is None:
-                if batch is not None:
-                    yield batch
-                batch = self._batch_starting_with(message)
-        if batch is not None:
-            yield batch
 
-    def _batch_starting_with(self, message: Message) -> BatchBuilder:
-        """A batch with room for more messages, or one compressed batch for a large message.
-
-        Brokers limit a batch's compressed size, so a record that arrived may be of any size. Only
-        zstd has a window large enough to compress it at least as well as its producer did.
-        """
-        batch = self._producer.create_batch()
-        batch.append(**message.fields)
-        if batch.size() > BATCH_BYTES_MAX:
-            batch = BatchBuilder(
-                BATCH_BYTES_MAX,
-                DefaultRecordBatch.CODEC_ZSTD,
-                is_transactional=self._settings.is_transactional,
-            )
-            batch.append(**message.fields)
-        return batch
-
-    def _messages(
-        self, outgoing: OutgoingMessages, partitions: dict[str, int]
-    ) -> Iterator[Message]:
-        settings = self._settings
-        for stored, topic in (
-            (outgoing.events, settings.topic_events),
-            (outgoing.replies, settings.topic_replies),
-        ):
-            for row in stored:
-                key = row.invoice_id.encode()
-                yield Message(
-                    topic, partition_of(key, partitions[topic]), key, row.document.encode(), HEADERS
-                )
-        for forward in outgoing.forwards:
-            yield _forwarded(forward, settings.topic_commands, partitions)
-        for dead_letter in outgoing.dead_letters:
-            yield _dead_letter(dead_letter, settings.topic_dead_letter, partitions)
-
-
-def _forwarded(forward: Forward, topic: str, partitions: dict[str, int]) -> Message:
+def _add_forward(
+    batches: RecordBatches, forward: Forward, topic: str, partitions: dict[str, int]
+) -> None:
     key, record = forward.invoice_id.encode(), forward.record
-    return Message(
+    batches.add(
         topic,
         partition_of(key, partitions[topic]),
         key,
         record.value,
-        record.headers,
+        list(record.headers),
         record.timestamp_ms if record.has_timestamp else None,
     )
 
 
-def _dead_letter(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]) -> Message:
+def _add_dead_letter(
+    batches: RecordBatches, dead_letter: DeadLetter, topic: str, partitions: dict[str, int]
+) -> None:
     record, position = dead_letter.record, dead_letter.record.position
     headers = dead_letter_headers(
         reason=dead_letter.failure.reason,
@@ -226,12 +170,12 @@ def _dead_letter(dead_letter: DeadLetter, topic: str, partitions: dict[str, int]
         offset=position.offset,
         failed_at=dead_letter.failed_at,
     )
-    return Message(
+    batches.add(
         topic,
         partition_of(record.key, partitions[topic])
         if record.key
         else position.partition % partitions[topic],
         record.key,
         record.value,
-        (*record.headers, *headers),
+        [*record.headers, *headers],
     )

@@ -27,7 +27,7 @@ from invoicing.runtime.kafka.connect import new_consumer, new_transactional_prod
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.postgres import save_invoices
 from invoicing.store.rows import COMMAND_COLUMNS, EVENT_COLUMNS, StoredInvoice
-from invoicing.worker.publisher import BATCH_BYTES_MAX
+from invoicing.worker.record_batches import BATCH_BYTES_MAX
 
 FETCH_RECORDS_MAX: Final = 5_000
 QUEUE_BATCHES_MAX: Final = 8
