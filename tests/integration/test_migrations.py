@@ -33,7 +33,7 @@ async def test_invoices_of_before_lists_are_listed_as_if_they_were_written_now(
         await connection.execute(
             INSERT_AS_BEFORE_LISTS,
             invoice.invoice_id, invoice.version, invoice.state, invoice.seller_id,
-            invoice.customer_id, invoice.model_dump_json(), invoice.updated_at,
+            invoice.customer_id, invoice.to_json(), invoice.updated_at,
         )  # fmt: skip
 
     await asyncio.to_thread(migrate, empty_database)

@@ -242,7 +242,7 @@ def test_every_type_of_source_is_attached_with_its_details(type_: str) -> None:
 def test_whatever_is_told_of_a_source_stands_in_the_event() -> None:
     desk = open_desk()
     desk.accept("AttachSource", source_id="src_1", type="creditCard", details=COMMON_DETAILS)
-    assert json.loads(desk.history[-1][0].model_dump_json())["source"]["details"] == COMMON_DETAILS
+    assert json.loads(desk.history[-1][0].to_json())["source"]["details"] == COMMON_DETAILS
 
 
 def test_a_failed_payment_keeps_its_code_and_message() -> None:

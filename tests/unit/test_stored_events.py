@@ -49,7 +49,7 @@ def replayed(path: Path) -> dict[str, dict[str, Any]]:
     """Each invoice of the file as its events make it, as JSON."""
     events = sorted(map(stored, lines(path)), key=lambda event: (event.invoice_id, event.version))
     return {
-        invoice_id: orjson.loads(replay(list(own))[-1].model_dump_json())
+        invoice_id: orjson.loads(replay(list(own))[-1].to_json())
         for invoice_id, own in groupby(events, key=lambda event: event.invoice_id)
     }
 

@@ -19,6 +19,7 @@ from uuid import UUID
 import orjson
 
 from invoicing.contracts.dead_letters import DeadLetterReason, Headers
+from invoicing.contracts.model import ContractModel, to_json
 from invoicing.contracts.replies import ERRORS_MAX, FieldError
 from invoicing.contracts.strict_json import StrictJsonError, parse_json
 from invoicing.contracts.types.card_numbers import mask_card_numbers, may_hold_card_number
@@ -146,22 +147,17 @@ def event_document(
     schema_version: int,
     version: int,
     recorded_at: datetime,
-    data: str,
+    data: ContractModel,
 ) -> str:
-    """Serialise an event as it is stored and published.
-
-    `data` is JSON already; `version` is the invoice's after the event.
-    """
+    """Serialise an event as it is stored and published. `version` is the invoice's after it."""
     assert command.has_invoice_id, "an event needs an invoice"
-    return _document(
-        command,
-        id=event_id(command.subject, version),
-        type=type,
-        time=recorded_at,
-        dataschema=f"urn:invoicing:schema:{type}:{schema_version}",
-        extensions={"causationsource": command.source, "version": version},
-        data=data,
-    )
+    document = _document(command, event_id(command.subject, version), type, recorded_at)
+    document["dataschema"] = f"urn:invoicing:schema:{type}:{schema_version}"
+    _add_cause(document, command)
+    document["causationsource"] = command.source
+    document["version"] = version
+    document["data"] = data
+    return to_json(document)
 
 
 def reply_document(
@@ -170,18 +166,38 @@ def reply_document(
     id: str,  # noqa: A002
     type: str,  # noqa: A002
     recorded_at: datetime,
-    data: str,
+    data: ContractModel,
 ) -> str:
-    """Serialise a reply as it is stored and published. `data` is JSON already."""
-    return _document(
-        command,
-        id=id,
-        type=type,
-        time=recorded_at,
-        dataschema=f"urn:invoicing:schema:{type}:1",
-        extensions={},
-        data=data,
-    )
+    """Serialise a reply as it is stored and published."""
+    document = _document(command, id, type, recorded_at)
+    document["dataschema"] = f"urn:invoicing:schema:{type}:1"
+    _add_cause(document, command)
+    document["data"] = data
+    return to_json(document)
+
+
+def _document(command: CommandEnvelope, id_: str, type_: str, time: datetime) -> dict[str, object]:
+    """The attributes that every record of ours begins with."""
+    document: dict[str, object] = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": SOURCE,
+        "type": type_,
+        "subject": command.subject,
+        "time": rfc3339(time),
+        "datacontenttype": "application/json",
+    }
+    if not command.subject:  # CloudEvents: a subject that is given is not empty.
+        del document["subject"]
+    return document
+
+
+def _add_cause(document: dict[str, object], command: CommandEnvelope) -> None:
+    document["causationid"] = command.id
+    if command.correlation_id is not None:
+        document["correlationid"] = command.correlation_id
+    if command.traceparent is not None:
+        document["traceparent"] = command.traceparent
 
 
 def _name_based(space: bytes, name: str) -> str:
@@ -191,37 +207,6 @@ def _name_based(space: bytes, name: str) -> str:
     digest[8] = digest[8] & 0x3F | 0x80
     digits = digest.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _document(
-    command: CommandEnvelope,
-    *,
-    id: str,  # noqa: A002
-    type: str,  # noqa: A002
-    time: datetime,
-    dataschema: str,
-    extensions: Mapping[str, object],
-    data: str,
-) -> str:
-    # CloudEvents: a subject that is given is not empty.
-    subject = f'"subject":{_json(command.subject)},' if command.subject else ""
-    ours = (
-        f'{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"{type}",'
-        f'{subject}"time":"{rfc3339(time)}",'
-        f'"datacontenttype":"application/json","dataschema":"{dataschema}"'
-    )
-    # Only what the command's sender chose can need escaping.
-    theirs: dict[str, object] = {"causationid": command.id}
-    if command.correlation_id is not None:
-        theirs["correlationid"] = command.correlation_id
-    if command.traceparent is not None:
-        theirs["traceparent"] = command.traceparent
-    theirs |= extensions
-    return f'{ours},{_json(theirs)[1:-1]},"data":{data}}}'
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
 
 
 def _text_headers(headers: Headers) -> dict[str, str]:

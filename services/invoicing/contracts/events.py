@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal, TypeVar
 
 from pydantic import Field
 
 from invoicing.contracts.invoice import State, Summary
 from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ContractModel
-from invoicing.contracts.raw_member import append_member
 from invoicing.contracts.types.details import Details
 from invoicing.contracts.types.money import Money, Quantity, Rate
 from invoicing.contracts.types.texts import Day, Instant, LongText, Text
@@ -20,6 +19,7 @@ class EventData(Summary):
 
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    declared: ClassVar["EventClass"]
 
 
 _EVENTS: Final[dict[str, type[EventData]]] = {}
@@ -27,6 +27,7 @@ EVENTS: Final[Mapping[str, type[EventData]]] = MappingProxyType(_EVENTS)
 """Every event by its type, in the order that the documents list them."""
 
 EventT = TypeVar("EventT", bound=EventData)
+EventClass = type[EventData]
 
 
 def event(model: type[EventT]) -> type[EventT]:
@@ -40,11 +41,6 @@ class DocumentEvent(EventData):
     """An event that carries the whole invoice (event-carried state transfer)."""
 
     invoice: LazyDocument = Field(description="The whole invoice after the event.")
-
-    def model_dump_json(self, **options: Any) -> str:
-        """Serialise. Most of it is the document, whose JSON is made once for all its events."""
-        summary = super().model_dump_json(exclude={"invoice"}, **options)
-        return append_member(summary, "invoice", self.invoice.json_text)
 
 
 class Changed(EventData):

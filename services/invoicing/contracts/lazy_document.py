@@ -1,5 +1,6 @@
 """A document that is parsed on first access."""
 
+from msgspec import Raw
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
@@ -40,8 +41,13 @@ class LazyDocument:
     def json_text(self) -> str:
         """The document's JSON, made once for all events and states that show it."""
         if self._json is None:
-            self._json = self.document.model_dump_json()
+            self._json = self.document.to_json()
         return self._json
+
+    @property
+    def json_value(self) -> Raw:
+        """The document's JSON, for events and states that hold it."""
+        return Raw(self.json_text)
 
     def __eq__(self, other: object) -> bool:
         return other is self or (

@@ -1,16 +1,23 @@
 """The base class of everything in a command, an event, a reply or a stored invoice.
 
-Pydantic validates what comes from outside. What the domain computes is valid already, and to
-validate it again would cost a fifth of the time that a command takes. `construct_unchecked`,
-`computed_from` and `copy_with` therefore set pydantic's private attributes directly, as
-`BaseModel.model_construct` does, at a fifth of its price. They check the names of fields and
-leave the values to mypy. This is the only module that touches those attributes.
+Pydantic declares the models: their schemas, and the validation of what comes from outside, follow
+from them. What the domain computes is valid already, and there pydantic's own instances would cost
+more than all arithmetic: each holds a value for every field, and a set of those that were given.
+So each model has a lean subclass, made here and nowhere else. A lean instance holds the fields that
+were given and nothing more; the defaults of the others are attributes of its class. Either kind
+reads the same, and is written the same.
 """
 
-from functools import cache
-from typing import Any, Self, TypeVar
+from abc import ABCMeta
+from collections.abc import Mapping
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, ClassVar, Final, Self, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
+
+_KNOWN_SHAPES_MAX: Final = 10_000
 
 
 class ContractModel(BaseModel):
@@ -19,57 +26,127 @@ class ContractModel(BaseModel):
     # A model's validator is built when it is first used: a process uses few of the models.
     model_config = ConfigDict(frozen=True, defer_build=True)
 
+    declared: ClassVar[type["ContractModel"]]
+    """The class as it is declared, for tables with a row for each model."""
+
+    _lean: ClassVar[type[Any]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        cls.declared = cls
+        cls._lean = _lean_class(cls)
+
     @classmethod
     def construct_unchecked(cls, **fields: Any) -> Self:
         """Build a model from valid values; absent fields take their defaults.
 
         Raises `TypeError` for an unknown field and for a required one that is missing.
         """
-        template, required = _template(cls)
-        values = template | fields
-        if len(values) > len(template) or not required.issubset(fields):
-            raise TypeError(f"{cls.__name__} is not made of {', '.join(fields)}")
-        return _construct(cls, values, set(fields))
+        return cls.of_fields(fields)
+
+    @classmethod
+    def of_fields(cls, fields: dict[str, Any]) -> Self:
+        """As `construct_unchecked`, from a dictionary that the model then keeps."""
+        order = _order_if_other(cls.declared, tuple(fields))
+        if order is not None:
+            fields = {name: fields[name] for name in order}
+        model: Self = _new(cls._lean)
+        # The one attribute of an instance: pydantic's others are those of the lean class.
+        _set(model, "__dict__", fields)
+        return model
 
     @classmethod
     def computed_from(cls, given: "ContractModel", **fields: Any) -> Self:
         """Extend `given` by computed fields. `cls` has all fields of both."""
-        values = _template(cls)[0] | given.__dict__ | fields
-        return _construct(cls, values, given.model_fields_set.union(fields))
+        return cls.of_fields({**given_fields(given), **fields})
 
     def copy_with(self, **fields: Any) -> Self:
         """Copy with these fields replaced by valid values."""
-        values = self.__dict__ | fields
-        if len(values) > len(self.__dict__):
-            raise TypeError(f"{type(self).__name__} has not all of {', '.join(fields)}")
-        return _construct(type(self), values, self.model_fields_set.union(fields))
+        return self.of_fields({**given_fields(self), **fields})
 
-    def model_dump_json(self, *, exclude_unset: bool = True, **options: Any) -> str:
-        """Serialise without the fields that were never set: a third of an invoice's bytes."""
-        # As pydantic's own method does it, without passing on twenty options.
-        serializer = self.__pydantic_serializer__
-        return serializer.to_json(self, exclude_unset=exclude_unset, **options).decode()
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal; one that was not given has its default."""
+        if not isinstance(other, ContractModel) or self.declared is not other.declared:
+            return NotImplemented
+        ours, theirs = self.__dict__, other.__dict__
+        return ours == theirs or all(
+            getattr(self, name) == getattr(other, name) for name in {**ours, **theirs}
+        )
+
+    __hash__ = BaseModel.__hash__
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """The model itself: nothing of it changes."""
+        return self
+
+    @property
+    def json_value(self) -> Mapping[str, Any]:
+        """The fields to write as JSON."""
+        return given_fields(self)
+
+    def to_json(self) -> str:
+        """Serialise without the fields that were never given: a third of an invoice's bytes."""
+        return to_json(self)
 
 
 ModelT = TypeVar("ModelT", bound=ContractModel)
 
 
-def _construct(cls: type[ModelT], values: dict[str, Any], fields_set: set[str]) -> ModelT:
-    model = cls.__new__(cls)
-    object.__setattr__(model, "__dict__", values)
-    object.__setattr__(model, "__pydantic_fields_set__", fields_set)
-    object.__setattr__(model, "__pydantic_extra__", None)
-    object.__setattr__(model, "__pydantic_private__", None)
-    return model
+def given_fields(model: ContractModel) -> Mapping[str, Any]:
+    """The fields that were given, by name and in the order of the model."""
+    values = model.__dict__
+    if type(model) is model._lean:
+        return values
+    given = model.model_fields_set
+    return {name: value for name, value in values.items() if name in given}
 
 
-@cache
-def _template(cls: type[ContractModel], /) -> tuple[dict[str, Any], frozenset[str]]:
-    """Defaults of all fields, in the order that JSON shows them, and the required names."""
-    fields = cls.model_fields
-    required = frozenset(name for name, field in fields.items() if field.is_required())
+def to_json(value: object) -> str:
+    """Serialise models and what they consist of, as pydantic would: amounts are texts.
+
+    Any other type of ours has an attribute `json_value`, of a type that JSON has.
+    """
+    return _ENCODER.encode(value).decode()
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=attrgetter("json_value"))
+
+
+_new: Final = object.__new__
+_set: Final = object.__setattr__
+
+
+@lru_cache(_KNOWN_SHAPES_MAX)
+def _order_if_other(
+    model: type[ContractModel], names: tuple[str, ...], /
+) -> tuple[str, ...] | None:
+    """The names of given fields in the order of the model, if they are in another one.
+
+    JSON shows fields in that order. Raises `TypeError` unless a model is made of these.
+    """
+    fields = model.model_fields
+    required = {name for name, field in fields.items() if field.is_required()}
+    if not required <= set(names) <= fields.keys():
+        raise TypeError(f"{model.__name__} is not made of {', '.join(names)}")
+    ordered = tuple(name for name in fields if name in names)
+    return None if ordered == names else ordered
+
+
+def _lean_class(model: type[ContractModel]) -> type[ContractModel]:
+    """The subclass of a model whose instances hold given fields only."""
     defaults = {
         name: field.get_default(call_default_factory=True, validated_data={})
-        for name, field in fields.items()
+        for name, field in model.model_fields.items()
+        if not field.is_required()
     }
-    return defaults, required
+    pydantic_attributes = {
+        "__pydantic_fields_set__": property(lambda self: set(self.__dict__)),
+        "__pydantic_extra__": None,
+        "__pydantic_private__": None,
+    }
+    # Not by pydantic's metaclass, which would take the defaults for fields of another model.
+    namespace = {"__slots__": (), "__module__": model.__module__} | defaults | pydantic_attributes
+    if model.json_value is ContractModel.json_value:
+        namespace["json_value"] = BaseModel.__dict__["__dict__"]
+    return ABCMeta.__new__(type(model), model.__name__, (model,), namespace)

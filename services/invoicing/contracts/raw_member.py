@@ -2,13 +2,8 @@
 
 An invoice's document is most of the bytes of its events and of its stored state, and most commands
 never look at it: parsing it would cost more than deciding them. So it is always the last member,
-and it is appended and split off as text here, and nowhere else.
+and it is split off as text here, and nowhere else.
 """
-
-
-def append_member(json_object: str, name: str, member: str) -> str:
-    """The JSON object with one more member at its end."""
-    return f'{json_object[:-1]},"{name}":{member}}}'
 
 
 def split_first(json_object: str, name: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from invoicing.contracts.model import ContractModel
 
@@ -58,10 +58,8 @@ class RejectionCode(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
 
 
-class FieldError(BaseModel):
+class FieldError(ContractModel):
     """A field to correct, and how. The reason never repeats the value that was sent."""
-
-    model_config = ConfigDict(frozen=True)
 
     field: str = Field(
         description="The field's path inside data, its parts joined by dots;"

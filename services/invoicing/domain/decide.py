@@ -65,14 +65,14 @@ def _change(invoice: Invoice, command: Command, context: Context) -> Accepted | 
         return _version_conflict(invoice.version)
     decision = Decision(invoice, command, context, evolve)
     restatement.begin(decision)
-    rejection = why_not_allowed(decision.invoice, type(data))
+    rejection = why_not_allowed(decision.invoice, data.declared)
     if rejection is not None:
         return rejection
     if data.own_currency not in (None, invoice.currency):
         return Rejection(
             RejectionCode.CURRENCY_MISMATCH, f"The invoice's currency is {invoice.currency}."
         )
-    rejection = TRANSITIONS[type(data)].handler(decision, data)
+    rejection = TRANSITIONS[data.declared].handler(decision, data)
     if rejection is not None:
         return rejection
     payments.cancel_superseded(decision, invoice)

@@ -183,10 +183,9 @@ def drop_none(**fields: Any) -> dict[str, Any]:
 
 
 def build_event(event: type[EventT], facts: dict[str, Any], computed: Balance) -> EventT:
-    """Build an event from its own facts, the summary's, and the amounts computed from them."""
-    facts |= {
-        "amount_due": computed.amount_due,
-        "amount_written_off": computed.amount_written_off,
-        "amount_overpaid": computed.amount_overpaid,
-    }
-    return event.construct_unchecked(**facts)
+    """Build an event from its own facts, the summary's, and the amounts computed from them.
+
+    The event keeps `facts`.
+    """
+    _, facts["amount_due"], facts["amount_written_off"], facts["amount_overpaid"] = computed
+    return event.of_fields(facts)

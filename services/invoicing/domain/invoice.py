@@ -16,8 +16,8 @@ from pydantic_core import from_json
 from invoicing.contracts.events import CreditNote, Source
 from invoicing.contracts.invoice import Document, State, Summary
 from invoicing.contracts.lazy_document import LazyDocument
-from invoicing.contracts.model import ContractModel
-from invoicing.contracts.raw_member import append_member, split_last
+from invoicing.contracts.model import ContractModel, given_fields
+from invoicing.contracts.raw_member import split_last
 from invoicing.contracts.types.money import Money
 from invoicing.contracts.types.texts import Day, LongText, Text
 from invoicing.domain.entries import Entries, EntrySequence, Fact, Kind, PartKey, total, with_entry
@@ -310,10 +310,12 @@ class Invoice(Summary):
         """Whether any payment may still settle or fail."""
         return total(self.payments, IN_FLIGHT) > 0
 
-    def model_dump_json(self, **options: Any) -> str:
-        """Serialise, with the document at the end."""
-        state = super(Invoice, self._with_inline_entries()).model_dump_json(**options)
-        return append_member(state, "document", self.lazy_document.json_text)
+    @property
+    def json_value(self) -> dict[str, Any]:
+        """The fields to write as JSON, with the document at the end."""
+        fields = dict(given_fields(self._with_inline_entries()))
+        fields["document"] = fields.pop("lazy_document")
+        return fields
 
     def _with_inline_entries(self) -> "Invoice":
         """The same, with all its entries in dicts and tuples."""
@@ -328,7 +330,7 @@ class Invoice(Summary):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Parse what `model_dump_json` wrote; the document is parsed on first access."""
+        """Parse what `to_json` wrote; the document is parsed on first access."""
         text = json_data if isinstance(json_data, str) else json_data.decode()
         state, document = split_last(text, "document")
         fields = from_json(state)

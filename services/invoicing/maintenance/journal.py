@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 from invoicing.contracts.events import CreditNoteVoided, EventData, InvoiceCredited
+from invoicing.contracts.model import given_fields
 from invoicing.domain.journal.accounts import Posting
 from invoicing.domain.journal.journal import BOOKS, Journal
 from invoicing.maintenance.database import snapshot
@@ -114,6 +115,6 @@ class Bookkeeper:
 def _reference(event: EventData) -> str:
     if isinstance(event, InvoiceCredited | CreditNoteVoided):
         return event.credit_note.credit_note_number
-    fields = vars(event)
+    fields = given_fields(event)
     names = ("refund_id", "return_id", "dispute_id", "payment_id")
     return next((fields[name] for name in names if fields.get(name)), "")

@@ -27,7 +27,7 @@ def render(
                 schema_version=event.schema_version,
                 version=number,
                 recorded_at=recorded_at,
-                data=event.model_dump_json(),
+                data=event,
             ),
             (command.source, command.id),
             recorded_at,

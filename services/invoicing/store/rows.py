@@ -149,7 +149,7 @@ def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice
         total=invoice.total,
         amount_due=invoice.amount_due,
         attempt_count=invoice.attempt_count,
-        snapshot=invoice.model_dump_json(),
+        snapshot=invoice.to_json(),
         created_at=invoice.created_at,
         updated_at=invoice.updated_at,
         **from_document,

@@ -135,7 +135,7 @@ class Decisions:
                 id=id_,
                 type=replies.REJECTED if rejection else replies.ACCEPTED,
                 recorded_at=self._now,
-                data=data.model_dump_json(),
+                data=data,
             ),
             versions=(events[0].version, events[-1].version) if events else None,
             position=record.position,

@@ -18,7 +18,7 @@ from invoicing.contracts.envelope import (
     reply_document,
     reply_id,
 )
-from invoicing.contracts.replies import ERRORS_MAX
+from invoicing.contracts.replies import ERRORS_MAX, Reply
 
 COMMAND: dict[str, Any] = {
     "specversion": "1.0",
@@ -243,9 +243,18 @@ def test_a_command_with_an_id_and_a_source_can_be_answered(
 def test_a_reply_shows_a_subject_of_any_characters(subject: str) -> None:
     command = read(structured(subject=subject))
 
+    data = Reply.construct_unchecked(
+        command_id="1",
+        command_source="/orders",
+        command_type="VoidInvoice",
+        invoice_id=subject,
+        version=None,
+        state=None,
+        events=(),
+    )
     reply = json.loads(
         reply_document(
-            command, id="1", type="command.rejected", recorded_at=datetime.now(UTC), data="{}"
+            command, id="1", type="command.rejected", recorded_at=datetime.now(UTC), data=data
         )
     )
 

@@ -2,9 +2,13 @@
 
 import json
 
-from invoicing.contracts.raw_member import append_member, split_first, split_last
+from invoicing.contracts.raw_member import split_first, split_last
 
 DOCUMENT = '{"memo":",\\"document\\":{","metadata":{"document":"x"}}'
+
+
+def append_member(json_object: str, name: str, member: str) -> str:
+    return f'{json_object[:-1]},"{name}":{member}}}'
 
 
 def test_what_was_appended_is_split_off() -> None:

@@ -295,7 +295,7 @@ def test_the_largest_exact_product_keeps_every_digit() -> None:
 
 def test_a_quantity_is_told_as_it_was_given() -> None:
     line = {"quantity": "0.000000100", "unit_price": "7"}
-    event = draft(items=[line]).history[0][0].model_dump_json()
+    event = draft(items=[line]).history[0][0].to_json()
     assert '"quantity":"0.000000100"' in event
 
 

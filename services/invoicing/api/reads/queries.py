@@ -79,7 +79,7 @@ async def get_as_of(
         )
     invoice = replay(events)[-1]
     status = status_unarchived(invoice, as_of or clock.now())
-    return InvoiceVersion(invoice.version, invoice.model_dump_json(), status)
+    return InvoiceVersion(invoice.version, invoice.to_json(), status)
 
 
 def version_of_row(row: Record, at: datetime) -> InvoiceVersion:

@@ -67,9 +67,7 @@ async def preview(command: CommandEnvelope, state: AppState, client: Client) -> 
         id=reply_id(command),
         type=replies.REJECTED if rejection else replies.ACCEPTED,
         recorded_at=recorded_at,
-        data=reply_to(
-            command, rejection, after, [event.type for event in events]
-        ).model_dump_json(),
+        data=reply_to(command, rejection, after, [event.type for event in events]),
     )
     unnumbered = [event.document.replace(f'"{number}"', "null") for event in events]
     return {
@@ -82,5 +80,5 @@ async def preview(command: CommandEnvelope, state: AppState, client: Client) -> 
 def _view(invoice: Invoice | None, number: str) -> View | None:
     if invoice is None or invoice.state is State.DELETED:
         return None
-    snapshot = invoice.model_dump_json().replace(f'"{number}"', "null")
+    snapshot = invoice.to_json().replace(f'"{number}"', "null")
     return view_of(snapshot, status_unarchived(invoice, clock.now()))

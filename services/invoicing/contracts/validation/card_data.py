@@ -58,7 +58,7 @@ def _error(path: str, reason: str) -> FieldError:
 
 def _masked_fields(data: ModelT, path: str, paths: list[str]) -> ModelT:
     """Mask the free texts of a model, and add the paths of those that held a card number."""
-    names = _fields_with_texts(data.__class__) & data.model_fields_set
+    names = _fields_with_texts(data.declared) & data.model_fields_set
     return data.copy_with(
         **{name: _masked(getattr(data, name), f"{path}{name}", paths) for name in sorted(names)}
     )

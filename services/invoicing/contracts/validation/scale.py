@@ -11,7 +11,7 @@ from functools import cache
 from operator import is_
 from typing import Any, Final, NamedTuple, cast, get_args
 
-from invoicing.contracts.model import ContractModel, ModelT
+from invoicing.contracts.model import ContractModel, ModelT, given_fields
 from invoicing.contracts.replies import FieldError
 from invoicing.contracts.types.money import EXPONENTS, SIGNED_MONEY_PATTERN, UNITS, GivenDigits
 
@@ -35,11 +35,11 @@ def scaled_or_errors(data: ModelT, currency: str) -> ModelT | tuple[FieldError, 
 def _scaled(
     data: ModelT, unit: Decimal, decimals: int, path: str, errors: list[FieldError]
 ) -> ModelT:
-    given, values = data.model_fields_set, data.__dict__
+    values = given_fields(data)
     changes: dict[str, Any] = {}
-    for name, model in _fields_with_amounts(data.__class__):
+    for name, model in _fields_with_amounts(data.declared):
         # By default no field holds any amount.
-        value = values[name] if name in given else None
+        value = values.get(name)
         if value is None:
             continue
         if isinstance(value, tuple):

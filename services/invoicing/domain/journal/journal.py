@@ -49,7 +49,7 @@ class Journal:
 
     def book(self, event: events.EventData, recorded_at: datetime) -> Entry | None:
         """Book the next event, stored at `recorded_at`; None if it concerns no account."""
-        book = BOOKS.get(type(event))
+        book = BOOKS.get(event.declared)
         if book is None:
             return None
         self._postings = []

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from invoicing.contracts.envelope import event_id
 from invoicing.contracts.invoice import Document
-from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
 from invoicing.maintenance.verify.books import Books
@@ -141,9 +140,8 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
 
 def _fields(invoice: Invoice) -> dict[str, object]:
     """An invoice's fields, with the document parsed."""
-    fields = invoice.__dict__.items()
-    parsed = {name: value for name, value in fields if not isinstance(value, LazyDocument)}
-    return {**parsed, "document": invoice.document}
+    names = Invoice.model_fields.keys() - {"lazy_document"}
+    return {name: getattr(invoice, name) for name in (*sorted(names), "document")}
 
 
 def _unreadable(event: StoredEvent, error: Exception) -> Finding:
@@ -159,7 +157,7 @@ def _pairs(fields: Mapping[str, object], names: Sequence[str]) -> str:
     pairs = []
     for name in names:
         value = fields.get(name)
-        text = value.model_dump_json() if isinstance(value, Document) else str(value)
+        text = value.to_json() if isinstance(value, Document) else str(value)
         pairs.append(f"{name} {text if len(text) <= 200 else f'{text[:200]}...'}")
     return ", ".join(pairs)
 

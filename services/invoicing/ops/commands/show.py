@@ -45,7 +45,7 @@ def show(
         _exit_not_found(invoice_id, version, time)
     invoice = replay(events)[-1]
     if as_json:
-        print_line(invoice.model_dump_json())
+        print_line(invoice.to_json())
     else:
         out.print(invoice_panel(invoice))
 

@@ -26,8 +26,7 @@ def made() -> Mapping[str, Any]:
     voided = run_story([*steps, ("VoidInvoice", _SUBJECT, {"reason": "Made twice."})])
     noted = run_story([*steps, ("IssueCreditNote", _SUBJECT, REQUESTS["issueCreditNote"])])
     before, invoice = (
-        view_of(state.model_dump_json(), status_unarchived(state, BEGIN))
-        for state in replay(result.events)
+        view_of(state.to_json(), status_unarchived(state, BEGIN)) for state in replay(result.events)
     )
     return {
         "InvoiceView": invoice,
