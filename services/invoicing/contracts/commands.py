@@ -488,12 +488,15 @@ class MarkInvoiceOverdue(CommandData):
     )
 
 
-def read_data(command_type: str, data: object) -> CommandData | Rejection:
+def read_data(
+    command_type: str, data: object, *, may_hold_card_number: bool = True
+) -> CommandData | Rejection:
     """Read parsed JSON as the data of a command. Never raises.
 
     A rejection lists all errors at once: those of the schema, of the rules between fields, and of
     amounts with too many decimals, where the command names their currency. Such amounts are at the
-    currency's scale in what is returned, and card numbers in a report are masked.
+    currency's scale in what is returned, and card numbers in a report are masked; they are not
+    searched for if the caller knows that there can be none.
     """
     model = COMMANDS.get(command_type)
     if model is None:
@@ -514,7 +517,9 @@ def read_data(command_type: str, data: object) -> CommandData | Rejection:
         read = scaled
     if errors:
         return invalid(errors)
-    masked = masked_or_errors(read, data, masks=isinstance(read, Report))
+    masked = masked_or_errors(
+        read, masks=isinstance(read, Report), may_hold_card_number=may_hold_card_number
+    )
     if isinstance(masked, tuple):
         return Rejection(
             RejectionCode.SENSITIVE_DATA,

@@ -90,6 +90,8 @@ class CommandEnvelope(NamedTuple):
     data: object
     body_hash: bytes
     errors: tuple[FieldError, ...] = ()
+    may_hold_card_number: bool = True
+    """False if `data` has too few digits in a row."""
 
     @property
     def has_invoice_id(self) -> bool:
@@ -251,6 +253,7 @@ def _command(
     traceparent = attributes.get("traceparent", headers.get("traceparent"))
     is_traced = isinstance(traceparent, str) and _TRACEPARENT.fullmatch(traceparent)
     data = {} if data is None else data
+    body_hash, may_hold_card_number = _hash([type_, subject, expected, data])
     return CommandEnvelope(
         id=id_,
         source=source,
@@ -261,8 +264,9 @@ def _command(
         correlation_id=correlation_id if _is_identity(correlation_id) else None,
         traceparent=str(traceparent) if is_traced else None,
         data=data,
-        body_hash=_hash([type_, subject, expected, data]),
+        body_hash=body_hash,
         errors=tuple(islice(_errors(attributes, time), ERRORS_MAX)),
+        may_hold_card_number=may_hold_card_number,
     )
 
 
@@ -350,8 +354,10 @@ def _time(value: object) -> datetime | None:
         return None
 
 
-def _hash(body: object) -> bytes:
+def _hash(body: object) -> tuple[bytes, bool]:
     """Hash a body by its meaning: neither the order of names nor the envelope's mode counts.
+
+    Also returns whether it may hold card numbers.
 
     Card numbers are masked first: from a stored hash and a masked number, the number could be
     found by trying.
@@ -360,6 +366,7 @@ def _hash(body: object) -> bytes:
         text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
         text = json.dumps(body, sort_keys=True).encode()
-    if may_hold_card_number(text):
+    has_digits = may_hold_card_number(text)
+    if has_digits:
         text = mask_card_numbers(text.decode()).encode()
-    return hashlib.sha256(text).digest()
+    return hashlib.sha256(text).digest(), has_digits

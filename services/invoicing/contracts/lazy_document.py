@@ -1,6 +1,6 @@
 """A document that is parsed on first access."""
 
-from msgspec import Raw
+import orjson
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
@@ -45,9 +45,9 @@ class LazyDocument:
         return self._json
 
     @property
-    def json_value(self) -> Raw:
+    def json_value(self) -> orjson.Fragment:
         """The document's JSON, for events and states that hold it."""
-        return Raw(self.json_text)
+        return orjson.Fragment(self.json_text)
 
     def __eq__(self, other: object) -> bool:
         return other is self or (

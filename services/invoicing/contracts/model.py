@@ -10,11 +10,11 @@ reads the same, and is written the same.
 
 from abc import ABCMeta
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
-import msgspec
+import orjson
 from pydantic import BaseModel, ConfigDict
 
 _KNOWN_SHAPES_MAX: Final = 10_000
@@ -105,12 +105,13 @@ def given_fields(model: ContractModel) -> Mapping[str, Any]:
 def to_json(value: object) -> str:
     """Serialise models and what they consist of, as pydantic would: amounts are texts.
 
-    Any other type of ours has an attribute `json_value`, of a type that JSON has.
+    Any other type of ours has an attribute `json_value`, of a type that orjson writes.
     """
-    return _ENCODER.encode(value).decode()
+    return orjson.dumps(value, default=_json_value, option=orjson.OPT_UTC_Z).decode()
 
 
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=attrgetter("json_value"))
+def _json_value(value: Any) -> Any:
+    return str(value) if type(value) is Decimal else value.json_value
 
 
 _new: Final = object.__new__
@@ -146,7 +147,8 @@ def _lean_class(model: type[ContractModel]) -> type[ContractModel]:
         "__pydantic_private__": None,
     }
     # Not by pydantic's metaclass, which would take the defaults for fields of another model.
-    namespace = {"__slots__": (), "__module__": model.__module__} | defaults | pydantic_attributes
+    namespace = {"__module__": model.__module__} | defaults | pydantic_attributes
     if model.json_value is ContractModel.json_value:
-        namespace["json_value"] = BaseModel.__dict__["__dict__"]
+        # Of what it takes for a dataclass, orjson writes the dictionary.
+        namespace["__dataclass_fields__"] = {}
     return ABCMeta.__new__(type(model), model.__name__, (model,), namespace)

@@ -314,6 +314,7 @@ class Invoice(Summary):
     def json_value(self) -> dict[str, Any]:
         """The fields to write as JSON, with the document at the end."""
         fields = dict(given_fields(self._with_inline_entries()))
+        fields["entered"] = {state.value: at for state, at in self.entered.items()}
         fields["document"] = fields.pop("lazy_document")
         return fields
 

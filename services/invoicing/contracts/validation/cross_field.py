@@ -19,18 +19,18 @@ def invoice_input_errors(data: Json) -> Iterator[FieldError]:
         yield FieldError(field="payment_terms_days", reason="cannot be given with due_date")
     items = list(_objects(data, "items"))
     # As `item_id` has it: a line without an id is known by its number, from 1.
-    ids = {index: item.get("id") or str(index + 1) for index, item in items}
-    times = Counter(id_ for id_ in ids.values() if isinstance(id_, str))
-    for index, item in items:
-        if _has(item, "unit_price") == _has(item, "amount"):
+    ids = [item.get("id") or str(index + 1) for index, item in items]
+    times = Counter([id_ for id_ in ids if isinstance(id_, str)])
+    for (index, item), id_ in zip(items, ids, strict=True):
+        if (item.get("unit_price") is None) == (item.get("amount") is None):
             yield FieldError(field=f"items.{index}.unit_price", reason="give either this or amount")
         for fee_index, fee in _objects(item, "fees"):
-            if _has(fee, "amount") == _has(fee, "per_unit_amount"):
+            if (fee.get("amount") is None) == (fee.get("per_unit_amount") is None):
                 yield FieldError(
                     field=f"items.{index}.fees.{fee_index}.amount",
                     reason="give either this or per_unit_amount",
                 )
-        if isinstance(ids[index], str) and times[ids[index]] > 1:
+        if isinstance(id_, str) and times[id_] > 1:
             yield FieldError(
                 field=f"items.{index}.id", reason="must not be the same as another line's"
             )
@@ -65,7 +65,6 @@ def _has(data: Json, name: str) -> bool:
 def _objects(data: Json, name: str) -> Iterable[tuple[int, Json]]:
     """The objects in a list, with their indexes."""
     entries = data.get(name)
-    if isinstance(entries, list):
-        for index, entry in enumerate(entries):
-            if isinstance(entry, dict):
-                yield index, entry
+    if not isinstance(entries, list):
+        return ()
+    return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict)]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from operator import is_
 from typing import Any, Final, NamedTuple, cast, get_args
 
 from invoicing.contracts.model import ContractModel, ModelT, given_fields
@@ -35,36 +34,32 @@ def scaled_or_errors(data: ModelT, currency: str) -> ModelT | tuple[FieldError, 
 def _scaled(
     data: ModelT, unit: Decimal, decimals: int, path: str, errors: list[FieldError]
 ) -> ModelT:
-    values = given_fields(data)
-    changes: dict[str, Any] = {}
-    for name, model in _fields_with_amounts(data.declared):
-        # By default no field holds any amount.
-        value = values.get(name)
+    fields_with_amounts = _fields_with_amounts(data.declared)
+    if not fields_with_amounts:
+        return data
+    fields = dict(given_fields(data))
+    for name, model in fields_with_amounts:
+        value = fields.get(name)
         if value is None:
             continue
-        if isinstance(value, tuple):
-            scaled: Any = tuple(
+        if model is None:
+            if value.same_quantum(unit) and value:
+                continue  # most amounts are given at their scale
+            # The exponents of infinity and NaN are letters; reading the digits has refused both.
+            if -cast("int", value.as_tuple().exponent) > decimals:
+                errors.append(_too_fine(f"{path}{name}", decimals))
+                continue
+            fields[name] = value.quantize(unit) + 0  # -0.00 becomes 0.00
+        elif isinstance(value, tuple):
+            fields[name] = tuple(
                 [
                     _scaled(entry, unit, decimals, f"{path}{name}.{index}.", errors)
                     for index, entry in enumerate(value)
                 ]
             )
-            if all(map(is_, scaled, value)):
-                continue
-        elif model is not None:
-            scaled = _scaled(value, unit, decimals, f"{path}{name}.", errors)
-        elif value.same_quantum(unit) and value:
-            continue
-        # The exponents of infinity and NaN are letters; reading the digits has refused both.
-        elif -cast("int", value.as_tuple().exponent) > decimals:
-            errors.append(_too_fine(f"{path}{name}", decimals))
-            continue
         else:
-            scaled = value.quantize(unit) + 0  # -0.00 becomes 0.00
-        if scaled is not value:
-            changes[name] = scaled
-    # Most amounts are given at their scale, and copies are what this would cost most.
-    return data.copy_with(**changes) if changes else data
+            fields[name] = _scaled(value, unit, decimals, f"{path}{name}.", errors)
+    return data.of_fields(fields)
 
 
 def excess_decimals(
