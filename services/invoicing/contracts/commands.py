@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from invoicing.contracts.hints import NO_HINTS, Hints
 from invoicing.contracts.invoice import ITEMS_MAX, CreditItem, InvoiceInput, Item
 from invoicing.contracts.model import ContractModel
 from invoicing.contracts.replies import ERRORS_MAX, FieldError, Rejection, RejectionCode
@@ -489,14 +490,14 @@ class MarkInvoiceOverdue(CommandData):
 
 
 def read_data(
-    command_type: str, data: object, *, may_hold_card_number: bool = True
+    command_type: str, data: object, *, hints: Hints = NO_HINTS
 ) -> CommandData | Rejection:
     """Read parsed JSON as the data of a command. Never raises.
 
     A rejection lists all errors at once: those of the schema, of the rules between fields, and of
     amounts with too many decimals, where the command names their currency. Such amounts are at the
-    currency's scale in what is returned, and card numbers in a report are masked; they are not
-    searched for if the caller knows that there can be none.
+    currency's scale in what is returned, and card numbers in a report are masked. `hints` are of
+    the data's text, if the caller has it.
     """
     model = COMMANDS.get(command_type)
     if model is None:
@@ -510,7 +511,7 @@ def read_data(
         if fields is not None and isinstance(currency, str) and currency in EXPONENTS:
             errors += excess_decimals(model, fields, currency)
         return rejection_from_validation_error(error, errors)
-    if read.own_currency is not None:
+    if hints.amounts and read.own_currency is not None:
         scaled = scaled_or_errors(read, read.own_currency)
         if isinstance(scaled, tuple):
             return invalid([*errors, *scaled])
@@ -518,7 +519,7 @@ def read_data(
     if errors:
         return invalid(errors)
     masked = masked_or_errors(
-        read, masks=isinstance(read, Report), may_hold_card_number=may_hold_card_number
+        read, masks=isinstance(read, Report), may_hold_card_number=hints.card_numbers
     )
     if isinstance(masked, tuple):
         return Rejection(

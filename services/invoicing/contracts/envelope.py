@@ -19,10 +19,11 @@ from uuid import UUID
 import orjson
 
 from invoicing.contracts.dead_letters import DeadLetterReason, Headers
+from invoicing.contracts.hints import NO_HINTS, Hints
 from invoicing.contracts.model import ContractModel, to_json
 from invoicing.contracts.replies import ERRORS_MAX, FieldError
 from invoicing.contracts.strict_json import StrictJsonError, parse_json
-from invoicing.contracts.types.card_numbers import mask_card_numbers, may_hold_card_number
+from invoicing.contracts.types.card_numbers import mask_card_numbers
 from invoicing.contracts.types.texts import INVOICE_ID_PATTERN, INVOICE_ID_REASON, rfc3339
 from invoicing.contracts.validation.error_messages import printable_path
 
@@ -90,8 +91,8 @@ class CommandEnvelope(NamedTuple):
     data: object
     body_hash: bytes
     errors: tuple[FieldError, ...] = ()
-    may_hold_card_number: bool = True
-    """False if `data` has too few digits in a row."""
+    hints: Hints = NO_HINTS
+    """What `data` need not be searched for."""
 
     @property
     def has_invoice_id(self) -> bool:
@@ -253,7 +254,7 @@ def _command(
     traceparent = attributes.get("traceparent", headers.get("traceparent"))
     is_traced = isinstance(traceparent, str) and _TRACEPARENT.fullmatch(traceparent)
     data = {} if data is None else data
-    body_hash, may_hold_card_number = _hash([type_, subject, expected, data])
+    body_hash, hints = _hash([type_, subject, expected, data])
     return CommandEnvelope(
         id=id_,
         source=source,
@@ -266,7 +267,7 @@ def _command(
         data=data,
         body_hash=body_hash,
         errors=tuple(islice(_errors(attributes, time), ERRORS_MAX)),
-        may_hold_card_number=may_hold_card_number,
+        hints=hints,
     )
 
 
@@ -354,10 +355,10 @@ def _time(value: object) -> datetime | None:
         return None
 
 
-def _hash(body: object) -> tuple[bytes, bool]:
+def _hash(body: object) -> tuple[bytes, Hints]:
     """Hash a body by its meaning: neither the order of names nor the envelope's mode counts.
 
-    Also returns whether it may hold card numbers.
+    Also returns what its text says of the body.
 
     Card numbers are masked first: from a stored hash and a masked number, the number could be
     found by trying.
@@ -366,7 +367,7 @@ def _hash(body: object) -> tuple[bytes, bool]:
         text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate somewhere, which the command's schema will refuse
         text = json.dumps(body, sort_keys=True).encode()
-    has_digits = may_hold_card_number(text)
-    if has_digits:
+    hints = Hints.of(text)
+    if hints.card_numbers:
         text = mask_card_numbers(text.decode()).encode()
-    return hashlib.sha256(text).digest(), has_digits
+    return hashlib.sha256(text).digest(), hints

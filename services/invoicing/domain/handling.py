@@ -19,9 +19,7 @@ def handle(
     envelope: CommandEnvelope, invoice: Invoice | None, context: Context, *, sent_at: datetime
 ) -> Accepted | Rejection:
     """Decide a command on the current invoice; `sent_at` is its time if it names none."""
-    data = read_data(
-        envelope.type, envelope.data, may_hold_card_number=envelope.may_hold_card_number
-    )
+    data = read_data(envelope.type, envelope.data, hints=envelope.hints)
     is_unknown = isinstance(data, Rejection) and data.code is RejectionCode.UNKNOWN_COMMAND
     if envelope.errors and not (is_unknown and envelope.type):
         errors = envelope.errors + (data.errors if isinstance(data, Rejection) else ())

@@ -105,6 +105,15 @@ def _fields_with_amounts(model: type[ContractModel], /) -> tuple[_Field, ...]:
     return tuple(found)
 
 
+def amount_names(model: type[ContractModel]) -> set[str]:
+    """The names of all amounts in a model and its parts."""
+    return {
+        name
+        for field in _fields_with_amounts(model)
+        for name in (amount_names(field.model) if field.model else [field.name])
+    }
+
+
 def parts_of(annotations: tuple[Any, ...]) -> Iterator[Any]:
     """All that annotations are made of: a tuple's type, the types of a union, their metadata."""
     for annotation in annotations:

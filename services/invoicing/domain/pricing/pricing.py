@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from invoicing.contracts.invoice import (
     Discount,
@@ -21,6 +21,7 @@ from invoicing.domain.pricing.rounding import ZERO, RoundingPolicy, exact_arithm
 from invoicing.domain.pricing.tax import TaxableAmount, apply_tax, is_implausible
 
 _HUNDRED = Decimal(100)
+_MONEY_DIGITS: Final = MONEY_LIMIT.adjusted()
 
 
 class Totals(NamedTuple):
@@ -102,37 +103,40 @@ def _line(item: Item, policy: RoundingPolicy, bills_importer_tax: bool) -> _Line
 
     A free trial is discounted in full, and nothing else of it is billed.
     """
+    zero = policy.zero
     quantity = Decimal(item.quantity)
     amount = _amount(quantity, item.unit_price, item.amount, policy)
     is_free = item.subscription is not None and bool(item.subscription.free_trial)
     discount = amount if is_free else _line_discount(amount, item.discount, policy)
     fees = [
         TaxableAmount(
-            policy.zero if is_free else _amount(quantity, fee.per_unit_amount, fee.amount, policy),
+            zero if is_free else _amount(quantity, fee.per_unit_amount, fee.amount, policy),
             fee.tax,
-            policy.zero,
+            zero,
         )
         for fee in item.fees
     ]
     duties = None if is_free else item.duties
     importer_tax = item.importer_tax if bills_importer_tax and not is_free else None
     return _Line(
-        item=item,
-        amount=amount,
-        discount=discount,
-        goods=TaxableAmount(amount - discount, item.tax, policy.zero),
-        fees=fees,
-        duties=policy.zero if duties is None else duties.amount,
-        importer_tax=policy.zero if importer_tax is None else importer_tax.amount,
+        item,
+        amount,
+        discount,
+        TaxableAmount(amount - discount, item.tax, zero),
+        fees,
+        zero if duties is None else duties.amount,
+        zero if importer_tax is None else importer_tax.amount,
     )
 
 
 def _line_discount(amount: Decimal, discount: Discount | None, policy: RoundingPolicy) -> Decimal:
     """The percentage, then the amount off, which takes at most what is left above 0."""
     taken = policy.zero
-    if discount is not None and discount.percent_off is not None:
+    if discount is None:
+        return taken
+    if discount.percent_off is not None:
         taken += policy.rounded(amount * Decimal(discount.percent_off) / _HUNDRED)
-    if discount is not None and discount.amount_off is not None:
+    if discount.amount_off is not None:
         taken += max(min(discount.amount_off, amount - taken), policy.zero)
     return taken
 
@@ -172,21 +176,25 @@ def _take_off(lines: Sequence[_Line], shares: Sequence[Decimal]) -> None:
 
 
 def _priced_item(line: _Line, index: int, policy: RoundingPolicy) -> PricedItem:
-    item = line.item
-    fees_amount = policy.sum([fee.base for fee in line.fees])
-    tax_amount = policy.sum([line.goods.tax_amount, *(fee.tax_amount for fee in line.fees)])
-    untaxed = line.goods.base + fees_amount + line.duties + line.importer_tax
+    item, goods, fees = line.item, line.goods, line.fees
+    fees_amount, tax_amount = policy.zero, goods.tax_amount
+    priced_fees: tuple[PricedFee, ...] = ()
+    if fees:
+        fees_amount = policy.sum([fee.base for fee in fees])
+        tax_amount = policy.sum([tax_amount, *[fee.tax_amount for fee in fees]])
+        priced_fees = tuple(
+            PricedFee.computed_from(fee, amount=priced.base, tax_amount=priced.tax_amount)
+            for fee, priced in zip(item.fees, fees, strict=True)
+        )
+    untaxed = goods.base + fees_amount + line.duties + line.importer_tax
     return PricedItem.computed_from(
         item,
         id=item_id(item, index),
         quantity=item.quantity,
         amount=line.amount,
-        fees=tuple(
-            PricedFee.computed_from(fee, amount=priced.base, tax_amount=priced.tax_amount)
-            for fee, priced in zip(item.fees, line.fees, strict=True)
-        ),
+        fees=priced_fees,
         discount_amount=line.discount,
-        net=line.goods.base,
+        net=goods.base,
         tax_amount=tax_amount,
         fees_amount=fees_amount,
         duties_amount=line.duties,
@@ -256,20 +264,21 @@ def _too_large(
     for index, item in enumerate(items):
         amounts = (item.amount, item.discount_amount, item.net, item.fees_amount, item.tax_amount)
         of_fees = [amount for fee in item.fees for amount in (fee.amount, fee.tax_amount)]
-        if _largest((*amounts, *of_fees, item.total)) >= MONEY_LIMIT:
+        if _has_too_large((*amounts, *of_fees, item.total)):
             return TooLarge(f"items.{index}")
-    if _largest(totals) >= MONEY_LIMIT:
+    if _has_too_large(totals):
         return TooLarge(next(n for n, a in totals._asdict().items() if abs(a) >= MONEY_LIMIT))
     if shipping is not None and abs(shipping.tax_amount) >= MONEY_LIMIT:
         return TooLarge("shipping")
     for index, group in enumerate(groups):
-        if _largest((group.net, group.tax)) >= MONEY_LIMIT:
+        if _has_too_large((group.net, group.tax)):
             return TooLarge(f"tax_groups.{index}")
     return None
 
 
-def _largest(amounts: Iterable[Decimal]) -> Decimal:
-    return max(map(abs, amounts))
+def _has_too_large(amounts: Iterable[Decimal]) -> bool:
+    # By the power of ten: an amount is below 10^15 if its first digit stands for less.
+    return max([amount.adjusted() for amount in amounts]) >= _MONEY_DIGITS
 
 
 def _check_sums(

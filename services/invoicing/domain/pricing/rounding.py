@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import (
+    ROUND_FLOOR,
     ROUND_HALF_UP,
     Context,
     Decimal,
@@ -70,16 +71,11 @@ class RoundingPolicy:
         """
         if len(parts) == 1:
             return [total]
-        # Compare remainders of the exact parts: quotas may have endless digits, and equal
-        # remainders of quotas of different size would then differ in the last one.
-        divisor = whole * self.unit
-        shares, remainders = [], []
-        for part in parts:
-            units, remainder = divmod(part, divisor)
-            if remainder < 0:  # divmod of Decimals rounds toward 0.
-                units, remainder = units - 1, remainder + divisor
-            shares.append(units * self.unit + ZERO)
-            remainders.append(remainder)
+        if whole == 1:  # as of a tax on prices without it; a third of the time
+            shares = [part.quantize(self.unit, ROUND_FLOOR) + ZERO for part in parts]
+            remainders = [part - share for part, share in zip(parts, shares, strict=True)]
+        else:
+            shares, remainders = self._floors(parts, whole)
         left = int((total - self.sum(shares)) / self.unit)
         assert 0 <= left <= len(parts), "quotas do not add up to the total"
         if left:
@@ -88,3 +84,21 @@ class RoundingPolicy:
                 shares[i] += self.unit
         assert self.sum(shares) == total, "shares do not add up to the total"
         return shares
+
+    def _floors(
+        self, parts: Sequence[Decimal], whole: Decimal
+    ) -> tuple[list[Decimal], list[Decimal]]:
+        """Each quota rounded down, and what that leaves of `part`.
+
+        Quotas may have endless digits, and equal remainders of quotas of different size would then
+        differ in the last one. So the remainders are those of the exact parts.
+        """
+        divisor = whole * self.unit
+        shares, remainders = [], []
+        for part in parts:
+            units, remainder = divmod(part, divisor)
+            if remainder < 0:  # divmod of Decimals rounds toward 0.
+                units, remainder = units - 1, remainder + divisor
+            shares.append(units * self.unit + ZERO)
+            remainders.append(remainder)
+        return shares, remainders

@@ -30,9 +30,10 @@ def apply_tax(amounts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple
     """
     groups: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
     for amount in amounts:
-        if amount.tax is not None:
-            rate = None if amount.tax.rate is None else Decimal(amount.tax.rate)
-            groups.setdefault((amount.tax.category, rate), []).append((amount, amount.tax))
+        tax = amount.tax
+        if tax is not None:
+            rate = None if tax.rate is None else Decimal(tax.rate)
+            groups.setdefault((tax.category, rate), []).append((amount, tax))
     return tuple(_apply_to_group(group, rate, policy) for (_, rate), group in groups.items())
 
 
