@@ -6,6 +6,8 @@ from invoicing.tools.bench.instructions.counts import counted, is_installed
 from tests.bench.instructions import recorded
 from tests.deploy.tools import lacking
 
+pytestmark = pytest.mark.timeout(600)  # half a minute, and more on a machine that is busy
+
 WORSE = 1.05
 """Counts repeat within 0.005; on Python 3.11 to 3.13 the ratios are within 0.05 of each other."""
 BETTER = 0.85
