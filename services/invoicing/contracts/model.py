@@ -61,6 +61,16 @@ class ContractModel(BaseModel):
         """Extend `given` by computed fields. `cls` has all fields of both."""
         return cls.of_fields({**given_fields(given), **fields})
 
+    @classmethod
+    def extended_from(cls, read: "ContractModel", **fields: Any) -> Self:
+        """Add fields to what pydantic has read. Whether a field was given is kept."""
+        model: Self = _new(cls)
+        _set(model, "__dict__", {**read.__dict__, **fields})
+        _set(model, "__pydantic_fields_set__", read.model_fields_set | fields.keys())
+        _set(model, "__pydantic_extra__", None)
+        _set(model, "__pydantic_private__", None)
+        return model
+
     def copy_with(self, **fields: Any) -> Self:
         """Copy with these fields replaced by valid values."""
         return self.of_fields({**given_fields(self), **fields})

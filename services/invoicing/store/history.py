@@ -13,7 +13,7 @@ from invoicing.contracts.lazy_document import LazyDocument
 from invoicing.contracts.model import ModelT
 from invoicing.contracts.raw_member import split_first
 from invoicing.domain.evolve import evolve
-from invoicing.domain.invoice import Invoice, summary_of
+from invoicing.domain.invoice import Invoice
 from invoicing.domain.upcast import has_one_schema, upcast
 from invoicing.runtime.errors import OperatorError
 from invoicing.store.rows import StoredEvent, event_of
@@ -122,8 +122,8 @@ def data_of(event_type: str, event_document: str) -> EventData:
             # Not parsed: documents are most of a history, and most are superseded.
             summary, invoice = split_first(data, "invoice")
             if invoice:
-                fields = summary_of(_read(Summary, summary))
-                return model.construct_unchecked(**fields, invoice=LazyDocument(invoice))
+                read = _read(Summary, summary)
+                return model.extended_from(read, invoice=LazyDocument(invoice))
         return _read(model, data)
     document = orjson.loads(event_document)
     _, _, schema_version = document["dataschema"].rpartition(":")

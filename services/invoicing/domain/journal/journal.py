@@ -32,6 +32,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._balances: dict[tuple[Account, str], Decimal] = defaultdict(Decimal)
+        self._totals: dict[Account, Decimal] = defaultdict(Decimal)
         self._postings: list[Posting] = []
         self._is_sold = False
         self._document_date = date.min
@@ -43,9 +44,7 @@ class Journal:
 
     def balance(self, account: Account) -> Decimal:
         """The balance of an account, with all its details: debits less credits."""
-        return sum(
-            (amount for (each, _), amount in self._balances.items() if each is account), Decimal(0)
-        )
+        return self._totals[account]
 
     def book(self, event: events.EventData, recorded_at: datetime) -> Entry | None:
         """Book the next event, stored at `recorded_at`; None if it concerns no account."""
@@ -64,6 +63,7 @@ class Journal:
     def _post(self, account: Account, amount: Decimal, detail: str = "") -> None:
         if amount:
             self._balances[account, detail] += amount
+            self._totals[account] += amount
             self._postings.append(Posting(account, detail, amount))
 
     def _move_all(self, source: Account, target: Account) -> None:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from invoicing.contracts.envelope import event_id
+from invoicing.contracts.events import DocumentEvent
 from invoicing.contracts.invoice import Document
 from invoicing.domain.evolve import evolve
 from invoicing.domain.invoice import Invoice
@@ -59,6 +60,13 @@ def check_history(
         number = invoice.invoice_number if invoice else None
         try:
             data = data_of(event.type, event.document)
+            if (
+                isinstance(data, DocumentEvent)
+                and invoice
+                and data.invoice == invoice.lazy_document
+            ):
+                # The same again, as an opening usually shows it: it is parsed already.
+                data = data.extended_from(data, invoice=invoice.lazy_document)
             invoice = evolve(invoice, data, event.recorded_at)
             # Parsed on first access: parse every document, so that an unreadable one is found.
             _ = invoice.document
