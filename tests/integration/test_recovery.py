@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 
+from invoicing.domain import entries
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.recover.feed import recover_feed
 from invoicing.maintenance.recover.kafka import RecoveredKafka, recover_kafka
@@ -31,6 +32,7 @@ TABLES = {
     "events": "SELECT invoice_id, version, data, command_id, recorded_at FROM events",
     "commands": 'SELECT id, answer, body_hash, first_version, "partition", "offset" FROM commands',
     "invoices": "SELECT invoices.*, labels FROM invoices JOIN invoice_labels ON invoice_id = id",
+    "invoice_entries": "SELECT * FROM invoice_entries",
     "number_series": "SELECT * FROM number_series",
     "lanes": "SELECT * FROM lanes",
 }
@@ -94,6 +96,20 @@ async def test_a_restored_database_gets_back_what_was_published_byte_for_byte(
     assert again == RecoveredDatabase(events=0, answers=0, invoices=0)
     async with staged(restored.settings) as stage:
         assert (await stage.verify())[0] == []
+
+
+@pytest.fixture
+def all_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry has a row of its own."""
+    monkeypatch.setattr(entries, "INLINE_MAX", 0)
+
+
+@pytest.mark.usefixtures("all_in_rows")
+async def test_a_restored_database_gets_back_the_rows_of_entries(restored: Restored) -> None:
+    await to_postgres(restored.settings)
+
+    assert await tables(restored.settings) == restored.lost
+    assert restored.lost["invoice_entries"]
 
 
 async def test_a_database_that_was_worked_on_after_its_restore_is_left_as_it_is(

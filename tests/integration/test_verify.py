@@ -5,6 +5,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from invoicing.domain import entries
 from invoicing.maintenance.verify.findings import FindingKind
 from invoicing.store.rows import StoredEvent
 from invoicing.worker.outgoing import OutgoingMessages
@@ -403,3 +404,44 @@ async def _number_of(stage: Stage, id_: str) -> str:
     finally:
         await connection.close()
     return number
+
+
+@pytest.fixture
+def all_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every payment, credit note and sending has a row of its own."""
+    monkeypatch.setattr(entries, "INLINE_MAX", 0)
+
+
+@pytest.mark.usefixtures("all_in_rows")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "DELETE FROM invoice_entries WHERE id = 'pay_1'",
+        "DELETE FROM invoice_entries WHERE kind = 'refund'",
+        "UPDATE invoice_entries SET document = replace(document, 'settled', 'failed')",
+        "UPDATE invoice_entries SET document = 'pay_2' WHERE kind = 'refund'",
+        "UPDATE invoice_entries SET position = 1 - position WHERE kind = 'payment'",
+        "INSERT INTO invoice_entries SELECT invoice_id, kind, 'x', 2, document"
+        " FROM invoice_entries WHERE id = 'pay_1'",
+        """UPDATE invoices SET snapshot = replace(snapshot, '"refundable":1', '"refundable":2')""",
+        """UPDATE invoices SET snapshot = replace(snapshot, '"size":2', '"size":3')""",
+    ],
+)
+async def test_a_wrong_row_of_an_entry_is_found(stage: Stage, fault: str) -> None:
+    await stage.send(
+        create_invoice("inv_1"),
+        record_payment("inv_1", "1.00", payment_id="pay_1"),
+        record_payment("inv_1", "1.00", payment_id="pay_2"),
+        Sent(
+            "RefundPayment", "inv_1",
+            {"payment_id": "pay_1", "refund_id": "ref_1", "amount": "1.00"},
+        ),
+    )  # fmt: skip
+    await stage.work()
+    findings, _ = await stage.verify()
+    assert findings == []
+
+    await stage.execute(fault)
+
+    ((finding,), _) = await stage.verify()
+    assert (finding.kind, finding.invoice_id) == (FindingKind.STATE_DIFFERS, "inv_1")

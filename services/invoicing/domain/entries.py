@@ -5,8 +5,8 @@ Up to `INLINE_MAX` of a kind are a dict or a tuple, and a part of the invoice's 
 ask about all of them is therefore a `Fact`, whose total is kept up to date.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -33,7 +33,7 @@ class NotLoadedError(Exception):
 
 
 class Fact(NamedTuple):
-    """A count or a sum over all entries of a kind, by what each one adds to it."""
+    """A count or a sum over all entries of a kind, by what each one adds to it; usually 0."""
 
     name: str
     of: Callable[[Any], Amount]
@@ -43,7 +43,8 @@ class Fact(NamedTuple):
 class Kind(Generic[EntryT]):
     """A kind of entries. Decisions on any command may look at the open ones.
 
-    `parts_of` are those parts of an entry whose ids are unique in the invoice.
+    `parts_of` are those parts of an entry whose ids are unique in the invoice. Entries of equal
+    `shape_of` have equal facts; None is no shape.
     """
 
     name: str
@@ -51,10 +52,22 @@ class Kind(Generic[EntryT]):
     facts: tuple[Fact, ...] = ()
     is_open: Callable[[EntryT], bool] = lambda _entry: False
     parts_of: Callable[[EntryT], Iterable[PartKey]] = lambda _entry: ()
+    shape_of: Callable[[EntryT], Hashable | None] = lambda _entry: None
+    _facts_of_shape: dict[Hashable, Mapping[str, Amount]] = field(default_factory=dict)
+
+    def facts_of(self, entry: EntryT) -> Mapping[str, Amount]:
+        """What an entry adds to each fact, but for zeros."""
+        shape = self.shape_of(entry)
+        facts = self._facts_of_shape.get(shape)
+        if facts is None:
+            facts = {fact.name: value for fact in self.facts if (value := fact.of(entry))}
+            if shape is not None:
+                self._facts_of_shape[shape] = facts
+        return facts
 
 
 class Tally(NamedTuple):
-    """What is known of all entries without loading them."""
+    """What is known of all entries without loading them; a fact without a total has 0."""
 
     size: int
     open_ids: frozenset[str]
@@ -134,28 +147,22 @@ class Entries(Mapping[str, EntryT]):
     def with_entry(self, id_: str, entry: EntryT) -> "Entries[EntryT]":
         """The entries with this one added or replaced."""
         before = self.get(id_)
-        tally, kind = self.tally, self.kind
-        known_parts = set(kind.parts_of(before)) if before else set()
+        tally, kind, owners = self.tally, self.kind, self._owners
+        totals = dict(tally.totals)
+        for name, value in kind.facts_of(entry).items():
+            totals[name] = totals.get(name, 0) + value
+        for name, value in kind.facts_of(before).items() if before else ():
+            totals[name] -= value
+        open_ids = tally.open_ids | {id_} if kind.is_open(entry) else tally.open_ids - {id_}
+        parts = dict.fromkeys(kind.parts_of(entry), id_)
+        if parts and not self.is_complete:
+            owners = {**owners, **parts}
         after = Entries(
             kind,
-            Tally(
-                tally.size + (before is None),
-                tally.open_ids | {id_} if kind.is_open(entry) else tally.open_ids - {id_},
-                {
-                    fact.name: tally.totals[fact.name]
-                    + fact.of(entry)
-                    - (fact.of(before) if before else 0)
-                    for fact in kind.facts
-                },
-            ),
+            Tally(tally.size + (before is None), open_ids, totals),
             self._known,
             positions=self._positions,
-            owners={
-                **self._owners,
-                **{part: id_ for part in kind.parts_of(entry) if part not in known_parts},
-            }
-            if self.is_stored
-            else None,
+            owners=owners,
             is_complete=self.is_complete,
             is_stored=self.is_stored,
         )
@@ -241,7 +248,7 @@ def with_entry(
 def total(entries: Mapping[str, Any], fact: Fact) -> Amount:
     """The total of a fact over all entries."""
     if isinstance(entries, Entries):
-        return entries.tally.totals[fact.name]
+        return entries.tally.totals.get(fact.name, 0)
     return sum(map(fact.of, entries.values()))
 
 

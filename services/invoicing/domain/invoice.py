@@ -237,6 +237,23 @@ HAS_REFUNDS: Final = Fact("has_refunds", lambda payment: int(bool(payment.refund
 WAS_SENT: Final = Fact("was_sent", lambda sending: int(sending.was_requested_or_sent))
 
 
+HELD_IN_DISPUTES: Final = Fact(
+    "held_in_disputes",
+    lambda payment: sum(d.amount for d in payment.disputes if d.state is DisputeState.OPEN),
+)
+PENDING_REFUNDS: Final = Fact(
+    "pending_refunds",
+    lambda payment: sum(r.amount for r in payment.refunds if r.state is RefundState.PENDING),
+)
+
+
+def _shape_of_payment(payment: Payment) -> PaymentState | None:
+    # Nearly all have arrived whole, and then the state says everything.
+    has_parts = payment.refunds or payment.returns or payment.disputes
+    is_counted_by_amount = payment.state is PaymentState.RECEIVED or not payment.amount
+    return None if has_parts or is_counted_by_amount else payment.state
+
+
 def _parts_of_payment(payment: Payment) -> Iterator[PartKey]:
     for refund in payment.refunds:
         yield "refund", refund.refund_id
@@ -252,8 +269,10 @@ PAYMENTS: Final = Kind(
     Payment,
     facts=(
         IN_FLIGHT, ON_ITS_WAY, OPEN_DISPUTES, UNSETTLED, REQUESTED_OR_GIVEN_UP, RETURNABLE,
-        DISPUTABLE, DISPUTED, REFUNDABLE, NOT_ALL_REFUNDED, HAS_REFUNDS,
+        DISPUTABLE, DISPUTED, REFUNDABLE, NOT_ALL_REFUNDED, HAS_REFUNDS, HELD_IN_DISPUTES,
+        PENDING_REFUNDS,
     ),
+    shape_of=_shape_of_payment,
     is_open=lambda payment: payment.state is PaymentState.REQUESTED,
     parts_of=_parts_of_payment,
 )  # fmt: skip
@@ -264,6 +283,13 @@ SENDINGS: Final = Kind(
     facts=(WAS_SENT,),
     is_open=lambda sending: sending.state is SendState.REQUESTED,
 )
+
+ENTRY_KINDS: Final[Mapping[str, Kind[Any]]] = {
+    "payments": PAYMENTS,
+    "credit_notes": CREDIT_NOTES,
+    "sendings": SENDINGS,
+}
+"""By the fields of an invoice."""
 
 if TYPE_CHECKING:
     # Where there are many, `Entries`.

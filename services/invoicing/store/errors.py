@@ -49,7 +49,7 @@ async def check_schema(database: asyncpg.Pool | asyncpg.Connection) -> None:
     """Raises `SchemaError` unless all tables exist that this release needs."""
     try:
         # The table of the latest migration that added one.
-        table = await database.fetchval("SELECT to_regclass('homes')")
+        table = await database.fetchval("SELECT to_regclass('invoice_entries')")
     except asyncpg.InvalidParameterValueError:  # the role that the pool sets does not exist
         table = None
     if table is None:

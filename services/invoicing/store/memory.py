@@ -1,11 +1,13 @@
 """A store in memory, for examples, benchmarks and the simulation."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 
 import asyncpg
 
 from invoicing.domain.numbering import NumberSeries
+from invoicing.store.entries import EntryKey, StoredEntry
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import (
@@ -27,6 +29,7 @@ class MemoryStore:
         self.events: dict[tuple[str, int], StoredEvent] = {}
         self.replies: dict[CommandKey, StoredReply] = {}
         self.invoices: dict[str, StoredInvoice] = {}
+        self.entries: dict[tuple[str, str, str | None], StoredEntry] = {}
         self._format_number = format_number
         self._last_numbers = Counter[NumberSeries]()
         self._next_offsets: dict[tuple[str, int], int] = {}
@@ -50,6 +53,18 @@ class MemoryStore:
             },
         )
 
+    async def load_entries(self, wanted: Collection[EntryKey]) -> Sequence[StoredEntry]:
+        """These entries, each part with the entry that it belongs to; in their order."""
+        found: set[StoredEntry] = set()
+        for key in wanted:
+            if key.id is None:
+                found |= {row for row in self.entries.values() if row[:2] == key[:2]}
+            elif key in self.entries:
+                found.add(self.entries[key])
+        owners = [(row.invoice_id, "payment", row.document) for row in found]
+        found |= {self.entries[key] for key in owners if key in self.entries}
+        return sorted(found, key=attrgetter("invoice_id", "kind", "position"))
+
     async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Keep all of it or, if a key is taken, nothing. Returns the events with their numbers."""
         lane = (write_batch.next.topic, write_batch.next.partition)
@@ -66,6 +81,7 @@ class MemoryStore:
         self.replies |= {reply.command_key: reply for reply in write_batch.replies}
         for row in write_batch.numbered_invoices(numbers):
             self.invoices[row.id] = self._merged(row)
+            self.entries |= {entry[:3]: entry for entry in row.entries}
         self._next_offsets[lane] = max(next_offset, write_batch.next.offset)
         return events
 

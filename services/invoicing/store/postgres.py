@@ -15,6 +15,13 @@ from invoicing.domain.numbering import NumberRequest, NumberSeries
 from invoicing.runtime.postgres import Pool, open_pool
 from invoicing.runtime.settings import Settings
 from invoicing.store import rules
+from invoicing.store.entries import (
+    ENTRY_COLUMNS,
+    LOAD_ENTRIES,
+    SAVE_ENTRIES,
+    EntryKey,
+    StoredEntry,
+)
 from invoicing.store.errors import DatabaseBehindError
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import (
@@ -177,6 +184,19 @@ class PostgresStore:
             events = await _load_events(connection, redelivered) if redelivered else {}
         return Loaded({row["id"]: row["snapshot"] for row in invoices}, replies, events)
 
+    async def load_entries(self, wanted: Collection[EntryKey]) -> Sequence[StoredEntry]:
+        """These entries, each part with the entry that it belongs to; in their order."""
+        if not wanted:
+            return ()
+        named = [key for key in wanted if key.id is not None]
+        kinds = [key for key in wanted if key.id is None]
+        rows = await self._pool.fetch(
+            LOAD_ENTRIES,
+            *([key[column] for key in named] for column in range(3)),
+            *([key[column] for key in kinds] for column in range(2)),
+        )
+        return [StoredEntry(*row) for row in rows]
+
     async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Write the batch in one transaction. Returns its events with their numbers."""
         try:
@@ -263,6 +283,10 @@ async def save_invoices(
     }
     if labels:
         await connection.execute(SAVE_LABELS, list(labels), list(labels.values()))
+    entries = [entry for invoice in invoices for entry in invoice.entries]
+    if entries:
+        await rules.require_entry_rules(connection)
+        await connection.execute(SAVE_ENTRIES, *zip(*entries, strict=True))
 
 
 async def copy_invoices(
@@ -278,6 +302,12 @@ async def copy_invoices(
     labels = [(invoice.id, invoice.labels) for invoice in invoices if invoice.labels is not None]
     await connection.copy_records_to_table(
         "invoice_labels", records=labels, columns=("invoice_id", "labels"), schema_name=schema
+    )
+    await connection.copy_records_to_table(
+        "invoice_entries",
+        records=(entry for invoice in invoices for entry in invoice.entries),
+        columns=ENTRY_COLUMNS,
+        schema_name=schema,
     )
 
 

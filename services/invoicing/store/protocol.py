@@ -1,9 +1,10 @@
 """What the write side asks of a store, whichever keeps the rows: Postgres or memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from invoicing.domain.numbering import NumberSeries
+from invoicing.store.entries import EntryKey, StoredEntry
 from invoicing.store.rows import CommandKey, Loaded, Position, StoredEvent, WriteBatch
 
 FormatNumber = Callable[[NumberSeries, int], str]
@@ -25,6 +26,9 @@ class EventStore(Protocol):
         Each command comes with the positions of its records. The events of a reply that was given
         to one of these very records come with it.
         """
+
+    async def load_entries(self, wanted: Collection[EntryKey]) -> Sequence[StoredEntry]:
+        """These entries, each part with the entry that it belongs to; in their order."""
 
     async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Write the batch in one transaction. Returns its events as stored, with their numbers.

@@ -1,6 +1,6 @@
 """The rows of the store's tables: their types, their columns, and what a batch adds to them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from invoicing.domain.invoice import Invoice
 from invoicing.domain.labels import labels_of
 from invoicing.domain.numbering import NumberRequest
 from invoicing.domain.status import base_status
+from invoicing.store.entries import EntryKey, StoredEntry, has_rows, read, written
 from invoicing.store.placeholders import fill
 
 EVENT_COLUMNS = (
@@ -71,9 +72,9 @@ class StoredReply:
 
 
 class StoredInvoice(NamedTuple):
-    """A row of `invoices`, and at the end the invoice's labels, which have a table of their own.
+    """A row of `invoices`, and at the end its labels and entries, which have tables of their own.
 
-    This is the one table of columns: each field but the last is the column of its name, and all
+    This is the one table of columns: each field but these two is the column of its name, and all
     SQL on `invoices` is made from it. If the document has not changed, its columns and the labels
     are None, and the stored values stay.
     """
@@ -98,6 +99,7 @@ class StoredInvoice(NamedTuple):
     overdue_from: datetime | None = None
     live_mode: bool | None = None
     labels: tuple[str, ...] | None = None
+    entries: tuple[StoredEntry, ...] = ()
 
 
 _POSTGRES_TYPES: Final[Mapping[Any, str]] = {
@@ -109,7 +111,7 @@ _POSTGRES_TYPES: Final[Mapping[Any, str]] = {
 def _columns_of(row: type) -> dict[str, str]:
     """The columns of a row and their types in Postgres."""
     hints = get_type_hints(row)
-    del hints["labels"]
+    del hints["labels"], hints["entries"]
     return {
         name: _POSTGRES_TYPES[get_args(hint)[0] if get_args(hint) else hint]
         for name, hint in hints.items()
@@ -133,6 +135,7 @@ DOCUMENT_COLUMNS: Final = tuple(
 
 def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice:
     """The row of an invoice. Reading the document is skipped unless the document has changed."""
+    snapshot, entries = written(invoice)
     fields = invoice.lazy_document.index_fields if document_changed else None
     from_document: dict[str, Any] = {
         name: getattr(fields, name) if fields else None for name in DOCUMENT_COLUMNS
@@ -149,11 +152,12 @@ def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice
         total=invoice.total,
         amount_due=invoice.amount_due,
         attempt_count=invoice.attempt_count,
-        snapshot=invoice.to_json(),
+        snapshot=snapshot,
         created_at=invoice.created_at,
         updated_at=invoice.updated_at,
         **from_document,
         labels=labels_of(fields) if fields else None,
+        entries=entries,
     )
 
 
@@ -168,6 +172,20 @@ class Loaded:
     snapshots: Mapping[str, str]
     replies: Mapping[CommandKey, StoredReply]
     events: Mapping[CommandKey, Sequence[StoredEvent]]
+    wanted_entries: Collection[EntryKey] = ()
+    entries: Sequence[StoredEntry] = ()
+
+    def invoices(self) -> dict[str, Invoice]:
+        """The invoices of the snapshots, with those entries that were wanted."""
+        rows: dict[str, list[StoredEntry]] = {}
+        for row in self.entries:
+            rows.setdefault(row.invoice_id, []).append(row)
+        return {
+            id_: read(snapshot, self.wanted_entries, rows.get(id_, ()))
+            if has_rows(snapshot)
+            else Invoice.model_validate_json(snapshot)
+            for id_, snapshot in self.snapshots.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +220,9 @@ class WriteBatch:
         return [
             row._replace(
                 snapshot=fill(row.snapshot, numbers),
+                entries=tuple(
+                    entry._replace(document=fill(entry.document, numbers)) for entry in row.entries
+                ),
                 invoice_number=row.invoice_number and fill(row.invoice_number, numbers),
             )
             for row in self.invoices.values()
@@ -252,4 +273,4 @@ def reply_rows(replies: Iterable[StoredReply]) -> Iterator[tuple[object, ...]]:
 def invoice_rows(invoices: Iterable[StoredInvoice]) -> Iterator[tuple[object, ...]]:
     """Each invoice's values, in the order of `INVOICE_COLUMNS`."""
     for invoice in invoices:
-        yield invoice[:-1]
+        yield invoice[: len(INVOICE_COLUMNS)]

@@ -1,8 +1,9 @@
 """The rules that a session writes by, so that the database can refuse older releases.
 
 Every writer's session sets `invoicing.rules`. The first event of a type that the first releases do
-not know stores `RULES` in the table `event_rules`. From then on, triggers refuse the writes of a
-session with lower rules: a worker of the first releases would take such an invoice for another.
+not know stores `RULES` in the table `event_rules`, and the first entry with a row of its own stores
+`ENTRY_RULES`. From then on, triggers refuse the writes of a session with lower rules: the worker of
+an older release would take such an invoice for another.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,10 @@ import asyncpg
 
 from invoicing.domain.restatement import RULES
 
-SESSION: Final = {"invoicing.rules": str(RULES)}
+ENTRY_RULES: Final = 3
+"""With these, some invoices have entries that their snapshots do not contain."""
+
+SESSION: Final = {"invoicing.rules": str(ENTRY_RULES)}
 """Settings of every session that writes events."""
 
 KNOWN_TO_FIRST_RELEASES: Final = frozenset(
@@ -38,3 +42,10 @@ async def require_these_rules(
 ) -> None:
     """Keep older releases from writing, once the transaction commits."""
     await connection.execute(_REQUIRE, RULES)
+
+
+async def require_entry_rules(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+) -> None:
+    """The same, for releases that know snapshots with all entries in them only."""
+    await connection.execute(_REQUIRE, ENTRY_RULES)

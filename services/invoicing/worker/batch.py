@@ -4,7 +4,8 @@ The result is what must be published, whether it was decided just now or before 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -12,10 +13,12 @@ import structlog
 
 from invoicing.contracts.dead_letters import DeadLetterReason
 from invoicing.contracts.envelope import CommandEnvelope, DecodeFailure, read_command
+from invoicing.domain.entries import NotLoadedError
 from invoicing.domain.sellers import Sellers
+from invoicing.store.entries import EntryKey, wanted_by
 from invoicing.store.errors import is_infrastructure_error
 from invoicing.store.protocol import EventStore
-from invoicing.store.rows import CommandKey, Position, WriteBatch
+from invoicing.store.rows import CommandKey, Loaded, Position, WriteBatch
 from invoicing.worker.decisions import Decisions
 from invoicing.worker.metrics import timed
 from invoicing.worker.outgoing import DeadLetter, OutgoingMessages
@@ -84,15 +87,31 @@ class BatchHandler:
             received = [(record, read_command(record.value, record.headers)) for record in records]
         with timed("load"):
             loaded = await self._store.load(*_wanted(received))
-        async with self._deciding:
-            with timed("decide"):
-                write_batch = WriteBatch(records[-1].position.next, lane.checkpoint)
-                decisions = Decisions(loaded, lane, self._sellers, self._clock(), write_batch)
-                for count, (record, command) in enumerate(received, start=1):
-                    decisions.take(record, command)
-                    if count % RECORDS_A_TURN == 0:
-                        await asyncio.sleep(0)
-            return decisions.write_batch(), decisions.outgoing
+            commands = [one for _, one in received if isinstance(one, CommandEnvelope)]
+            if wanted := wanted_by(loaded.snapshots, commands):
+                loaded = await self._with_entries(loaded, wanted)
+        while True:
+            async with self._deciding:
+                with timed("decide"):
+                    write_batch = WriteBatch(records[-1].position.next, lane.checkpoint)
+                    decisions = Decisions(loaded, lane, self._sellers, self._clock(), write_batch)
+                    try:
+                        for count, (record, command) in enumerate(received, start=1):
+                            decisions.take(record, command)
+                            if count % RECORDS_A_TURN == 0:
+                                await asyncio.sleep(0)
+                        return decisions.write_batch(), decisions.outgoing
+                    except NotLoadedError as missing:
+                        assert isinstance(command, CommandEnvelope)
+                        key = EntryKey(command.subject, missing.kind, missing.id)
+            # A rare decision, such as one on a source that can be charged once, looks at more.
+            assert key not in loaded.wanted_entries, "an entry is missing though it was loaded"
+            with timed("load"):
+                loaded = await self._with_entries(loaded, {*loaded.wanted_entries, key})
+
+    async def _with_entries(self, loaded: Loaded, wanted: Collection[EntryKey]) -> Loaded:
+        entries = await self._store.load_entries(wanted)
+        return replace(loaded, wanted_entries=wanted, entries=entries)
 
     async def _dead_letter(
         self, record: Record, error: Exception, lane: LaneState

@@ -47,10 +47,7 @@ class Decisions:
         self._next_number = placeholders()
         self._stored_events: Mapping[CommandKey, Sequence[StoredEvent]] = loaded.events
         self._replies = dict(loaded.replies)
-        self._invoices: dict[str, Invoice | None] = {
-            invoice_id: Invoice.model_validate_json(snapshot)
-            for invoice_id, snapshot in loaded.snapshots.items()
-        }
+        self._invoices: dict[str, Invoice | None] = {**loaded.invoices()}
         self._write_batch = write_batch
         # Whether the document has changed, of each invoice that has.
         self._changed: dict[str, bool] = {}

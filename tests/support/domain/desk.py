@@ -18,6 +18,7 @@ from invoicing.domain.numbering import NumberRequest
 from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.verify.books import Books
 from invoicing.maintenance.verify.findings import Finding
+from tests.support.domain.rows import Rows
 
 MORNING = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
@@ -41,6 +42,8 @@ class Desk:
     """The producer's time of the next commands; by default now."""
     books: Books = field(default_factory=Books)
     booked: int = 0
+    rows: Rows | None = None
+    """Where every command is decided again, on those parts of the invoice that it names."""
 
     def send(
         self, command_type: str, /, expected_version: int | None = None, **data: Any
@@ -63,6 +66,10 @@ class Desk:
             raise AssertionError("deciding is not deterministic")
         if isinstance(decided, Accepted):
             self._keep(decided)
+        if self.rows is not None:
+            self.rows.check(command, data, context, decided)
+            if self.invoice is not None:
+                self.rows.assert_equals(self.invoice)
         return decided
 
     def accept(self, command_type: str, /, **data: Any) -> Invoice:

@@ -23,7 +23,7 @@ from invoicing.api.reads.list_sql import (
     page_statement,
 )
 from invoicing.api.reads.pages import Page, PageRows, cut, given_start
-from invoicing.api.reads.queries import version_of_row
+from invoicing.api.reads.queries import version_of_row, versions_of_rows
 from invoicing.api.reads.views import InvoiceFields, InvoiceView, ItemView, View, items_of
 from invoicing.api.state import AppStateOf
 
@@ -62,7 +62,7 @@ async def list_invoices(
         page = await _read_rows(
             connection, client, query, start, backwards=backwards, limit=query.limit
         )
-        versions = [version_of_row(row, query.status_at) for row in page.rows]
+        versions = await versions_of_rows(connection, page.rows, query.status_at)
         views = await shown_views(connection, versions, query)
         counted: dict[str, int | None] = {}
         if query.total_count:

@@ -1,7 +1,7 @@
 """Queries for one invoice and its history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,13 +13,19 @@ from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_f
 from invoicing.api.reads.views import View, view_of
 from invoicing.domain.status import status_at, status_unarchived
 from invoicing.runtime import clock
+from invoicing.store.entries import has_rows, rows_of, whole
 from invoicing.store.history import events_of, replay
 from invoicing.store.rows import OVERDUE_FROM
 
+_COLUMNS: Final = (
+    f"id, version, state, snapshot, standing, archived, {OVERDUE_FROM} AS overdue_from"
+)
+
 FIND_INVOICE: Final = f"""
-SELECT version, state, snapshot, standing, archived, {OVERDUE_FROM} AS overdue_from
-FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
-"""  # noqa: S608 (a constant of ours)
+SELECT {_COLUMNS} FROM invoices WHERE id = $1 AND ($2 = '*' OR seller_id = $2)
+"""  # noqa: S608 (constants of ours, here and below)
+
+FIND_INVOICES: Final = f"SELECT {_COLUMNS} FROM invoices WHERE id = ANY($1::text[])"  # noqa: S608
 
 HISTORY_PAGE: Final = """
 SELECT version, data FROM events
@@ -61,7 +67,8 @@ async def get_current(
     row = await find_row(connection, invoice_id, client)
     if row["state"] == "deleted":
         raise invoice_not_found()
-    return version_of_row(row, clock.now())
+    [version] = await versions_of_rows(connection, [row], clock.now())
+    return version
 
 
 async def get_as_of(
@@ -82,8 +89,29 @@ async def get_as_of(
     return InvoiceVersion(invoice.version, invoice.to_json(), status)
 
 
+async def versions_of_rows(
+    connection: PoolConnectionProxy, rows: Sequence[Record], at: datetime
+) -> list[InvoiceVersion]:
+    """The versions in these rows, with those of their entries that have rows of their own."""
+    many = [row["id"] for row in rows if has_rows(row["snapshot"])]
+    if not many:
+        return [version_of_row(row, at) for row in rows]
+    # Both are read as of one moment: entries may have changed since the invoices were read.
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        again = {row["id"]: row for row in await connection.fetch(FIND_INVOICES, many)}
+        entries = await rows_of(connection, many)
+    versions = [version_of_row(again.get(row["id"], row), at) for row in rows]
+    return [
+        replace(version, snapshot=whole(version.snapshot, entries.get(row["id"], ())))
+        for row, version in zip(rows, versions, strict=True)
+    ]
+
+
 def version_of_row(row: Record, at: datetime) -> InvoiceVersion:
-    """The version in a row, with its status at an instant."""
+    """The version in a row, with its status at an instant.
+
+    It lacks the payments, credit notes and sendings that have rows of their own.
+    """
     # Rows written by an older release have no `standing` and no dates.
     current: str = row["standing"] or row["state"]
     if row["overdue_from"] is not None:

@@ -17,7 +17,7 @@ from invoicing.api.auth.access import Writer, too_many_requests
 from invoicing.api.auth.tokens import Client
 from invoicing.api.http.problems import ProblemCode, ProblemError, invoice_not_found
 from invoicing.api.reads.answers import invoice_response, json_response
-from invoicing.api.reads.queries import find_row, get_as_of, version_of_row
+from invoicing.api.reads.queries import find_row, get_as_of, versions_of_rows
 from invoicing.api.state import AppState, AppStateOf
 from invoicing.api.writes.gateway import Answered, KafkaUnavailableError, StillPending
 from invoicing.api.writes.preferences import expected_version, wait_seconds
@@ -223,9 +223,8 @@ class CommandEndpoint:
         invoice_id, version = data["invoice_id"], data["version"]
         async with self.state.database.reading(self.client) as connection:
             row = await find_row(connection, invoice_id, self.client)
-            if row["version"] == version:
-                found = version_of_row(row, clock.now())
-            else:
+            [found] = await versions_of_rows(connection, [row], clock.now())
+            if found.version != version:
                 found = await get_as_of(connection, invoice_id, version=version)
         location = {"Location": f"/v1/invoices/{invoice_id}"} if status == 201 else {}
         return invoice_response(found.view, found.version, status, location | _replayed(answer))

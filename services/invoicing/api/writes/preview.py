@@ -20,6 +20,7 @@ from invoicing.domain.handling import handle, reply_to
 from invoicing.domain.invoice import Invoice
 from invoicing.domain.status import status_unarchived
 from invoicing.runtime import clock
+from invoicing.store.entries import whole_snapshot
 from invoicing.store.placeholders import placeholders
 from invoicing.store.rendering import render
 from invoicing.store.rows import StoredEvent
@@ -44,7 +45,8 @@ async def preview(command: CommandEnvelope, state: AppState, client: Client) -> 
     """Decide the command on the invoice as it is, and return what `Preview` describes."""
     async with state.database.everything.acquire() as connection:
         row = await connection.fetchrow(_SNAPSHOT, command.subject)
-    before = Invoice.model_validate_json(row["snapshot"]) if row else None
+        snapshot = row and await whole_snapshot(connection, command.subject, row["snapshot"])
+    before = Invoice.model_validate_json(snapshot) if snapshot else None
     now = clock.now()
     recorded_at = max(now, before.updated_at) if before else now
     number = placeholders()()

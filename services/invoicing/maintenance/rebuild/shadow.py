@@ -29,6 +29,8 @@ CREATE UNLOGGED TABLE {SHADOW}.invoices (
     LIKE invoices INCLUDING DEFAULTS INCLUDING COMPRESSION, PRIMARY KEY (id));
 CREATE UNLOGGED TABLE {SHADOW}.invoice_labels (
     LIKE invoice_labels INCLUDING DEFAULTS, PRIMARY KEY (invoice_id));
+CREATE UNLOGGED TABLE {SHADOW}.invoice_entries (
+    LIKE invoice_entries INCLUDING DEFAULTS, PRIMARY KEY (invoice_id, kind, id));
 CREATE UNLOGGED TABLE {SHADOW}.windows (
     first_position bigint PRIMARY KEY, last_position bigint NOT NULL, events bigint);
 CREATE UNLOGGED TABLE {SHADOW}.progress (
@@ -45,7 +47,7 @@ SELECT count(*) > 0 FROM {SHADOW}.progress WHERE to_jsonb(progress) ->> 'folded_
 COLUMNS: Final = """
 SELECT array_agg(table_name || '.' || column_name ORDER BY table_name, ordinal_position)
 FROM information_schema.columns
-WHERE table_schema = $1 AND table_name IN ('invoices', 'invoice_labels')
+WHERE table_schema = $1 AND table_name IN ('invoices', 'invoice_labels', 'invoice_entries')
 """
 
 LAST_POSITION: Final = """

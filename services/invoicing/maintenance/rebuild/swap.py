@@ -15,6 +15,7 @@ from invoicing.maintenance.rebuild.shadow import (
     caught_up_to,
     connect,
 )
+from invoicing.store.rules import ENTRY_RULES
 
 LOCK_SECONDS_MAX: Final = 5
 LOCK_TRIES_MAX: Final = 6
@@ -50,6 +51,12 @@ FROM (SELECT * FROM invoice_labels WHERE {_SHARE.format(id="invoice_id")}) AS ol
 FULL JOIN (SELECT * FROM {SHADOW}.invoice_labels WHERE {_SHARE.format(id="invoice_id")}) AS new
     ON new.invoice_id = old.invoice_id
 WHERE (old.labels @> new.labels AND old.labels <@ new.labels) IS NOT TRUE
+UNION
+SELECT coalesce(old.invoice_id, new.invoice_id)
+FROM (SELECT * FROM invoice_entries WHERE {_SHARE.format(id="invoice_id")}) AS old
+FULL JOIN (SELECT * FROM {SHADOW}.invoice_entries WHERE {_SHARE.format(id="invoice_id")}) AS new
+    USING (invoice_id, kind, id)
+WHERE old IS DISTINCT FROM new
 """  # noqa: S608
 
 RECORD_DIFFERING: Final = f"""
@@ -75,13 +82,24 @@ USING invoices AS old, {SHADOW}.invoices AS new, invoice_labels AS old_labels,
       {SHADOW}.invoice_labels AS new_labels
 WHERE old.id = differing.id AND new.id = differing.id AND old = new
   AND old_labels.invoice_id = differing.id AND new_labels.invoice_id = differing.id
-  AND old_labels.labels @> new_labels.labels AND old_labels.labels <@ new_labels.labels;
+  AND old_labels.labels @> new_labels.labels AND old_labels.labels <@ new_labels.labels
+  AND NOT EXISTS (
+      SELECT FROM (SELECT * FROM invoice_entries WHERE invoice_id = differing.id) AS old_entry
+      FULL JOIN (
+          SELECT * FROM {SHADOW}.invoice_entries WHERE invoice_id = differing.id
+      ) AS new_entry USING (invoice_id, kind, id)
+      WHERE old_entry IS DISTINCT FROM new_entry);
 DELETE FROM invoices USING {SHADOW}.differing AS differing WHERE invoices.id = differing.id;
 DELETE FROM invoice_labels USING {SHADOW}.differing AS differing WHERE invoice_id = differing.id;
+DELETE FROM invoice_entries USING {SHADOW}.differing AS differing WHERE invoice_id = differing.id;
 INSERT INTO invoices SELECT new.* FROM {SHADOW}.invoices AS new
 JOIN {SHADOW}.differing USING (id);
 INSERT INTO invoice_labels SELECT new.* FROM {SHADOW}.invoice_labels AS new
 JOIN {SHADOW}.differing AS differing ON differing.id = invoice_id;
+INSERT INTO invoice_entries SELECT new.* FROM {SHADOW}.invoice_entries AS new
+JOIN {SHADOW}.differing AS differing ON differing.id = invoice_id;
+INSERT INTO event_rules (rules) SELECT {ENTRY_RULES} WHERE EXISTS (SELECT FROM invoice_entries)
+ON CONFLICT DO NOTHING;
 """  # noqa: S608
 
 COUNT_DIFFERING: Final = f"SELECT count(*) FROM {SHADOW}.differing"  # noqa: S608

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 
 from invoicing.contracts.events import EventData
-from invoicing.domain.invoice import DisputeState, Invoice, RefundState
+from invoicing.domain.entries import total
+from invoicing.domain.invoice import HELD_IN_DISPUTES, PENDING_REFUNDS, Invoice
 from invoicing.domain.journal.accounts import Account
 from invoicing.domain.journal.journal import Journal
 from invoicing.maintenance.verify.findings import Finding, FindingKind
@@ -35,8 +35,11 @@ class Books:
             Account.RECEIVABLE: ("amount_due", invoice.amount_due),
             Account.CUSTOMER_CREDIT: ("amount_overpaid", -invoice.amount_overpaid),
             Account.BAD_DEBT: ("amount_written_off", invoice.amount_written_off),
-            Account.HELD_IN_DISPUTES: ("open disputes", _total(_open_disputes(invoice))),
-            Account.REFUNDS_PAYABLE: ("pending refunds", _total(_pending_refunds(invoice))),
+            Account.HELD_IN_DISPUTES: (
+                "open disputes",
+                total(invoice.payments, HELD_IN_DISPUTES),
+            ),
+            Account.REFUNDS_PAYABLE: ("pending refunds", total(invoice.payments, PENDING_REFUNDS)),
         }
         for account, (name, amount) in shown.items():
             if (balance := self._journal.balance(account)) != amount:
@@ -46,17 +49,3 @@ class Books:
                     f"{name} {abs(balance)}, as {account} has it at version {invoice.version}",
                     f"{name} {abs(amount)}",
                 )
-
-
-def _open_disputes(invoice: Invoice) -> Iterator[Decimal]:
-    for payment in invoice.payments.values():
-        yield from (each.amount for each in payment.disputes if each.state is DisputeState.OPEN)
-
-
-def _pending_refunds(invoice: Invoice) -> Iterator[Decimal]:
-    for payment in invoice.payments.values():
-        yield from (each.amount for each in payment.refunds if each.state is RefundState.PENDING)
-
-
-def _total(amounts: Iterator[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))

@@ -14,24 +14,29 @@ from invoicing.contracts.envelope import event_id
 from invoicing.contracts.events import DocumentEvent
 from invoicing.contracts.invoice import Document
 from invoicing.domain.evolve import evolve
-from invoicing.domain.invoice import Invoice
+from invoicing.domain.invoice import ENTRY_KINDS, Invoice
 from invoicing.maintenance.verify.books import Books
 from invoicing.maintenance.verify.findings import Finding, FindingKind
+from invoicing.store.entries import StoredEntry, has_rows, tallies_of, whole
 from invoicing.store.history import data_of
 from invoicing.store.rows import StoredEvent, stored_invoice
 
 # Errors from parsing a damaged document or applying it.
 _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError)
 # Rows are matched by id; the snapshot is compared field by field.
-NOT_COMPARED: Final = frozenset({"id", "snapshot"})
+NOT_COMPARED: Final = frozenset({"id", "snapshot", "entries"})
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """An invoice's row: the snapshot as JSON, and the other columns by name, with sorted labels."""
+    """An invoice's row: the snapshot as JSON, and the other columns by name, with sorted labels.
+
+    `entries` are the rows beside a snapshot that does not contain all.
+    """
 
     snapshot: str
     columns: Mapping[str, object]
+    entries: Sequence[StoredEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +136,15 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
         f"column {name}": value for name, value in columns.items() if name not in NOT_COMPARED
     }
     found_fields = {f"column {name}": value for name, value in current.columns.items()}
-    if current.snapshot != row.snapshot:
+    if current.snapshot != row.snapshot or set(current.entries) != set(row.entries):
         # An older release may have written the same state as different JSON.
         expected_fields |= _fields(replayed)
         with suppress(*_UNREADABLE):
-            found_fields |= _fields(Invoice.model_validate_json(current.snapshot))
+            stored = Invoice.model_validate_json(whole(current.snapshot, current.entries))
+            found_fields |= _fields(stored)
+            if has_rows(current.snapshot):
+                expected_fields |= _beside_entries(row.snapshot, row.entries)
+                found_fields |= _beside_entries(current.snapshot, current.entries)
     wrong = [name for name, value in expected_fields.items() if found_fields.get(name) != value]
     if wrong:
         yield Finding(
@@ -144,6 +153,17 @@ def _check_state(replayed: Invoice, current: CurrentState | None) -> Iterator[Fi
             "events: " + _pairs(expected_fields, wrong),
             "invoices: " + _pairs(found_fields, wrong),
         )
+
+
+def _beside_entries(snapshot: str, rows: Sequence[StoredEntry]) -> dict[str, object]:
+    """What a snapshot says of entries in rows, their order, and the rows that lead to them."""
+    tallies = {f"tally of {name}": tally for name, tally in tallies_of(snapshot).items()}
+    kinds = {kind.name for kind in ENTRY_KINDS.values()}
+    return {
+        **tallies,
+        "order of entries": sorted((row.kind, row.position, row.id) for row in rows),
+        "parts": sorted(row for row in rows if row.kind not in kinds),
+    }
 
 
 def _fields(invoice: Invoice) -> dict[str, object]:

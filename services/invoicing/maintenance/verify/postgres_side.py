@@ -16,6 +16,7 @@ from invoicing.maintenance.verify.findings import Finding, FindingKind, Progress
 from invoicing.maintenance.verify.history import CurrentState, check_history
 from invoicing.maintenance.verify.numbers import GivenNumber
 from invoicing.maintenance.verify.spill import Spill, digest
+from invoicing.store.entries import has_rows, rows_of
 from invoicing.store.rows import (
     EVENT_COLUMNS,
     INVOICE_COLUMNS,
@@ -67,6 +68,10 @@ WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoices.id)
 UNION ALL
 SELECT invoice_id, 'labels alone' FROM invoice_labels
 WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoice_labels.invoice_id)
+    AND NOT EXISTS (SELECT FROM invoices WHERE id = invoice_id)
+UNION ALL
+SELECT DISTINCT invoice_id, 'entries alone' FROM invoice_entries
+WHERE NOT EXISTS (SELECT FROM events WHERE events.invoice_id = invoice_entries.invoice_id)
     AND NOT EXISTS (SELECT FROM invoices WHERE id = invoice_id)
 """
 
@@ -211,10 +216,14 @@ async def _with_state(
 ) -> Sequence[InvoiceRows]:
     by_invoice = {id_: list(own) for id_, own in groupby(events, attrgetter("invoice_id"))}
     states: dict[str, CurrentState] = {}
-    for row in await connection.fetch(INVOICES, list(by_invoice)):
+    rows = await connection.fetch(INVOICES, list(by_invoice))
+    many = [row["id"] for row in rows if has_rows(row["snapshot"])]
+    entries = await rows_of(connection, many) if many else {}
+    for row in rows:
         columns = dict(row)
         columns["labels"] = sorted(columns["labels"] or ())
-        states[columns.pop("id")] = CurrentState(columns.pop("snapshot"), columns)
+        id_, snapshot = columns.pop("id"), columns.pop("snapshot")
+        states[id_] = CurrentState(snapshot, columns, entries.get(id_, ()))
     return [(id_, own, states.get(id_)) for id_, own in by_invoice.items()]
 
 

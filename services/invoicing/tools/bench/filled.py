@@ -57,6 +57,13 @@ COPY: Final = (
     CROSS JOIN generate_series($1::int, $2::int) AS copy
     WHERE seller_id = 'default'
     """,
+    """
+    INSERT INTO invoice_entries (invoice_id, kind, id, position, document)
+    SELECT invoice_id || '-' || copy, kind, invoice_entries.id, position, document
+    FROM invoice_entries JOIN invoices ON invoices.id = invoice_id
+    CROSS JOIN generate_series($1::int, $2::int) AS copy
+    WHERE seller_id = 'default'
+    """,
 )
 SECONDARY_INDEXES: Final = """
 SELECT indexname, indexdef FROM pg_indexes
