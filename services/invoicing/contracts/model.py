@@ -12,7 +12,7 @@ from abc import ABCMeta
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -64,7 +64,7 @@ class ContractModel(BaseModel):
     @classmethod
     def extended_from(cls, read: "ContractModel", **fields: Any) -> Self:
         """Add fields to what pydantic has read. Whether a field was given is kept."""
-        model: Self = _new(cls)
+        model = cast("Self", _new(cls.declared))
         _set(model, "__dict__", {**read.__dict__, **fields})
         _set(model, "__pydantic_fields_set__", read.model_fields_set | fields.keys())
         _set(model, "__pydantic_extra__", None)
@@ -84,7 +84,8 @@ class ContractModel(BaseModel):
             getattr(self, name) == getattr(other, name) for name in {**ours, **theirs}
         )
 
-    __hash__ = BaseModel.__hash__
+    def __hash__(self) -> int:
+        return hash((self.declared, *[getattr(self, name) for name in self.declared.model_fields]))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """The model itself: nothing of it changes."""

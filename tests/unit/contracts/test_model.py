@@ -12,8 +12,28 @@ def test_a_model_of_valid_parts_equals_a_validated_one() -> None:
     validated = Fee.model_validate({"type": "recycling", "amount": "1.50"})
 
     assert built == validated
+    assert hash(built) == hash(validated)
     assert built.to_json() == validated.to_json()
     assert Fee.model_validate_json(built.to_json()) == built
+
+
+def test_a_field_that_was_given_its_default_equals_one_that_was_not_given() -> None:
+    without = Fee.construct_unchecked(type="recycling", amount=Decimal("1.50"))
+    given = without.copy_with(per_unit_amount=None)
+
+    assert given == without
+    assert hash(given) == hash(without)
+    assert given.to_json() != without.to_json()
+
+
+def test_whether_a_field_was_given_is_kept_where_fields_are_added() -> None:
+    read = Fee.model_validate({"type": "recycling", "amount": "1.50"})
+
+    extended = PricedFee.extended_from(read, tax_amount=Decimal("0.30"))
+
+    assert extended.model_fields_set == {"type", "amount", "tax_amount"}
+    assert extended.per_unit_amount is None
+    assert extended.to_json() == '{"type":"recycling","amount":"1.50","tax_amount":"0.30"}'
 
 
 def test_a_field_that_the_model_lacks_is_an_error() -> None:
