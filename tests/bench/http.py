@@ -1,13 +1,15 @@
-"""GETs and lists a second over HTTP, beside pgbench running the same SQL, in turns.
+"""GETs and lists a second over HTTP, in turns with two others: a bare application of uvicorn,
+Starlette and asyncpg with the same SQL and the same bytes, and pgbench running that SQL.
 
     python -m tests.bench.http [invoices] [rounds] [seconds]
 
 Kafka and Postgres are chosen as for the tests. Client, API, Postgres, and with the writes a worker
-and Kafka share the machine's processors, as pgbench and Postgres do beside it.
+and Kafka share the machine's processors, as the others and Postgres do in their turns.
 """
 
 import asyncio
 import json
+import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -16,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from invoicing.api.auth.tokens import LOCAL_CLIENT
 from invoicing.api.reads.filters import ListQuery
@@ -52,23 +55,34 @@ class Question:
 
 
 @dataclass
+class Turns:
+    """What one contender did with a question, round by round."""
+
+    figures: list[Figures] = field(default_factory=list)
+    processor_us: list[float] = field(default_factory=list)
+    """A request's processor time in the contender's process."""
+
+    def __str__(self) -> str:
+        return f"{median_of(self.figures)}  {statistics.median(self.processor_us):5.0f} µs"
+
+
+@dataclass
 class Comparison:
-    """What HTTP and pgbench did with one question, round by round."""
+    """What each did with one question."""
 
     question: Question
     writes_per_second: int
-    http: list[Figures] = field(default_factory=list)
+    http: Turns = field(default_factory=Turns)
+    bare: Turns = field(default_factory=Turns)
     pgbench: list[Figures] = field(default_factory=list)
 
-    @property
-    def ratio(self) -> float:
-        """What part of pgbench's rate HTTP has."""
-        return median_of(self.http).per_second / median_of(self.pgbench).per_second
-
     def __str__(self) -> str:
+        http, bare, pgbench = map(median_of, (self.http.figures, self.bare.figures, self.pgbench))
         return (
-            f"{self.question.name}, {self.writes_per_second} writes/s: {self.ratio:.2f}\n"
-            f"  HTTP    {median_of(self.http)}\n  pgbench {median_of(self.pgbench)}"
+            f"{self.question.name}, {self.writes_per_second} writes/s:"
+            f" {http.per_second / bare.per_second:.2f} of the bare application's rate,"
+            f" {http.per_second / pgbench.per_second:.2f} of pgbench's\n"
+            f"  HTTP    {self.http}\n  bare    {self.bare}\n  pgbench {pgbench}"
         )
 
 
@@ -76,7 +90,7 @@ def questions(invoices: int) -> list[Question]:
     """One invoice by its id; and ten invoices of a customer, the newest first."""
     query = ListQuery(customer_id="any")
     statement, values = page_statement(
-        query, LOCAL_CLIENT, place=None, backwards=False, limit=query.limit + 1
+        query, LOCAL_CLIENT, position=None, backwards=False, limit=query.limit + 1
     )
     customer, limit = values
     assert (customer, limit) == ("any", query.limit + 1)
@@ -99,7 +113,7 @@ def questions(invoices: int) -> list[Question]:
 
 
 async def compare(
-    service: Service, api: Api, invoices: int, rounds: int, seconds: int
+    service: Service, api: Api, bare: Api, invoices: int, rounds: int, seconds: int
 ) -> list[Comparison]:
     """The figures of every question, without and with writes, in turns of so many seconds."""
     comparisons = [
@@ -110,14 +124,23 @@ async def compare(
     for _ in range(rounds):
         for comparison in comparisons:
             async with writing(service, comparison.writes_per_second):
-                await _turn(comparison, service, api, seconds)
+                await _turn(comparison, service, api, bare, seconds)
     return comparisons
 
 
-async def _turn(comparison: Comparison, service: Service, api: Api, seconds: int) -> None:
+async def _turn(
+    comparison: Comparison, service: Service, api: Api, bare: Api, seconds: int
+) -> None:
     question = comparison.question
-    load = Load(api.port, api.token(), question.path, question.numbers, CONNECTIONS, seconds)
-    comparison.http.append(await _run_load(load))
+    for contender, turns in ((api, comparison.http), (bare, comparison.bare)):
+        load = Load(
+            contender.port, api.token(), question.path, question.numbers, CONNECTIONS, seconds
+        )
+        began = processor_seconds(contender)
+        figures = await _run_load(load)
+        used = processor_seconds(contender) - began
+        turns.figures.append(figures)
+        turns.processor_us.append(used / (figures.per_second * seconds) * 1e6)
     comparison.pgbench.append(
         await run_pgbench(
             service.dsn,
@@ -129,6 +152,12 @@ async def _turn(comparison: Comparison, service: Service, api: Api, seconds: int
         )
     )
     print(comparison, flush=True)
+
+
+def processor_seconds(contender: Api) -> float:
+    """The processor time that its process has used."""
+    times = psutil.Process(contender.process.pid).cpu_times()
+    return times.user + times.system
 
 
 async def _run_load(load: Load) -> Figures:
@@ -172,9 +201,16 @@ async def fill(service: Service, invoices: int) -> None:
     await connection.close()
 
 
+async def check_same_bytes(api: Api, bare: Api) -> None:
+    """Both must have the same work, or the comparison means nothing."""
+    async with api.connect() as ours, bare.connect() as theirs:
+        for path in ("/v1/invoices/inv_1", "/v1/invoices?customer_id=cus_1"):
+            assert (await ours.get(path)).content == (await theirs.get(path)).content, path
+
+
 @asynccontextmanager
-async def prepared(invoices: int, **settings: str) -> AsyncIterator[tuple[Service, Api]]:
-    """A service, its worker and its API, with so many invoices; all of it goes with the block."""
+async def prepared(invoices: int) -> AsyncIterator[tuple[Service, Api, Api]]:
+    """A service with its worker and so many invoices, its API, and the bare application."""
     kafka = await asyncio.to_thread(choose_kafka().option)
     postgres = await asyncio.to_thread(choose_postgres().option)
     try:
@@ -186,16 +222,20 @@ async def prepared(invoices: int, **settings: str) -> AsyncIterator[tuple[Servic
         ):
             await service.ready_worker()
             await fill(service, invoices)
-            async with running_api(service, **WITHOUT_LIMIT, **settings) as api:
-                yield service, api
+            async with (
+                running_api(service, **WITHOUT_LIMIT) as api,
+                running_api(service, module="tests.bench.http_bare") as bare,
+            ):
+                yield service, api, bare
     finally:
         kafka.close()
         postgres.close()
 
 
 async def main(invoices: int, rounds: int, seconds: int) -> None:
-    async with prepared(invoices) as (service, api):
-        comparisons = await compare(service, api, invoices, rounds, seconds)
+    async with prepared(invoices) as (service, api, bare):
+        await check_same_bytes(api, bare)
+        comparisons = await compare(service, api, bare, invoices, rounds, seconds)
     print("", *comparisons, sep="\n")
 
 

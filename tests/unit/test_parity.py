@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoicing.api.app import bare_app
+from invoicing.api.app import openapi
 from invoicing.api.http.problems import ProblemCode
 from invoicing.api.reads.lists import InvoicePage
 from invoicing.api.reads.views import InvoiceView
@@ -43,7 +43,7 @@ def rows_by_section(page: str) -> dict[str, list[list[str]]]:
 
 SECTIONS = rows_by_section(PAGE)
 ROWS = [row for rows in SECTIONS.values() for row in rows]
-OPENAPI = bare_app().openapi()
+OPENAPI = openapi()
 SHAPES: dict[str, Schema] = {
     **{name: shape_of(model, "validation") for name, model in COMMANDS.items()},
     **{name: shape_of(model, "serialization") for name, model in EVENTS.items()},

@@ -1,22 +1,24 @@
 """The ASGI application: routes, middleware, and how exceptions become responses."""
 
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
 import asyncpg
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
 from invoicing.api.auth import oauth
 from invoicing.api.docs import service_routes
 from invoicing.api.docs.examples import RESPONSES
-from invoicing.api.docs.openapi import describe, operation_id
+from invoicing.api.docs.openapi import describe
 from invoicing.api.http import request_ids
 from invoicing.api.http.accept import Accepting
 from invoicing.api.http.headers import SecurityHeaders
@@ -42,26 +44,20 @@ _RESPONSE_HEADERS: Final = (
 )  # fmt: skip
 
 
-def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> FastAPI:
+ROUTES: Final = [
+    route
+    for part in (
+        lists, credit_notes, invoices, reports, writes, commands, feed, oauth, service_routes,
+    )
+    for route in part.router.routes
+]  # fmt: skip
+
+
+def create_app(state: AppState, probes: Mapping[str, HealthProbe]) -> Starlette:
     """The application, ready to serve."""
-    app = bare_app(_middlewares(state))
-    app.state.app_state = state
-    app.state.probes = probes
-    return app
-
-
-def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
-    """The routes alone, without a database or Kafka: enough for the OpenAPI document."""
-    app = FastAPI(
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        # FastAPI would redirect a trailing slash, and the redirect drops the request body.
-        redirect_slashes=False,
-        middleware=middlewares or [],
-        generate_unique_id_function=operation_id,
-        # FastAPI's telemetry would export exception messages, which may contain customer data.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+    app = Starlette(
+        routes=ROUTES,
+        middleware=_middlewares(state),
         exception_handlers={
             ProblemError: _handle_problem,
             RequestValidationError: _handle_validation_error,
@@ -73,32 +69,18 @@ def bare_app(middlewares: list[Middleware] | None = None) -> FastAPI:
             Exception: _handle_exception,
         },
     )
-    routers = [
-        part.router
-        for part in (
-            lists,
-            credit_notes,
-            invoices,
-            reports,
-            writes,
-            commands,
-            feed,
-            oauth,
-            service_routes,
-        )
-    ]
-    for router in routers:
-        app.include_router(router)
-    app.state.routes = [route for router in routers for route in router.routes]
-    described: dict[str, Any] = {}
-
-    def openapi() -> dict[str, Any]:
-        if not described:
-            described.update(describe(app, RESPONSES))
-        return described
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    # Starlette would redirect a trailing slash, and the redirect drops the request body.
+    app.router.redirect_slashes = False
+    app.state.app_state = state
+    app.state.probes = probes
+    app.state.openapi = openapi
     return app
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of the routes."""
+    return describe(ROUTES, RESPONSES)
 
 
 def _middlewares(state: AppState) -> list[Middleware]:
@@ -142,7 +124,7 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
         # The methods of all routes of the path; Starlette names those of one route only.
         methods = sorted(
             method
-            for route in request.app.state.routes
+            for route in ROUTES
             if route.matches(request.scope)[0] is not Match.NONE
             for method in route.methods
         )

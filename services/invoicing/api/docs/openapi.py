@@ -9,11 +9,11 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final, get_args
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from starlette.routing import BaseRoute
 
 from invoicing.api.docs.examples import REQUESTS
 from invoicing.api.http import problems
@@ -80,8 +80,8 @@ class WithoutTitles(GenerateJsonSchema):
         return False
 
 
-def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
-    """The document of the application's calls; the same for the same models and examples.
+def describe(all_routes: Sequence[BaseRoute], examples: Mapping[str, Any]) -> Document:
+    """The document of these routes; the same for the same models and examples.
 
     `examples` of responses are by the name of their model.
     """
@@ -90,12 +90,14 @@ def describe(app: FastAPI, examples: Mapping[str, Any]) -> Document:
         version=version("invoicing"),
         openapi_version="3.1.0",
         description=_DESCRIPTION.strip(),
-        routes=app.routes,
+        routes=all_routes,
         servers=[{"url": "/", "description": "The server of this document."}],
         tags=_TAGS,
         separate_input_output_schemas=True,
     )
-    routes: list[APIRoute] = [route for route in app.state.routes if route.include_in_schema]
+    routes = [
+        route for route in all_routes if isinstance(route, APIRoute) and route.include_in_schema
+    ]
     for route in routes:
         [method] = list(route.methods or ())
         operation = document["paths"][route.path_format][method.lower()]
@@ -128,12 +130,6 @@ def _with_currency_by_name(schema: Any) -> Any:
         return parts
     notes = {name: part for name, part in parts.items() if name not in _CURRENCY}
     return {"$ref": "#/components/schemas/Currency", **notes}
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of a route's function, as OpenAPI's names are written."""
-    first, *rest = route.name.split("_")
-    return first + "".join(map(str.capitalize, rest))
 
 
 def _is_change(route: APIRoute) -> bool:

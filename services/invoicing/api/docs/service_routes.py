@@ -66,7 +66,7 @@ async def get_readiness(request: Request) -> Response:
 @router.get("/openapi.json", include_in_schema=False)
 async def get_openapi(request: Request) -> Response:
     """The OpenAPI document of this API."""
-    return json_response(request.app.openapi(), headers=_ASSET_CACHE)
+    return json_response(request.app.state.openapi(), headers=_ASSET_CACHE)
 
 
 @router.get("/docs", include_in_schema=False)

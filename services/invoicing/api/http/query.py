@@ -6,10 +6,13 @@ Ours, and not FastAPI's query models: those accept a repeated parameter silently
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, Self, get_origin
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from invoicing.api.http.problems import ProblemCode, ProblemError
 from invoicing.contracts.replies import ERRORS_MAX, FIELD_CHARACTERS_MAX, FieldError
@@ -29,7 +32,8 @@ class Query(BaseModel):
     @classmethod
     async def of(cls, request: Request) -> Self:
         """Read the request's query. Raises `ProblemError` with a reason for each parameter."""
-        given, errors = _collected(cls, request.query_params.multi_items())
+        text = request.scope["query_string"].decode("latin-1")
+        given, errors = _collected(cls, parse_qsl(text, keep_blank_values=True))
         try:
             if not errors:
                 return cls.model_validate(given)
@@ -64,7 +68,7 @@ def _collected(
     model: type[Query], given: Iterable[tuple[str, str]]
 ) -> tuple[dict[str, Any], list[FieldError]]:
     """The values by parameter, and an error for each one that the call does not take."""
-    names = {field.alias or name: field for name, field in model.model_fields.items()}
+    names = _fields_by_parameter(model)
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for name, value in given:
@@ -80,6 +84,11 @@ def _collected(
         else:
             values[name] = value
     return values, errors[:ERRORS_MAX]
+
+
+@cache
+def _fields_by_parameter(model: type[Query]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _error(name: str, reason: str) -> FieldError:

@@ -58,7 +58,9 @@ def invoice_response(
 
 def is_known(request: Request, version: int) -> bool:
     """Whether the client has this version already (If-None-Match)."""
-    known = request.headers.get("if-none-match", "")
+    known = request.headers.get("if-none-match")
+    if known is None:
+        return False
     return known.strip() == "*" or str(version) in _ENTITY_TAG.findall(known)
 
 

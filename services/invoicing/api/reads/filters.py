@@ -5,9 +5,10 @@ A parameter is spelled here alone. `Column` and `Label` mark the filters that co
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -74,10 +75,20 @@ class Label:
 
 def filters_by(kind: type[Column | Label], query: Query) -> Iterator[tuple[str, Any]]:
     """The names and values of the filters of one kind that the query has set."""
-    for name, field in type(query).model_fields.items():
-        value = getattr(query, name)
-        if value is not None and any(isinstance(mark, kind) for mark in field.metadata):
+    for name, mark in _marks(type(query)):
+        if isinstance(mark, kind) and (value := getattr(query, name)) is not None:
             yield name, value
+
+
+@cache
+def _marks(model: type[Query]) -> Sequence[tuple[str, Column | Label]]:
+    """The marked fields; each request would otherwise search some fifty for them."""
+    return [
+        (name, mark)
+        for name, field in model.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Column | Label)
+    ]
 
 
 def _reason(reason: str) -> PydanticCustomError:

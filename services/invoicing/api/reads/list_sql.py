@@ -54,6 +54,10 @@ SELECT count(*) FROM (SELECT FROM invoices WHERE {conditions} LIMIT {limit}) AS 
 HAS_LABELS: Final = "id IN (SELECT invoice_id FROM invoice_labels WHERE labels {operator} {value})"
 
 _MAY_BE_OVERDUE: Final = ", ".join(f"'{status}'" for status in sorted(MAY_BE_OVERDUE))
+_COMPARISONS: Final = [
+    (f"{column}_{operator}", column, operator) for column in COMPARED for operator in OPERATORS
+]
+"""The parameters that compare a column, with the column and the operator of each."""
 _BASE_STATUSES_OF: Final = {"open": BASE_STATUSES_OF_OPEN, "paid": BASE_STATUSES_OF_PAID}
 
 
@@ -121,15 +125,14 @@ def _conditions(query: AnyListQuery, client: Client) -> _Conditions:
         conditions.add("archived" if query.archived == "true" else "NOT archived")
     _add_labels(conditions, query)
     _add_state(conditions, query)
-    for column, type_ in COMPARED.items():
-        for operator, sign in OPERATORS.items():
-            value = getattr(query, f"{column}_{operator}")
-            if value is None:
-                continue
-            if type_ is InstantOrDay and not isinstance(value, datetime):
-                _add_day_comparison(conditions, column, operator, value)
-            else:
-                conditions.add(f"{column} {sign} {{}}", value)
+    for name, column, operator in _COMPARISONS:
+        value = getattr(query, name)
+        if value is None:
+            continue
+        if COMPARED[column] is InstantOrDay and not isinstance(value, datetime):
+            _add_day_comparison(conditions, column, operator, value)
+        else:
+            conditions.add(f"{column} {OPERATORS[operator]} {{}}", value)
     return conditions
 
 

@@ -69,8 +69,9 @@ async def list_invoices(
             statement, values = count_statement(query, client)
             count: int = await connection.fetchval(statement, *values)
             counted["total_count"] = count if count <= COUNT_MAX else None
-    positions = [position_of(row, query.sort_keys) for row in page.rows]
-    return json_response(page.document(views, positions, query.sort_keys) | counted)
+    sort = query.sort_keys
+    positions = [position_of(row, sort) for row in (*page.rows[:1], *page.rows[-1:])]
+    return json_response(page.document(views, positions, sort) | counted)
 
 
 @router.get("/v1/items", response_model=ItemPage)
@@ -166,7 +167,8 @@ def _lines_of(
     same with any filter.
     """
     items = items_of(version_of_row(row, query.status_at).view)
-    positions = [position_of(row, query.sort_keys, offset) for offset in range(len(items))]
+    sort = query.sort_keys
+    positions = [position_of(row, sort, offset) for offset in range(len(items))]
     lines = list(zip(positions, items, strict=True))
     if start is not None and row["id"] == start.id:
         lines = lines[: start.offset] if backwards else lines[start.offset + 1 :]

@@ -33,7 +33,10 @@ class PageRows(Generic[RowT]):
     has_previous: bool
 
     def document(self, data: Sequence[View], positions: Sequence[PagePosition], sort: Sort) -> View:
-        """The page as HTTP returns it: `data` and `positions` are those of the rows."""
+        """The page as HTTP returns it.
+
+        `data` is that of the rows; of `positions`, the first and the last count.
+        """
         document: dict[str, Any] = {
             "data": data,
             "has_more": self.has_more,

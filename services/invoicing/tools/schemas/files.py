@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from invoicing.api.app import bare_app
+from invoicing.api.app import ROUTES
 from invoicing.api.docs.examples import RESPONSES
 from invoicing.api.docs.openapi import describe
 from invoicing.tools import settings_page
@@ -45,7 +45,7 @@ def _wanted(root: Path) -> Mapping[Path, str]:
     files = {_SCHEMAS / message.path: _as_json(message.schema) for message in described}
     return files | {
         _SCHEMAS / "asyncapi.yaml": _as_yaml(asyncapi(described)),
-        _SCHEMAS / "openapi.yaml": _as_yaml(describe(bare_app(), {**RESPONSES, **made})),
+        _SCHEMAS / "openapi.yaml": _as_yaml(describe(ROUTES, {**RESPONSES, **made})),
         _EXAMPLES: _as_json(made),
         settings_page.PAGE: settings_page.settings_page(root),
         LIFECYCLE_PAGE: lifecycle_page.renewed(_read(root / LIFECYCLE_PAGE)),

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from invoicing.api.app import bare_app
+from invoicing.api.app import openapi
 from invoicing.api.docs.examples import RESPONSES
 from invoicing.contracts.commands import COMMANDS, read_data
 from invoicing.contracts.replies import Rejection
 from invoicing.tools.schemas.http_examples import made
 
-DOCUMENT = bare_app().openapi()
+DOCUMENT = openapi()
 OPERATIONS = {
     operation["operationId"]: operation
     for calls in DOCUMENT["paths"].values()

@@ -9,7 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from invoicing.api.http import connections
-from invoicing.api.http.connections import HEAD_BYTES_MAX, GuardedConnection
+from invoicing.api.http.connections import HEAD_BYTES_MAX, GuardedConnection, JoinedWrites
 from tests.support.stack.wait import eventually
 
 HEAD_SECONDS = 0.05
@@ -117,3 +117,55 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 
     await eventually(lambda: line.closed)
     assert line.written.startswith(b"HTTP/1.1 408")
+
+
+class Pieces(Line):
+    """A line that keeps apart what is written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        self.pieces.append(bytes(data))
+
+
+async def test_a_responses_head_and_body_are_written_at_once() -> None:
+    pieces = Pieces()
+
+    async def answer_with_body(_scope: Any, _receive: Any, send: Any) -> None:
+        length = (b"content-length", b"4")
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": b"Body"})
+
+    connected(pieces, answer_with_body).data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    await eventually(lambda: pieces.written.endswith(b"\r\n\r\nBody"), seconds=5)
+    assert len(pieces.pieces) == 1
+
+
+async def test_a_head_whose_body_comes_later_is_not_held_back() -> None:
+    pieces = Pieces()
+
+    async def answer_head(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    connection = connected(pieces, answer_head)
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    await eventually(lambda: pieces.written.endswith(b"\r\n\r\n"), seconds=5)
+    for task in connection.tasks:
+        task.cancel()
+
+
+async def test_what_was_written_is_sent_before_the_connection_closes() -> None:
+    pieces = Pieces()
+    joined = JoinedWrites(pieces, asyncio.get_running_loop())
+
+    joined.write(b"last words")
+    joined.close()
+
+    assert pieces.pieces == [b"last words"]
+    assert pieces.closed
