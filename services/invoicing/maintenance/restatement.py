@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
 from invoicing.domain.balance import Balance
-from invoicing.domain.invoice import Invoice
 from invoicing.domain.restatement import published_balance, restated_balance
 from invoicing.maintenance.database import snapshot
 from invoicing.runtime.settings import Settings
+from invoicing.store.entries import read
 
 ROWS_A_FETCH: Final = 1_000
 
@@ -28,7 +28,7 @@ async def restatements_due(settings: Settings) -> AsyncIterator[Restatement]:
     """Yield the restatements that are due, as of one moment. Raises `SchemaError`."""
     async with snapshot(settings) as connection:
         async for row in connection.cursor(INVOICES, prefetch=ROWS_A_FETCH):
-            invoice = Invoice.model_validate_json(row["snapshot"])
+            invoice = read(row["snapshot"])
             after = restated_balance(invoice)
             if after is not None:
                 yield Restatement(invoice.invoice_id, published_balance(invoice), after)

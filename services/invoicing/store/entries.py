@@ -143,8 +143,12 @@ def _rows(invoice_id: str, entries: Entries[Any]) -> Iterator[StoredEntry]:
             yield StoredEntry(invoice_id, kind, id_, 0, entry.id)
 
 
-def read(snapshot: str, wanted: Collection[EntryKey], rows: Sequence[StoredEntry]) -> Invoice:
-    """The invoice of a snapshot with rows, of which those that were wanted are loaded."""
+def read(
+    snapshot: str, wanted: Collection[EntryKey] = (), rows: Sequence[StoredEntry] = ()
+) -> Invoice:
+    """The invoice of a snapshot; of its entries in rows, only those that were wanted are known."""
+    if not has_rows(snapshot):
+        return Invoice.model_validate_json(snapshot)
     invoice = Invoice.model_validate_json(_without_header(snapshot))
     keys = {(key.kind, key.id) for key in wanted if key.invoice_id == invoice.invoice_id}
     fields: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from invoicing.domain.invoice import Invoice
 from invoicing.domain.labels import labels_of
 from invoicing.domain.numbering import NumberRequest
 from invoicing.domain.status import base_status
-from invoicing.store.entries import EntryKey, StoredEntry, has_rows, read, written
+from invoicing.store.entries import EntryKey, StoredEntry, read, written
 from invoicing.store.placeholders import fill
 
 EVENT_COLUMNS = (
@@ -182,8 +182,6 @@ class Loaded:
             rows.setdefault(row.invoice_id, []).append(row)
         return {
             id_: read(snapshot, self.wanted_entries, rows.get(id_, ()))
-            if has_rows(snapshot)
-            else Invoice.model_validate_json(snapshot)
             for id_, snapshot in self.snapshots.items()
         }
 

@@ -11,6 +11,7 @@ from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.ops.support.command_file import ReadyCommand
 from invoicing.runtime.settings import read_settings
+from invoicing.store import rules
 from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import INVOICE_COLUMNS
 from invoicing.tools.bench.decided import LANE, recorded
@@ -89,7 +90,7 @@ async def stored(dsn: str, commands: Sequence[ReadyCommand]) -> int:
 
 async def multiplied(dsn: str, copies: range) -> None:
     """Copy everything that `stored` has stored, once for each number."""
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(dsn, server_settings=rules.SESSION)
     try:
         indexes = await connection.fetch(SECONDARY_INDEXES)
         for index in indexes:  # to make them anew is several times faster
