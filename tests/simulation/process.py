@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 STEP_SECONDS_MEAN = 0.005
+SLOW_SHARE = 0.3
 
 
 class Process:
@@ -23,12 +24,16 @@ class Process:
         self._awake.set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def step(self, _what: str) -> None:
+    async def step(self, _what: str, times_longer: float = 1) -> None:
         """A moment at which anything may happen to anybody."""
-        await asyncio.sleep(self._chance.expovariate(1 / STEP_SECONDS_MEAN))
+        await asyncio.sleep(self._chance.expovariate(1 / STEP_SECONDS_MEAN) * times_longer)
         await self._awake.wait()
         if not self.is_alive:
             await asyncio.Event().wait()
+
+    def is_slow_now(self) -> bool:
+        """Now and then, what is done to the outside takes its time."""
+        return self._chance.random() < SLOW_SHARE
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run it as a part of the process."""

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 from math import ceil
 from time import perf_counter
 from typing import Any
@@ -10,6 +11,8 @@ from zlib import crc32
 import pytest
 from aiokafka import TopicPartition
 
+from invoicing.store import group_commit
+from invoicing.store.group_commit import GroupCommit
 from invoicing.store.memory import MemoryStore
 from invoicing.store.rows import Loaded
 from invoicing.worker.batch import BatchHandler
@@ -26,6 +29,12 @@ from tests.support.stack.summary import add_line
 SEED = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(10**9))
 COMMANDS = int(os.environ.get("SIMULATION_COMMANDS", "5000"))
 ROUND = 1_000
+
+
+@pytest.fixture(autouse=True)
+def _scarce_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that lanes wait for each other even in a world this small."""
+    monkeypatch.setattr(group_commit, "TRANSACTIONS_A_SERIES", 1)
 
 
 def findings(seed: int, commands: int = ROUND) -> list[str]:
@@ -57,6 +66,21 @@ def test_a_seed_plays_the_same_again() -> None:
         return world.faults, sorted(world.database.events), world.load.sent
 
     assert faults() == faults()
+
+
+def test_lanes_share_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: Counter[int] = Counter()
+
+    async def counted(database: Any, write_batches: Any) -> Any:
+        sizes[len(write_batches)] += 1
+        return await APPEND_TOGETHER(database, write_batches)
+
+    monkeypatch.setattr(MemoryStore, "append_together", counted)
+
+    for seed in range(3):
+        assert findings(seed) == []
+
+    assert max(sizes) > 2
 
 
 async def read_the_offset_before_shutting_out(lane: Any, publisher: Any) -> None:
@@ -114,6 +138,12 @@ def take_the_same_number_again(database: Any, write_batch: Any) -> Any:
     return numbers
 
 
+async def wait_for_no_shared_transaction(groups: Any, group: Any) -> None:
+    for member in group if len(group) > 1 else ():
+        member.stored.set_result(member.write_batch.events)
+    await STORE(groups, group)
+
+
 def publish_no_stored_events(decisions: Any, record: Any, command: Any) -> None:
     decisions._stored_events = {}
     TAKE(decisions, record, command)
@@ -124,6 +154,7 @@ def fence_nobody(_producer: Any) -> None:
 
 
 HANDLE, APPEND, PACKED = BatchHandler.handle, SimulatedStore.append, Publisher._packed
+APPEND_TOGETHER, STORE = MemoryStore.append_together, GroupCommit._store
 TAKE_NUMBERS, TAKE = MemoryStore._take_numbers, Decisions.take
 
 PLANTED: dict[str, tuple[type, str, Any]] = {
@@ -138,6 +169,9 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
     "two events are swapped": (Publisher, "_packed", swap_a_pair),
     "a forward is dropped": (Publisher, "_packed", forget_what_is_forwarded),
     "a number is taken twice": (MemoryStore, "_take_numbers", take_the_same_number_again),
+    "publishing does not wait for a shared transaction": (
+        GroupCommit, "_store", wait_for_no_shared_transaction,
+    ),
     "stored events are not published": (Decisions, "take", publish_no_stored_events),
     "nobody is fenced": (Producer, "_check_epoch", fence_nobody),
 }  # fmt: skip

@@ -28,7 +28,8 @@ from tests.simulation.kafka import Broker, Consumer
 from tests.simulation.process import Process
 from tests.simulation.store import SimulatedStore
 
-PARTITIONS = 4
+# Enough for each worker to have lanes that wait for each other, and share transactions.
+PARTITIONS = 12
 WORKERS = 3
 SESSION_SECONDS = 6.0
 HEARTBEAT_SECONDS = 0.5

@@ -45,6 +45,11 @@ def is_transient(error: BaseException) -> bool:
     return is_infrastructure_error(error) and not isinstance(error, DatabaseBehindError)
 
 
+def is_fault_of_batch(error: BaseException) -> bool:
+    """True for errors that other batches of the same transaction would not have by themselves."""
+    return not is_transient(error) or isinstance(error, asyncpg.UniqueViolationError)
+
+
 async def check_schema(database: asyncpg.Pool | asyncpg.Connection) -> None:
     """Raises `SchemaError` unless all tables exist that this release needs."""
     try:

@@ -67,23 +67,19 @@ class MemoryStore:
 
     async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Keep all of it or, if a key is taken, nothing. Returns the events with their numbers."""
-        lane = (write_batch.next.topic, write_batch.next.partition)
-        next_offset = self._next_offsets.get(lane, 0)
-        if next_offset < write_batch.checkpoint:
-            raise DatabaseBehindError(f"{lane} is stored up to {next_offset} only.")
-        if any(reply.command_key in self.replies for reply in write_batch.replies):
-            raise _overtaken("commands_pkey")
-        if any((event.invoice_id, event.version) in self.events for event in write_batch.events):
-            raise _overtaken("events_pkey")
-        numbers = self._take_numbers(write_batch)
-        events = write_batch.numbered_events(numbers)
-        self.events |= {(event.invoice_id, event.version): event for event in events}
-        self.replies |= {reply.command_key: reply for reply in write_batch.replies}
-        for row in write_batch.numbered_invoices(numbers):
-            self.invoices[row.id] = self._merged(row)
-            self.entries |= {entry[:3]: entry for entry in row.entries}
-        self._next_offsets[lane] = max(next_offset, write_batch.next.offset)
+        (events,) = await self.append_together([write_batch])
         return events
+
+    async def append_together(
+        self, write_batches: Sequence[WriteBatch]
+    ) -> Sequence[Sequence[StoredEvent]]:
+        """Keep all of these batches or nothing. Returns the events of each with their numbers."""
+        for write_batch in write_batches:
+            self._check(write_batch)
+        keys = [reply.command_key for batch in write_batches for reply in batch.replies]
+        if len(set(keys)) < len(keys):
+            raise _overtaken("commands_pkey")
+        return [self._keep(write_batch) for write_batch in write_batches]
 
     async def next_offsets(self, topic: str) -> dict[int, int]:
         """By partition, the offset after the last batch stored."""
@@ -97,6 +93,28 @@ class MemoryStore:
     async def routing_partitions(self, topic: str) -> int:
         """How many partitions route invoices."""
         return self._pinned[topic]
+
+    def _check(self, write_batch: WriteBatch) -> None:
+        lane = (write_batch.next.topic, write_batch.next.partition)
+        next_offset = self._next_offsets.get(lane, 0)
+        if next_offset < write_batch.checkpoint:
+            raise DatabaseBehindError(f"{lane} is stored up to {next_offset} only.")
+        if any(reply.command_key in self.replies for reply in write_batch.replies):
+            raise _overtaken("commands_pkey")
+        if any((event.invoice_id, event.version) in self.events for event in write_batch.events):
+            raise _overtaken("events_pkey")
+
+    def _keep(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
+        numbers = self._take_numbers(write_batch)
+        events = write_batch.numbered_events(numbers)
+        self.events |= {(event.invoice_id, event.version): event for event in events}
+        self.replies |= {reply.command_key: reply for reply in write_batch.replies}
+        for row in write_batch.numbered_invoices(numbers):
+            self.invoices[row.id] = self._merged(row)
+            self.entries |= {entry[:3]: entry for entry in row.entries}
+        lane = (write_batch.next.topic, write_batch.next.partition)
+        self._next_offsets[lane] = max(self._next_offsets.get(lane, 0), write_batch.next.offset)
+        return events
 
     def _take_numbers(self, write_batch: WriteBatch) -> dict[str, str]:
         numbers = {}

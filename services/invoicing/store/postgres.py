@@ -1,10 +1,12 @@
 """The store in Postgres: events, replies and current state, written together or not at all.
 
-A batch is loaded in two queries and appended in one transaction. Two unique keys are the last line
-of defence against a second writer: (invoice, version) of events and (source, id) of commands.
+A batch is loaded in two queries and appended in one transaction, which it may share with batches of
+other lanes (`group_commit`). Two unique keys are the last line of defence against a second writer:
+(invoice, version) of events and (source, id) of commands.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import asyncpg
@@ -23,6 +25,7 @@ from invoicing.store.entries import (
     StoredEntry,
 )
 from invoicing.store.errors import DatabaseBehindError
+from invoicing.store.group_commit import GroupCommit
 from invoicing.store.protocol import FormatNumber
 from invoicing.store.rows import (
     COMMAND_COLUMNS,
@@ -119,7 +122,7 @@ SELECT $1, $2, $3, $4 WHERE $5 = 0 OR EXISTS (
 ON CONFLICT (consumer_group, topic, "partition")
     DO UPDATE SET next_offset = GREATEST(lanes.next_offset, excluded.next_offset)
     WHERE lanes.next_offset >= $5
-RETURNING next_offset
+RETURNING "partition"
 """
 
 # Of every group: one under a new name must not start from the beginning.
@@ -151,6 +154,7 @@ class PostgresStore:
         self._format_number = format_number
         self._consumer_group = consumer_group
         self._has_required_rules = False
+        self._groups = GroupCommit(self._append_together)
 
     async def next_offsets(self, topic: str) -> dict[int, int]:
         """By partition, the offset after the last batch stored, whichever group stored it."""
@@ -199,41 +203,61 @@ class PostgresStore:
 
     async def append(self, write_batch: WriteBatch) -> Sequence[StoredEvent]:
         """Write the batch in one transaction. Returns its events with their numbers."""
+        return await self._groups.append(write_batch)
+
+    async def _append_together(
+        self, write_batches: Sequence[WriteBatch]
+    ) -> Sequence[Sequence[StoredEvent]]:
+        """Write batches of different lanes in one transaction. Returns the events of each."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                events = await self._append(connection, write_batch)
+                events = await self._append(connection, write_batches)
         except asyncpg.LockNotAvailableError:
             await self._end_sleepers()
             raise
-        self._has_required_rules |= rules.need_these_rules(event.type for event in events)
+        self._has_required_rules |= rules.need_these_rules(event.type for event in chain(*events))
         return events
 
     async def _append(
-        self, connection: asyncpg.pool.PoolConnectionProxy, write_batch: WriteBatch
-    ) -> Sequence[StoredEvent]:
-        lane, checkpoint = write_batch.next, write_batch.checkpoint
-        stored = await connection.fetchval(SAVE_LANE, self._consumer_group, *lane, checkpoint)
-        if stored is None:
-            raise DatabaseBehindError(
-                f"The database has forgotten what {lane.topic}-{lane.partition} stored below"
-                f" {checkpoint}: a standby without it took over, or a backup was restored."
-                " `invoicing recover postgres` brings it forward."
-            )
-        if write_batch.replies:
+        self, connection: asyncpg.pool.PoolConnectionProxy, write_batches: Sequence[WriteBatch]
+    ) -> Sequence[Sequence[StoredEvent]]:
+        await self._save_lanes(connection, write_batches)
+        replies = [reply for batch in write_batches for reply in batch.replies]
+        if replies:
             await connection.copy_records_to_table(
-                "commands", records=reply_rows(write_batch.replies), columns=COMMAND_COLUMNS
+                "commands", records=reply_rows(replies), columns=COMMAND_COLUMNS
             )
         # As late as possible: until the commit, every other lane waits for these series.
-        numbers = await self._take_numbers(connection, write_batch.numbers)
-        events = write_batch.numbered_events(numbers)
+        requests = [request for batch in write_batches for request in batch.numbers]
+        numbers = await self._take_numbers(connection, requests)
+        events_by_batch = [batch.numbered_events(numbers) for batch in write_batches]
+        events = list(chain(*events_by_batch))
         if events:
             await connection.copy_records_to_table(
                 "events", records=event_rows(events), columns=EVENT_COLUMNS
             )
         if not self._has_required_rules and rules.need_these_rules(e.type for e in events):
             await rules.require_these_rules(connection)
-        await save_invoices(connection, write_batch.numbered_invoices(numbers))
-        return events
+        invoices = [row for batch in write_batches for row in batch.numbered_invoices(numbers)]
+        await save_invoices(connection, invoices)
+        return events_by_batch
+
+    async def _save_lanes(
+        self, connection: asyncpg.pool.PoolConnectionProxy, write_batches: Sequence[WriteBatch]
+    ) -> None:
+        # Sorted, so that two workers that both believe to own some lanes cannot deadlock.
+        lanes = sorted((batch.next, batch.checkpoint) for batch in write_batches)
+        rows = await connection.fetchmany(
+            SAVE_LANE, [(self._consumer_group, *lane, checkpoint) for lane, checkpoint in lanes]
+        )
+        saved = {row["partition"] for row in rows}
+        for lane, checkpoint in lanes:
+            if lane.partition not in saved:
+                raise DatabaseBehindError(
+                    f"The database has forgotten what {lane.topic}-{lane.partition} stored below"
+                    f" {checkpoint}: a standby without it took over, or a backup was restored."
+                    " `invoicing recover postgres` brings it forward."
+                )
 
     async def _end_sleepers(self) -> None:
         """End the sessions of workers that hold locks and stopped in the midst of a COPY."""
