@@ -9,11 +9,13 @@ from uuid import uuid4
 import orjson
 
 from invoicing.ops.support.command_file import ReadyCommand
+from invoicing.runtime.kafka.topics import partition_of
 
 SOURCE: Final = "/bench"
 LIVES_SIDE_BY_SIDE: Final = 400
 REPEATS: Final = 0.05
 """The share of commands that their producer sends twice."""
+PRICES: Final = ("20.00", "35.50", "100.00")
 TAX_RATE: Final = Decimal("0.2")
 
 Step = tuple[str, dict[str, Any]]
@@ -55,8 +57,19 @@ def hot(number: int, subjects: Sequence[str], seed: int) -> list[ReadyCommand]:
 
 def creations(number: int) -> list[ReadyCommand]:
     """One command for each of so many new invoices, each of three lines."""
-    lines = [line(Decimal(price)) for price in ("20.00", "35.50", "100.00")]
+    lines = [line(Decimal(price)) for price in PRICES]
     return [command(new_subject(), create(lines)) for _ in range(number)]
+
+
+def creations_by_lane(number: int, lanes: int, sellers: int) -> list[ReadyCommand]:
+    """The same, of so many sellers. Of no more than lanes, each has lanes that no other shares."""
+    commands = []
+    for _ in range(number):
+        subject = new_subject()
+        seller = f"seller_{partition_of(subject.encode(), lanes) % sellers}"
+        lines = [line(Decimal(price)) for price in PRICES]
+        commands.append(command(subject, create(lines, seller=seller)))
+    return commands
 
 
 def opened(subjects: Sequence[str]) -> list[ReadyCommand]:

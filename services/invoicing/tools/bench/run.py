@@ -14,6 +14,7 @@ from invoicing.tools.bench.rows.latency import latency
 from invoicing.tools.bench.rows.memory import memory
 from invoicing.tools.bench.rows.profile import profile
 from invoicing.tools.bench.rows.rebuilding import rebuilding, verifying
+from invoicing.tools.bench.rows.sellers import one_seller
 from invoicing.tools.bench.rows.store import store
 from invoicing.tools.bench.rows.workers import workers
 from invoicing.tools.bench.scale import Scale
@@ -23,6 +24,7 @@ Question = Callable[[Ground, Scale], Awaitable[Row]]
 QUESTIONS: Final[Mapping[str, Question]] = {
     "full-loop": full_loop,
     "hot-invoices": hot_invoices,
+    "one-seller": one_seller,
     "store": store,
     "latency": latency,
     "stored-events": stored_events,
