@@ -203,28 +203,37 @@ class WriteBatch:
 
     def numbered_events(self, numbers: Mapping[str, str]) -> list[StoredEvent]:
         """The events, with a number for each placeholder."""
-        if not numbers:
-            return self.events
-        return [
-            event if (text := fill(event.document, numbers)) is event.document
-            else event._replace(document=text)
-            for event in self.events
-        ]  # fmt: skip
+        return (
+            [_numbered_event(event, numbers) for event in self.events] if numbers else self.events
+        )
 
     def numbered_invoices(self, numbers: Mapping[str, str]) -> list[StoredInvoice]:
         """The invoices' rows, with a number for each placeholder."""
-        if not numbers:
-            return list(self.invoices.values())
-        return [
-            row._replace(
-                snapshot=fill(row.snapshot, numbers),
-                entries=tuple(
-                    entry._replace(document=fill(entry.document, numbers)) for entry in row.entries
-                ),
-                invoice_number=row.invoice_number and fill(row.invoice_number, numbers),
-            )
-            for row in self.invoices.values()
-        ]
+        rows = list(self.invoices.values())
+        return [_numbered_invoice(row, numbers) for row in rows] if numbers else rows
+
+
+def _numbered_invoice(row: StoredInvoice, numbers: Mapping[str, str]) -> StoredInvoice:
+    snapshot = fill(row.snapshot, numbers)
+    if snapshot is row.snapshot and not row.entries:
+        return row
+    return row._replace(
+        snapshot=snapshot,
+        entries=tuple(
+            entry._replace(document=fill(entry.document, numbers)) for entry in row.entries
+        ),
+        invoice_number=row.invoice_number and fill(row.invoice_number, numbers),
+    )
+
+
+def _numbered_event(event: StoredEvent, numbers: Mapping[str, str]) -> StoredEvent:
+    document = fill(event.document, numbers)
+    if document is event.document:
+        return event
+    # `_replace` takes twice as long.
+    return StoredEvent(
+        event.invoice_id, event.version, event.type, document, event.command_key, event.recorded_at
+    )
 
 
 def event_of(row: asyncpg.Record) -> StoredEvent:

@@ -1,5 +1,13 @@
 """What stands for a number until there is one."""
 
+from collections.abc import Callable
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
 from invoicing.store.placeholders import fill, placeholders
 
 
@@ -29,6 +37,32 @@ def test_the_tenth_placeholder_is_not_taken_for_the_first() -> None:
 
 
 def test_a_text_that_only_looks_like_a_placeholder_stays() -> None:
-    text = "number-to-come-" + "0" * 32 + "-7"
+    known, unknown = placeholders()(), placeholders()()
 
-    assert fill(text, {placeholders()(): "INV-1"}) == text
+    assert fill(unknown, {known: "INV-1"}) == unknown
+
+
+@pytest.mark.parametrize("text", ["{0}", "\x7f{0}\x7f", "\x7f\x7fa{0}b\x7f{0}", "é{0}", "€\x7f{0}"])
+def test_what_a_client_wrote_around_a_placeholder_stays(text: str) -> None:
+    placeholder = placeholders()()
+
+    assert fill(text.format(placeholder), {placeholder: "INV-1"}) == text.format("INV-1")
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, "\x7f", "-", "0", "a", "€", "\U0001f600"])))
+def test_numbers_replace_all_placeholders_and_nothing_else(parts: list[int | str]) -> None:
+    following = placeholders()
+    known, unknown = [following(), following()], following()
+    numbers = dict(zip(known, ["INV-1", "INV-2"], strict=True))
+
+    def text(*three: str) -> str:
+        return "".join(part if isinstance(part, str) else three[part] for part in parts)
+
+    assert fill(text(*known, unknown), numbers) == text("INV-1", "INV-2", unknown)
+
+
+@pytest.mark.parametrize("to_json", [to_json, orjson.dumps])
+def test_no_writer_of_json_escapes_a_placeholder(to_json: Callable[[str], bytes]) -> None:
+    placeholder = placeholders()()
+
+    assert to_json(placeholder) == f'"{placeholder}"'.encode()
