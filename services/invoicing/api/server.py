@@ -1,7 +1,9 @@
 """The API process: Postgres, Kafka and HTTP, from its start to its end."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -21,9 +23,9 @@ from invoicing.api.writes.preview import PREVIEWS_PER_SECOND_MAX
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.addresses import is_loopback
 from invoicing.runtime.health import HealthProbe, running_probes
-from invoicing.runtime.http import serving
+from invoicing.runtime.http import bind, serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
-from invoicing.runtime.process import run_until_signal, stop_signal
+from invoicing.runtime.process import run_until_signal, stop_at_end_of_input, stop_signal
 from invoicing.runtime.service import health_probes, monitoring_app, until_available
 from invoicing.runtime.settings import Settings, WrongSettingError
 from invoicing.store.errors import check_schema, is_infrastructure_error
@@ -33,24 +35,43 @@ GRACE_SECONDS: Final = 10
 log = structlog.get_logger()
 
 
-async def run(settings: Settings, sellers: Sellers) -> None:
+@dataclass(frozen=True)
+class Addresses:
+    """The sockets of a process: bound, and not listening yet."""
+
+    http: socket.socket
+    monitoring: socket.socket
+
+
+async def run(settings: Settings, sellers: Sellers, shared: Addresses | None = None) -> None:
     """Serve HTTP until SIGTERM or SIGINT.
+
+    `shared` are the addresses of one of several processes. It ends when standard input does, since
+    its supervisor is gone then.
 
     Raises `WrongSettingError`; `GaveUpError` when an outage outlasts the start; `TopicsError` and
     `SchemaError` when the topics or the database are not what they must be.
     """
     stopped = stop_signal()
+    if shared:
+        stop_at_end_of_input(stopped)
+    addresses = shared or Addresses(
+        bind(settings.http_host, settings.http_port),
+        bind(settings.metrics_host, settings.metrics_port),
+    )
     tokens = check_access(settings)
     probes = health_probes(settings)
     monitoring = monitoring_app(
         live=dict, ready=lambda: {name: probe.is_up for name, probe in probes.items()}
     )
     async with (
-        serving(monitoring, settings.metrics_host, settings.metrics_port),
+        serving(monitoring, addresses.monitoring),
         running_probes(probes),
         open_database(settings) as database,
     ):
-        await run_until_signal(stopped, _serve(settings, sellers, database, tokens, probes))
+        await run_until_signal(
+            stopped, _serve(settings, sellers, database, tokens, probes, addresses.http)
+        )
         log.info("api_stopped")
 
 
@@ -74,6 +95,7 @@ async def _serve(
     database: Database,
     tokens: Tokens | None,
     probes: dict[str, HealthProbe],
+    address: socket.socket,
 ) -> None:
     await until_available(
         settings, "Postgres", is_infrastructure_error, partial(check_schema, database.everything)
@@ -99,7 +121,7 @@ async def _serve(
         )
         app = create_app(state, probes)
         port = await stack.enter_async_context(
-            serving(app, settings.http_host, settings.http_port, GuardedConnection, GRACE_SECONDS)
+            serving(app, address, GuardedConnection, GRACE_SECONDS)
         )
         stack.callback(state.streams.closing.set)
         stack.callback(gateway.closing.set)

@@ -22,26 +22,45 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at this address, which does not listen yet. The system chooses a port for 0.
+
+    Raises `WrongSettingError` if the port is not available.
+    """
+    bound = socket.socket(socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise _not_available(host, port, error) from None
+    return bound
+
+
+def _not_available(host: str, port: int, error: OSError) -> WrongSettingError:
+    return WrongSettingError(
+        f"Port {port} of {host} is not available: {error.strerror}. Set another one"
+        " (INVOICING_METRICS_PORT, INVOICING_HTTP_PORT), or 0 for any."
+    )
+
+
 @asynccontextmanager
 async def serving(
     app: Any,
-    host: str,
-    port: int,
+    bound: socket.socket,
     protocol: type[asyncio.Protocol] = HttpToolsProtocol,
     grace_seconds: int = 0,
 ) -> AsyncIterator[int]:
-    """Serve the ASGI app while the block runs. Yields the port, which the system chooses for 0.
+    """Serve the ASGI app at the socket's address while the block runs. Yields the port.
 
     At the end, new requests are refused, and those under way get `grace_seconds`. Raises
-    `WrongSettingError` if the port is not available.
+    `WrongSettingError` if another process listens there.
     """
+    host, port = bound.getsockname()
     try:
-        listening = socket.create_server((host, port))
+        bound.listen()
     except OSError as error:
-        raise WrongSettingError(
-            f"Port {port} of {host} is not available: {error.strerror}. Set another one"
-            " (INVOICING_METRICS_PORT, INVOICING_HTTP_PORT), or 0 for any."
-        ) from None
+        raise _not_available(host, port, error) from None
     server = _Server(
         uvicorn.Config(
             app,
@@ -56,11 +75,11 @@ async def serving(
             timeout_graceful_shutdown=grace_seconds or None,
         )
     )
-    task = asyncio.create_task(server.serve(sockets=[listening]))
+    task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        yield listening.getsockname()[1]
+        yield port
     finally:
         server.should_exit = True
         server.force_exit = not grace_seconds
         await asyncio.wait({task})
-        listening.close()
+        bound.close()

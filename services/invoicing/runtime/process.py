@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,21 @@ def stop_signal() -> asyncio.Future[None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     return stopped
+
+
+def stop_at_end_of_input(stopped: asyncio.Future[None]) -> None:
+    """Take the end of standard input for a signal too: the process that holds its other end died.
+
+    Nothing is ever written to it.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(sys.stdin)
+        if not stopped.done():
+            stopped.set_result(None)
+
+    loop.add_reader(sys.stdin, stop)
 
 
 async def run_until_signal(stopped: asyncio.Future[None], work: Awaitable[None]) -> None:

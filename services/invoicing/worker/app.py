@@ -16,7 +16,7 @@ from invoicing.domain.sellers import Sellers
 from invoicing.runtime import clock
 from invoicing.runtime.gc_tuning import gc_tuned
 from invoicing.runtime.health import running_probes
-from invoicing.runtime.http import serving
+from invoicing.runtime.http import bind, serving
 from invoicing.runtime.kafka.connect import is_kafka_outage
 from invoicing.runtime.process import run_until_signal, stop_signal
 from invoicing.runtime.service import health_probes, monitoring_app, until_available
@@ -57,7 +57,7 @@ async def run(settings: Settings, sellers: Sellers) -> None:
         )
         app = FastStream(broker)
         async with (
-            serving(monitoring, settings.metrics_host, settings.metrics_port),
+            serving(monitoring, bind(settings.metrics_host, settings.metrics_port)),
             running_probes(probes),
         ):
             await run_until_signal(stopped, prepare(settings, pool, store))

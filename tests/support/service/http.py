@@ -35,7 +35,12 @@ class Api:
     """An API process, and tokens that it takes. A setting that is empty is left out."""
 
     def __init__(
-        self, service: Service, log: Path, module: str = "invoicing.ops.main", **settings: str
+        self,
+        service: Service,
+        log: Path,
+        module: str = "invoicing.ops.main",
+        workers: int = 1,
+        **settings: str,
     ) -> None:
         self.service = service
         self.pem = new_key()
@@ -52,7 +57,7 @@ class Api:
         }
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, "api"],
+                [sys.executable, "-m", module, "api", f"--workers={workers}"],
                 env={name: value for name, value in environment.items() if value},
                 stdout=output,
                 stderr=output,
@@ -114,10 +119,10 @@ class Api:
 
 @contextmanager
 def started_api(
-    service: Service, module: str = "invoicing.ops.main", **settings: str
+    service: Service, module: str = "invoicing.ops.main", workers: int = 1, **settings: str
 ) -> Iterator[Api]:
     """An API process that may not be ready yet; it ends with the block."""
-    api = Api(service, service.directory / f"api-{free_port()}.log", module, **settings)
+    api = Api(service, service.directory / f"api-{free_port()}.log", module, workers, **settings)
     try:
         yield api
     finally:
@@ -125,8 +130,10 @@ def started_api(
 
 
 @asynccontextmanager
-async def running_api(service: Service, **settings: str) -> AsyncIterator[Api]:
-    """A ready API process; it ends with the block."""
-    with started_api(service, **settings) as api:
+async def running_api(
+    service: Service, module: str = "invoicing.ops.main", workers: int = 1, **settings: str
+) -> AsyncIterator[Api]:
+    """A ready API; it ends with the block."""
+    with started_api(service, module, workers, **settings) as api:
         await eventually(api.is_ready, seconds=READY_SECONDS_MAX)
         yield api

@@ -44,6 +44,7 @@ NEEDED = {
     "token": SETTINGS | {"argon2", "cryptography", "jwt", "structlog"},
     "client-secret": SETTINGS | {"argon2"},
     "worker": SERVICE | {"faststream"},
+    "api --workers 2": SERVICE,
     "api": SERVICE | {"argon2", "cryptography", "fastapi", "jwt"},
 }
 """What each command may import before it needs a server. All of it is paid at each start."""

@@ -12,7 +12,7 @@ CANARY = "Kanarienvogel"
 PROGRAM = """
 import asyncio, gc, logging, sys, urllib.request
 import structlog
-from invoicing.runtime.http import serving
+from invoicing.runtime.http import bind, serving
 from invoicing.runtime.service import run_service
 from invoicing.runtime.settings import WrongSettingError
 
@@ -32,7 +32,7 @@ async def lose(token):
 
 async def work(settings):
     token = "{canary}"
-    async with serving(app, "127.0.0.1", 0) as port:
+    async with serving(app, bind("127.0.0.1", 0)) as port:
         url, headers = f"http://127.0.0.1:{port}/", {"Authorization": token}
         request = urllib.request.Request(url, headers=headers)
         try:
