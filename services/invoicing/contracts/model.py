@@ -51,10 +51,7 @@ class ContractModel(BaseModel):
         order = _order_if_other(cls.declared, tuple(fields))
         if order is not None:
             fields = {name: fields[name] for name in order}
-        model: Self = _new(cls._lean)
-        # The one attribute of an instance: pydantic's others are those of the lean class.
-        _set(model, "__dict__", fields)
-        return model
+        return _lean_instance(cls, fields)
 
     @classmethod
     def computed_from(cls, given: "ContractModel", **fields: Any) -> Self:
@@ -73,7 +70,15 @@ class ContractModel(BaseModel):
 
     def copy_with(self, **fields: Any) -> Self:
         """Copy with these fields replaced by valid values."""
-        return self.of_fields({**given_fields(self), **fields})
+        return self.with_fields(fields)
+
+    def with_fields(self, changes: Mapping[str, Any]) -> Self:
+        """As `copy_with`, from a mapping."""
+        given = given_fields(self)
+        fields = {**given, **changes}
+        if len(fields) == len(given):  # the same fields, so in the same order
+            return _lean_instance(type(self), fields)
+        return self.of_fields(fields)
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal; one that was not given has its default."""
@@ -123,6 +128,13 @@ def to_json(value: object) -> str:
 
 def _json_value(value: Any) -> Any:
     return str(value) if type(value) is Decimal else value.json_value
+
+
+def _lean_instance(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
+    instance: ModelT = _new(model._lean)
+    # The one attribute of an instance: pydantic's others are those of the lean class.
+    _set(instance, "__dict__", fields)
+    return instance
 
 
 _new: Final = object.__new__

@@ -5,13 +5,16 @@ later version of the database changes no issued invoice.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from invoicing.contracts.invoice import Document, DocumentIndexFields
 
 DEFAULT_ZONE: Final = "UTC"
+
+_DAYS_KEPT: Final = 1_024
+"""Due dates are often the same: so many days after today, in few zones."""
 
 # `datetime` cannot convert the first hours of year 1 to a zone west of Greenwich. No document may
 # have a day this early, whatever the zone.
@@ -37,6 +40,7 @@ def start_of_day(zone: str, day: date) -> datetime:
     return datetime.combine(day, time.min, _zone(zone)).astimezone(UTC)
 
 
+@lru_cache(_DAYS_KEPT)
 def overdue_from(zone: str, due_date: date) -> datetime:
     """The instant from which an amount due on this day is overdue: the next day's beginning."""
     return start_of_day(zone, due_date + timedelta(days=1))

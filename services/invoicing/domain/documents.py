@@ -255,7 +255,7 @@ def _priced_document(
     }
     if priced.shipping is not None:
         computed["shipping"] = priced.shipping
-    return Document.construct_unchecked(**fields | computed)
+    return Document.of_fields(fields | computed)
 
 
 def _tax_mismatch(paths: Iterable[str], given_by_command: Container[str]) -> Rejection | None:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 from invoicing.contracts.events import EVENTS, EventData, InvoiceCreated
-from invoicing.contracts.model import given_fields
 from invoicing.domain import (
     archive,
     consequences,
@@ -57,13 +56,13 @@ def evolve(invoice: Invoice | None, event: EventData, recorded_at: datetime) -> 
         if not isinstance(event, InvoiceCreated):
             raise TypeError(f"the first event of an invoice cannot be {event.type}")
         return invoices.created(event, recorded_at)
-    fields = {**given_fields(invoice), **summary_of(event)}
+    changes = summary_of(event)
     # Events of the first releases lack these two; they show the defaults.
-    fields["live_mode"] = invoice.live_mode
-    fields["times_paid"] = max(invoice.times_paid, event.times_paid)
-    fields |= APPLY[event.declared](invoice, event, recorded_at)
+    changes["live_mode"] = invoice.live_mode
+    changes["times_paid"] = max(invoice.times_paid, event.times_paid)
+    changes |= APPLY[event.declared](invoice, event, recorded_at)
     if event.state is not invoice.state:
-        fields["entered"] = {**invoice.entered, event.state: recorded_at}
-    fields["version"] = invoice.version + 1
-    fields["updated_at"] = recorded_at
-    return Invoice.of_fields(fields)
+        changes["entered"] = {**invoice.entered, event.state: recorded_at}
+    changes["version"] = invoice.version + 1
+    changes["updated_at"] = recorded_at
+    return invoice.with_fields(changes)

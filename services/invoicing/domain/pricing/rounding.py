@@ -17,6 +17,7 @@ from decimal import (
     Overflow,
     localcontext,
 )
+from functools import cache
 from typing import Final
 
 from invoicing.contracts.invoice import TaxRounding
@@ -48,9 +49,11 @@ class RoundingPolicy:
     tax_inclusive: bool
 
     @classmethod
+    @cache
     def of(
         cls, currency: str, tax_rounding: TaxRounding, *, tax_inclusive: bool
     ) -> "RoundingPolicy":
+        """The policy of a document; there are as many as currencies, times four."""
         unit = UNITS[currency]
         return cls(unit, unit * 0, tax_rounding, tax_inclusive)
 

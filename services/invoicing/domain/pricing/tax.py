@@ -29,11 +29,18 @@ def apply_tax(amounts: Iterable[TaxableAmount], policy: RoundingPolicy) -> tuple
     base of 0 it counts as 0.
     """
     groups: dict[tuple[str, Decimal | None], list[tuple[TaxableAmount, Tax]]] = {}
+    # By the rate as it is written: to hash a Decimal takes longer than all else here.
+    known: dict[tuple[str, str | None], list[tuple[TaxableAmount, Tax]]] = {}
     for amount in amounts:
         tax = amount.tax
-        if tax is not None:
+        if tax is None:
+            continue
+        group = known.get((tax.category, tax.rate))
+        if group is None:
             rate = None if tax.rate is None else Decimal(tax.rate)
-            groups.setdefault((tax.category, rate), []).append((amount, tax))
+            group = groups.setdefault((tax.category, rate), [])
+            known[tax.category, tax.rate] = group
+        group.append((amount, tax))
     return tuple(_apply_to_group(group, rate, policy) for (_, rate), group in groups.items())
 
 
