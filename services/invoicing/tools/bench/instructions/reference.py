@@ -31,6 +31,8 @@ ORDER: Final = orjson.dumps(
         ],
     }
 )
+TIMES_WORKED_OUT: Final = 3
+"""As often as brings what 3.12 and 3.13 take to 3.11's, divided by this, nearest to commands."""
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _EXACT: Final = Context(prec=60)
 _CENT: Final = Decimal("0.01")
@@ -77,7 +79,8 @@ class _State:
 def reference() -> list[bytes]:
     """Read an order, work its amounts out, and write what follows from it."""
     digest, order = _read(ORDER)
-    sums, total = _worked_out(order)
+    for _ in range(TIMES_WORKED_OUT):
+        sums, total = _worked_out(order)
     states = _states(order, total)
     return [digest, *_written(order, sums, states)]
 
@@ -109,7 +112,7 @@ def _states(order: _Order, total: Decimal) -> list[_State]:
     """The states after each of a few small steps."""
     state = _State(order.id, 1, total, Decimal(0), {})
     states = [state]
-    for step in range(8):
+    for step in range(5):
         facts: dict[str, object] = {**state.facts, f"step_{step}": str(state.paid)}
         given = {name: value for name, value in facts.items() if value is not None}
         paid = min(state.paid + total / 20, total)
