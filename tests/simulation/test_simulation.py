@@ -11,6 +11,7 @@ from zlib import crc32
 import pytest
 from aiokafka import TopicPartition
 
+from invoicing.domain import entries
 from invoicing.store import group_commit
 from invoicing.store.group_commit import GroupCommit
 from invoicing.store.memory import MemoryStore
@@ -57,6 +58,31 @@ def test_nothing_is_found(pytestconfig: pytest.Config) -> None:
         assert findings(seed) == [], f"SIMULATION_SEED={seed} plays it again"
     rate = rounds(COMMANDS) * ROUND / (perf_counter() - began) * 60
     add_line(pytestconfig, f"simulation: {rounds(COMMANDS)} rounds, {rate:,.0f} commands a minute")
+
+
+@pytest.fixture
+def all_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every payment, credit note and sending has a row of its own."""
+    monkeypatch.setattr(entries, "INLINE_MAX", 0)
+
+
+@pytest.mark.usefixtures("all_in_rows")
+def test_nothing_is_found_with_all_entries_in_rows() -> None:
+    assert findings(SEED) == [], f"SIMULATION_SEED={SEED} plays it again"
+
+
+@pytest.mark.usefixtures("all_in_rows")
+def test_a_lost_row_of_an_entry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = MemoryStore.load_entries
+
+    async def forget_some(store: Any, wanted: Any) -> Any:
+        if len(store.events) % 7 == 0 and store.entries:
+            store.entries.pop(next(iter(store.entries)))
+        return await stored(store, wanted)
+
+    monkeypatch.setattr(MemoryStore, "load_entries", forget_some)
+
+    assert findings(SEED) != []
 
 
 def test_a_seed_plays_the_same_again() -> None:

@@ -299,7 +299,9 @@ class World:
         for invoice_id, own in groupby(ordered, key=lambda item: item[0][0]):
             columns = self.database.invoices[invoice_id]._asdict()
             columns["labels"] = sorted(columns["labels"] or ())
-            current = CurrentState(columns.pop("snapshot"), columns)
+            rows = self.database.entries.values()
+            entries = [row for row in rows if row.invoice_id == invoice_id]
+            current = CurrentState(columns.pop("snapshot"), columns, entries)
             checked = check_history(invoice_id, [event for _, event in own], current)
             for finding in checked.findings:
                 yield f"{invoice_id}: {finding.kind}: {finding.expected}, found {finding.found}"

@@ -113,9 +113,8 @@ def written(invoice: Invoice) -> tuple[str, tuple[StoredEntry, ...]]:
 
 
 def _totals(entries: Entries[Any]) -> dict[str, int | Decimal]:
-    """In the order of the facts, and without those of 0: equal tallies are equal texts."""
-    totals = entries.tally.totals
-    return {fact.name: total for fact in entries.kind.facts if (total := totals.get(fact.name, 0))}
+    """In one order, and without those of 0: equal tallies are equal texts."""
+    return {name: total for name, total in sorted(entries.tally.totals.items()) if total}
 
 
 def _many(invoice: Invoice) -> Iterator[tuple[str, Entries[Any]]]:
@@ -144,13 +143,12 @@ def _rows(invoice_id: str, entries: Entries[Any]) -> Iterator[StoredEntry]:
 
 
 def read(
-    snapshot: str, wanted: Collection[EntryKey] = (), rows: Sequence[StoredEntry] = ()
+    snapshot: str, keys: Collection[EntryKey] = (), rows: Sequence[StoredEntry] = ()
 ) -> Invoice:
-    """The invoice of a snapshot; of its entries in rows, only those that were wanted are known."""
+    """The invoice of a snapshot; of its entries in rows, only those of these keys are known."""
     if not has_rows(snapshot):
         return Invoice.model_validate_json(snapshot)
     invoice = Invoice.model_validate_json(_without_header(snapshot))
-    keys = {(key.kind, key.id) for key in wanted if key.invoice_id == invoice.invoice_id}
     fields: dict[str, Any] = {}
     for name, tally in tallies_of(snapshot).items():
         kind = ENTRY_KINDS[name]
@@ -191,13 +189,13 @@ def _without_header(snapshot: str) -> str:
 def _entries(
     kind: Kind[Any],
     tally: Tally,
-    keys: Collection[tuple[str, str | None]],
+    keys: Collection[EntryKey],
     rows: Sequence[StoredEntry],
 ) -> Entries[Any]:
     known: dict[str, Any] = {}
     positions: dict[str, int] = {}
     owners: dict[PartKey, str | None] = {
-        (of, id_): None for of, id_ in keys if id_ is not None and of in _PART_KINDS
+        (of, id_): None for _, of, id_ in keys if id_ is not None and of in _PART_KINDS
     }
     for row in rows:
         if row.kind == kind.name:
@@ -205,7 +203,7 @@ def _entries(
             positions[row.id] = row.position
         elif row.kind in _PART_KINDS:
             owners[row.kind, row.id] = row.document
-    for of, id_ in keys:
+    for _, of, id_ in keys:
         if of == kind.name and id_ is not None:
             known.setdefault(id_, None)
     return Entries(
@@ -214,7 +212,7 @@ def _entries(
         known,
         positions=positions,
         owners=owners,
-        is_complete=(kind.name, None) in keys,
+        is_complete=any(key[1:] == (kind.name, None) for key in keys),
     )
 
 
@@ -287,9 +285,9 @@ def _named(data: object) -> Iterator[tuple[str, str]]:
     """The ids in a command's data, which is not validated yet: Postgres could not take any text."""
     if not isinstance(data, dict):
         return
-    nested = data.get("refund")
-    for part in (data, nested if isinstance(nested, dict) else {}):
-        for name, kind in _KIND_OF_ID.items():
-            id_ = part.get(name)
+    refund = data.get("refund")
+    for part in (data, refund) if isinstance(refund, dict) else (data,):
+        for name in part.keys() & _KIND_OF_ID.keys():
+            id_ = part[name]
             if isinstance(id_, str) and len(id_) <= _ID_LENGTH_MAX and id_.isprintable():
-                yield kind, id_
+                yield _KIND_OF_ID[name], id_

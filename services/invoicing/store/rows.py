@@ -177,11 +177,14 @@ class Loaded:
 
     def invoices(self) -> dict[str, Invoice]:
         """The invoices of the snapshots, with those entries that were wanted."""
+        keys: dict[str, list[EntryKey]] = {}
+        for key in self.wanted_entries:
+            keys.setdefault(key.invoice_id, []).append(key)
         rows: dict[str, list[StoredEntry]] = {}
         for row in self.entries:
             rows.setdefault(row.invoice_id, []).append(row)
         return {
-            id_: read(snapshot, self.wanted_entries, rows.get(id_, ()))
+            id_: read(snapshot, keys.get(id_, ()), rows.get(id_, ()))
             for id_, snapshot in self.snapshots.items()
         }
 
