@@ -30,7 +30,7 @@ from invoicing.tools.schemas.__main__ import main
 from invoicing.tools.schemas.files import out_of_date, write
 from invoicing.tools.schemas.story import BEGIN, STORY, Step, run_story
 from invoicing.worker.outgoing import DeadLetter
-from invoicing.worker.publisher import _dead_letter
+from invoicing.worker.publisher import _headers_of
 from invoicing.worker.records import Record
 from tests.support.domain.complete import COMPLETE
 from tests.support.domain.strategies import documents
@@ -371,9 +371,9 @@ def test_a_record_that_is_dead_letter_has_the_headers_that_asyncapi_tells() -> N
     unreadable = read_command(record.value, record.headers)
     assert isinstance(unreadable, DecodeFailure)
 
-    published = _dead_letter(DeadLetter(record, unreadable, BEGIN), "dead", {"dead": 8})
+    published = _headers_of(DeadLetter(record, unreadable, BEGIN))
 
-    headers = {name: (value or b"").decode() for name, value in published.headers}
+    headers = {name: (value or b"").decode() for name, value in published}
     Validator(told["headers"]).validate(headers)
     assert headers.keys() == told["headers"]["properties"].keys()
 

@@ -161,21 +161,27 @@ def _add_forward(
 def _add_dead_letter(
     batches: RecordBatches, dead_letter: DeadLetter, topic: str, partitions: dict[str, int]
 ) -> None:
-    record, position = dead_letter.record, dead_letter.record.position
-    headers = dead_letter_headers(
-        reason=dead_letter.failure.reason,
-        message=dead_letter.failure.message,
-        topic=position.topic,
-        partition=position.partition,
-        offset=position.offset,
-        failed_at=dead_letter.failed_at,
-    )
+    record = dead_letter.record
     batches.add(
         topic,
         partition_of(record.key, partitions[topic])
         if record.key
-        else position.partition % partitions[topic],
+        else record.position.partition % partitions[topic],
         record.key,
         record.value,
-        [*record.headers, *headers],
+        _headers_of(dead_letter),
     )
+
+
+def _headers_of(dead_letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+    """The record's own headers, and ours after them."""
+    record, failure = dead_letter.record, dead_letter.failure
+    ours = dead_letter_headers(
+        reason=failure.reason,
+        message=failure.message,
+        topic=record.position.topic,
+        partition=record.position.partition,
+        offset=record.position.offset,
+        failed_at=dead_letter.failed_at,
+    )
+    return [*record.headers, *ours]
