@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from invoicing.contracts.commands import COMMANDS
 from invoicing.contracts.replies import Rejection
 from invoicing.domain.decision import Accepted
-from invoicing.domain.transitions import TRANSITIONS
+from invoicing.domain.transitions import TRANSITIONS, available_commands, why_not_allowed
 from tests.support.domain.desk import Desk
 from tests.support.domain.model import STATES_OF, Model
 
@@ -232,6 +232,7 @@ class Life(RuleBasedStateMachine):
             assert isinstance(decided, Accepted), (name, fields, expected, decided)
             emitted = [event.removeprefix("invoice.") for event in self.desk.event_types[known:]]
             assert emitted == expected
+            assert name in available_commands(before) or not emitted
             if before is not None:
                 moves = TRANSITIONS[COMMANDS[name]].moves
                 assert self.desk.current.state in moves[before.state]
@@ -252,6 +253,8 @@ class Life(RuleBasedStateMachine):
             assert self.model.state is None
             return
         invoice, model = self.desk.invoice, self.model
+        for name in available_commands(invoice):
+            assert why_not_allowed(invoice, COMMANDS[name]) is None
         assert invoice.state.value == model.state
         assert invoice.version == model.events
         assert invoice.amount_due * 100 == model.books.due

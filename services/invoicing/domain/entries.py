@@ -252,6 +252,13 @@ def total(entries: Mapping[str, Any], fact: Fact) -> Amount:
     return sum(map(fact.of, entries.values()))
 
 
+def facts_of_any(kind: Kind[EntryT], entries: Mapping[str, EntryT]) -> set[str]:
+    """The names of the facts that some entry adds to."""
+    if isinstance(entries, Entries):
+        return {name for name, amount in entries.tally.totals.items() if amount}
+    return {name for entry in entries.values() for name in kind.facts_of(entry)}
+
+
 def open_entries(kind: Kind[EntryT], entries: Mapping[str, EntryT]) -> list[EntryT]:
     """The open entries, in order."""
     if isinstance(entries, Entries):

@@ -5,10 +5,10 @@ under which path HTTP offers it. Decisions, the commands that an invoice offers,
 the diagram in the documentation are read from `TRANSITIONS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from invoicing.contracts import commands
 from invoicing.contracts.commands import CommandData
@@ -29,12 +29,13 @@ from invoicing.domain import (
 )
 from invoicing.domain.balance import ISSUED, net_received, payable
 from invoicing.domain.decision import Decision
-from invoicing.domain.entries import Fact, total
+from invoicing.domain.entries import Fact, facts_of_any, total
 from invoicing.domain.invoice import (
     DISPUTABLE,
     DISPUTED,
     HAS_REFUNDS,
     NOT_ALL_REFUNDED,
+    PAYMENTS,
     REFUNDABLE,
     REQUESTED_OR_GIVEN_UP,
     RETURNABLE,
@@ -43,7 +44,6 @@ from invoicing.domain.invoice import (
     Invoice,
 )
 
-Guard = Callable[[Invoice], Rejection | None]
 Handler = Callable[[Decision, Any], Rejection | None]
 """Emits the command's events, or says why it does not. Its data is of the row's class."""
 Moves = Mapping[State, tuple[State, ...]]
@@ -53,20 +53,30 @@ VOID, CANCELLED, REVERSED, DELETED = State.VOID, State.CANCELLED, State.REVERSED
 ALIVE: Final = tuple(state for state in State if state is not DELETED)
 
 
+class Guard(NamedTuple):
+    """What rejects a command whatever its data, and the rejection."""
+
+    applies: Callable[[Invoice], bool]
+    code: RejectionCode
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One command: its handler, and from each state the states that it may lead to.
 
     A guard in `unless` rejects the command whatever its data. `only_if` is what at least one
-    command of this class needs to be accepted; the handler then looks at the data. `path` is the
-    last segment of the command's HTTP address, None where it has no such address.
+    command of this class needs to be accepted, and `payment_fact` what it needs of some payment;
+    the handler then looks at the data. `path` is the last segment of the command's HTTP address,
+    None where it has no such address.
     """
 
     command: type[CommandData]
     handler: Handler
     moves: Moves
     unless: tuple[Guard, ...] = ()
-    only_if: Callable[[Invoice], bool] = lambda _invoice: True
+    only_if: Callable[[Invoice], bool] | None = None
+    payment_fact: Fact | None = None
     path: str | None = None
 
 
@@ -74,87 +84,61 @@ def _same(*states: State) -> dict[State, tuple[State, ...]]:
     return {state: (state,) for state in states}
 
 
-def _has_had_a_number(invoice: Invoice) -> Rejection | None:
-    if invoice.invoice_number is None:
-        return None
-    return Rejection(
-        RejectionCode.ILLEGAL_TRANSITION, "An invoice that has had a number cannot be deleted."
-    )
-
-
-def _has_no_items(invoice: Invoice) -> Rejection | None:
-    if invoice.document.items:
-        return None
-    return Rejection(RejectionCode.NO_ITEMS, "An invoice without items cannot be opened.")
-
-
-def _has_negative_total(invoice: Invoice) -> Rejection | None:
-    if invoice.total >= 0:
-        return None
-    return Rejection(
-        RejectionCode.NEGATIVE_TOTAL, "An invoice with a negative total cannot be opened."
-    )
-
-
-def _has_payments_or_credits(invoice: Invoice) -> Rejection | None:
-    if not (invoice.amount_paid or invoice.amount_refunded or invoice.amount_credited):
-        return None
-    return Rejection(
-        RejectionCode.HAS_PAYMENTS,
-        "The invoice already has payments, refunds or credit notes.",
-    )
-
-
-def _has_had_payments_or_credits(invoice: Invoice) -> Rejection | None:
-    if not (invoice.payments or invoice.credit_notes):
-        return None
-    return Rejection(
-        RejectionCode.HAS_PAYMENTS,
-        "The invoice has had payments or credit notes. Credit it instead.",
-    )
-
-
-def _has_been_sent(invoice: Invoice) -> Rejection | None:
-    if not total(invoice.sendings, WAS_SENT):
-        return None
-    return Rejection(
-        RejectionCode.ALREADY_SENT,
-        "The invoice was sent to the customer, or is about to be. Credit it instead.",
-    )
-
-
-def _has_unrefunded_payments(invoice: Invoice) -> Rejection | None:
-    if net_received(vars(invoice)) <= 0:
-        return None
-    return Rejection(RejectionCode.HAS_PAYMENTS, "Refund the payments first.")
-
-
-def _has_credit_notes(invoice: Invoice) -> Rejection | None:
-    if not invoice.amount_credited:
-        return None
-    return Rejection(
-        RejectionCode.HAS_CREDIT_NOTES, "Void the credit notes first, or credit the rest."
-    )
-
-
-def _has_payment_in_flight(invoice: Invoice) -> Rejection | None:
-    if not invoice.has_payment_in_flight:
-        return None
-    return Rejection(
-        RejectionCode.PAYMENT_IN_PROGRESS, "A payment is in flight; wait until it settles or fails."
-    )
-
-
-def _has_nothing_to_pay(invoice: Invoice) -> Rejection | None:
-    if payable(invoice):
-        return None
-    return Rejection(RejectionCode.NOTHING_TO_PAY, "Nothing is due on the invoice.")
-
-
-def _has_no_source(invoice: Invoice) -> Rejection | None:
-    if invoice.sources:
-        return None
-    return Rejection(RejectionCode.UNKNOWN_SOURCE, "No source is attached to the invoice.")
+_HAS_HAD_A_NUMBER: Final = Guard(
+    lambda invoice: invoice.invoice_number is not None,
+    RejectionCode.ILLEGAL_TRANSITION,
+    "An invoice that has had a number cannot be deleted.",
+)
+_HAS_NO_ITEMS: Final = Guard(
+    lambda invoice: not invoice.document.items,
+    RejectionCode.NO_ITEMS,
+    "An invoice without items cannot be opened.",
+)
+_HAS_NEGATIVE_TOTAL: Final = Guard(
+    lambda invoice: invoice.total < 0,
+    RejectionCode.NEGATIVE_TOTAL,
+    "An invoice with a negative total cannot be opened.",
+)
+_HAS_PAYMENTS_OR_CREDITS: Final = Guard(
+    lambda invoice: bool(invoice.amount_paid or invoice.amount_refunded or invoice.amount_credited),
+    RejectionCode.HAS_PAYMENTS,
+    "The invoice already has payments, refunds or credit notes.",
+)
+_HAS_HAD_PAYMENTS_OR_CREDITS: Final = Guard(
+    lambda invoice: bool(invoice.payments or invoice.credit_notes),
+    RejectionCode.HAS_PAYMENTS,
+    "The invoice has had payments or credit notes. Credit it instead.",
+)
+_HAS_BEEN_SENT: Final = Guard(
+    lambda invoice: total(invoice.sendings, WAS_SENT) > 0,
+    RejectionCode.ALREADY_SENT,
+    "The invoice was sent to the customer, or is about to be. Credit it instead.",
+)
+_HAS_UNREFUNDED_PAYMENTS: Final = Guard(
+    lambda invoice: net_received(vars(invoice)) > 0,
+    RejectionCode.HAS_PAYMENTS,
+    "Refund the payments first.",
+)
+_HAS_CREDIT_NOTES: Final = Guard(
+    lambda invoice: bool(invoice.amount_credited),
+    RejectionCode.HAS_CREDIT_NOTES,
+    "Void the credit notes first, or credit the rest.",
+)
+_HAS_PAYMENT_IN_FLIGHT: Final = Guard(
+    lambda invoice: invoice.has_payment_in_flight,
+    RejectionCode.PAYMENT_IN_PROGRESS,
+    "A payment is in flight; wait until it settles or fails.",
+)
+_HAS_NOTHING_TO_PAY: Final = Guard(
+    lambda invoice: not payable(invoice),
+    RejectionCode.NOTHING_TO_PAY,
+    "Nothing is due on the invoice.",
+)
+_HAS_NO_SOURCE: Final = Guard(
+    lambda invoice: not invoice.sources,
+    RejectionCode.UNKNOWN_SOURCE,
+    "No source is attached to the invoice.",
+)
 
 
 _MONEY_COMES: Moves = {
@@ -163,10 +147,6 @@ _MONEY_COMES: Moves = {
     UNCOLLECTIBLE: (UNCOLLECTIBLE, PAID),
 }
 _MONEY_GOES: Moves = {**_same(*ALIVE), PAID: (PAID, OPEN)}
-
-
-def _any_payment(fact: Fact) -> Callable[[Invoice], bool]:
-    return lambda invoice: total(invoice.payments, fact) > 0
 
 
 TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
@@ -182,27 +162,27 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.DeleteInvoice,
                 invoices.delete,
                 {DRAFT: (DELETED,)},
-                unless=(_has_had_a_number,),
+                unless=(_HAS_HAD_A_NUMBER,),
             ),
             Transition(
                 commands.OpenInvoice,
                 invoices.open_,
                 {DRAFT: (OPEN, PAID)},
-                unless=(_has_no_items, _has_negative_total),
+                unless=(_HAS_NO_ITEMS, _HAS_NEGATIVE_TOTAL),
                 path="open",
             ),
             Transition(
                 commands.UnpostInvoice,
                 invoices.unpost,
                 {OPEN: (DRAFT,)},
-                unless=(_has_payment_in_flight, _has_had_payments_or_credits, _has_been_sent),
+                unless=(_HAS_PAYMENT_IN_FLIGHT, _HAS_HAD_PAYMENTS_OR_CREDITS, _HAS_BEEN_SENT),
                 path="unpost",
             ),
             Transition(
                 commands.VoidInvoice,
                 invoices.void,
                 {OPEN: (VOID,), UNCOLLECTIBLE: (VOID,)},
-                unless=(_has_unrefunded_payments, _has_credit_notes, _has_payment_in_flight),
+                unless=(_HAS_UNREFUNDED_PAYMENTS, _HAS_CREDIT_NOTES, _HAS_PAYMENT_IN_FLIGHT),
                 path="void",
             ),
             Transition(
@@ -212,14 +192,14 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.ReverseInvoice,
                 credit_notes.reverse,
                 {OPEN: (REVERSED,)},
-                unless=(_has_payments_or_credits, _has_payment_in_flight),
+                unless=(_HAS_PAYMENTS_OR_CREDITS, _HAS_PAYMENT_IN_FLIGHT),
                 path="reverse",
             ),
             Transition(
                 commands.WriteOffInvoice,
                 write_offs.write_off,
                 {OPEN: (UNCOLLECTIBLE,)},
-                unless=(_has_payment_in_flight,),
+                unless=(_HAS_PAYMENT_IN_FLIGHT,),
                 path="write-off",
             ),
             Transition(
@@ -239,7 +219,7 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.PayInvoice,
                 payments.request,
                 _same(OPEN, UNCOLLECTIBLE),
-                unless=(_has_nothing_to_pay, _has_no_source, _has_payment_in_flight),
+                unless=(_HAS_NOTHING_TO_PAY, _HAS_NO_SOURCE, _HAS_PAYMENT_IN_FLIGHT),
                 only_if=lambda invoice: any(
                     sources.why_unusable(invoice, source_id) is None
                     for source_id in invoice.sources
@@ -250,14 +230,14 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.CancelPaymentRequest,
                 payments.cancel_request,
                 _same(*ALIVE),
-                only_if=_any_payment(REQUESTED_OR_GIVEN_UP),
+                payment_fact=REQUESTED_OR_GIVEN_UP,
                 path="cancel-payment-request",
             ),
             Transition(
                 commands.RecordPaymentAction,
                 payments.record_action,
                 _same(*ALIVE),
-                only_if=_any_payment(REQUESTED_OR_GIVEN_UP),
+                payment_fact=REQUESTED_OR_GIVEN_UP,
                 path="payment-actions",
             ),
             Transition(
@@ -273,56 +253,56 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
                 commands.SettlePayment,
                 payments.settle,
                 _MONEY_COMES,
-                only_if=_any_payment(UNSETTLED),
+                payment_fact=UNSETTLED,
                 path="settle-payment",
             ),
             Transition(
                 commands.RecordPaymentFailure,
                 payments.fail,
                 _same(*ALIVE),
-                only_if=_any_payment(UNSETTLED),
+                payment_fact=UNSETTLED,
                 path="payment-failures",
             ),
             Transition(
                 commands.ReturnPayment,
                 returns.record,
                 _MONEY_GOES,
-                only_if=_any_payment(RETURNABLE),
+                payment_fact=RETURNABLE,
                 path="returns",
             ),
             Transition(
                 commands.OpenDispute,
                 disputes.open_,
                 _same(*ALIVE),
-                only_if=_any_payment(DISPUTABLE),
+                payment_fact=DISPUTABLE,
                 path="disputes",
             ),
             Transition(
                 commands.CloseDispute,
                 disputes.close,
                 {**_MONEY_COMES, PAID: (PAID, OPEN)},
-                only_if=_any_payment(DISPUTED),
+                payment_fact=DISPUTED,
                 path="close-dispute",
             ),
             Transition(
                 commands.RefundPayment,
                 refunds.refund,
                 _MONEY_GOES,
-                only_if=_any_payment(REFUNDABLE),
+                payment_fact=REFUNDABLE,
                 path="refunds",
             ),
             Transition(
                 commands.SettleRefund,
                 refunds.settle,
                 _MONEY_GOES,
-                only_if=_any_payment(NOT_ALL_REFUNDED),
+                payment_fact=NOT_ALL_REFUNDED,
                 path="settle-refund",
             ),
             Transition(
                 commands.RecordRefundFailure,
                 refunds.fail,
                 _MONEY_COMES,
-                only_if=_any_payment(HAS_REFUNDS),
+                payment_fact=HAS_REFUNDS,
                 path="refund-failures",
             ),
             Transition(
@@ -371,6 +351,9 @@ TRANSITIONS: Final[Mapping[type[CommandData], Transition]] = MappingProxyType(
         )
     }
 )
+_ROWS_FROM: Final[Mapping[State, Sequence[Transition]]] = {
+    state: [row for row in TRANSITIONS.values() if state in row.moves] for state in State
+}
 _DECIDED = {commands.CreateInvoice, *TRANSITIONS}
 assert set(commands.COMMANDS.values()) == _DECIDED, "every command needs a transition"
 
@@ -383,10 +366,14 @@ def why_not_allowed(invoice: Invoice, command: type[CommandData]) -> Rejection |
             RejectionCode.ILLEGAL_TRANSITION,
             f"{command.__name__} is not allowed while the invoice is {invoice.state.value}.",
         )
+    guard = _rejecting_guard(transition, invoice)
+    return None if guard is None else Rejection(guard.code, guard.message)
+
+
+def _rejecting_guard(transition: Transition, invoice: Invoice) -> Guard | None:
     for guard in transition.unless:
-        rejection = guard(invoice)
-        if rejection is not None:
-            return rejection
+        if guard.applies(invoice):
+            return guard
     return None
 
 
@@ -395,10 +382,15 @@ def available_commands(invoice: Invoice | None) -> tuple[str, ...]:
     if invoice is None:
         return (commands.CreateInvoice.__name__,)
     decided = restatement.as_restated(invoice)
+    payment_facts = facts_of_any(PAYMENTS, invoice.payments)
     return tuple(
-        command.__name__
-        for command, transition in TRANSITIONS.items()
-        if why_not_allowed(decided, command) is None and transition.only_if(invoice)
+        [
+            row.command.__name__
+            for row in _ROWS_FROM[decided.state]
+            if (row.payment_fact is None or row.payment_fact.name in payment_facts)
+            and (row.only_if is None or row.only_if(invoice))
+            and _rejecting_guard(row, decided) is None
+        ]
     )
 
 
