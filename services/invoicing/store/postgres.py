@@ -227,6 +227,10 @@ class PostgresStore:
             await connection.copy_records_to_table(
                 "commands", records=reply_rows(replies), columns=COMMAND_COLUMNS
             )
+        # Labels have no numbers in them, so their statement is none of those under the lock.
+        await _save_labels(
+            connection, [row for batch in write_batches for row in batch.invoices.values()]
+        )
         # As late as possible: until the commit, every other lane waits for these series.
         requests = [request for batch in write_batches for request in batch.numbers]
         numbers = await self._take_numbers(connection, requests)
@@ -239,7 +243,7 @@ class PostgresStore:
         if not self._has_required_rules and rules.need_these_rules(e.type for e in events):
             await rules.require_these_rules(connection)
         invoices = [row for batch in write_batches for row in batch.numbered_invoices(numbers)]
-        await save_invoices(connection, invoices)
+        await _save_states(connection, invoices)
         return events_by_batch
 
     async def _save_lanes(
@@ -297,9 +301,14 @@ async def save_invoices(
     invoices: Collection[StoredInvoice],
 ) -> None:
     """Insert or update the state of invoices."""
-    if not invoices:
-        return
-    await connection.execute(SAVE_INVOICES, *zip(*invoice_rows(invoices), strict=True))
+    await _save_labels(connection, invoices)
+    await _save_states(connection, invoices)
+
+
+async def _save_labels(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+    invoices: Collection[StoredInvoice],
+) -> None:
     labels = {
         invoice.id: orjson.dumps(invoice.labels).decode()
         for invoice in invoices
@@ -307,6 +316,15 @@ async def save_invoices(
     }
     if labels:
         await connection.execute(SAVE_LABELS, list(labels), list(labels.values()))
+
+
+async def _save_states(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+    invoices: Collection[StoredInvoice],
+) -> None:
+    if not invoices:
+        return
+    await connection.execute(SAVE_INVOICES, *zip(*invoice_rows(invoices), strict=True))
     entries = [entry for invoice in invoices for entry in invoice.entries]
     if entries:
         await rules.require_entry_rules(connection)
