@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -305,6 +306,12 @@ def test_the_body_hash_ignores_order_time_and_tracing() -> None:
 )
 def test_the_body_hash_tells_bodies_apart(changes: dict[str, Any]) -> None:
     assert read(structured(**changes)).body_hash != read(structured()).body_hash
+
+
+@given(st.text(), st.integers(1))
+def test_an_events_id_is_a_name_based_uuid(invoice_id: str, version: int) -> None:
+    space = UUID("8c0c6d1e-54c4-5a9e-9d53-0f6d6e2c7a11")
+    assert event_id(invoice_id, version) == str(uuid5(space, f"{invoice_id}/{version}"))
 
 
 def test_ids_are_made_from_what_they_name() -> None:
