@@ -106,7 +106,7 @@ def repeat_reply(outgoing: OutgoingMessages) -> None:
 def change_a_reply(outgoing: OutgoingMessages) -> None:
     for reply in outgoing.replies[:1]:
         document = reply.document.replace('"version":2', '"version":3')
-        outgoing.replies[0] = replace(reply, document=document)
+        outgoing.replies[0] = reply._replace(document=document)
 
 
 def drop_forward(outgoing: OutgoingMessages) -> None:

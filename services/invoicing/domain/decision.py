@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from invoicing.contracts.commands import CommandData
 from invoicing.contracts.events import EVENTS, DocumentEvent, EventData, Posted
@@ -25,8 +25,7 @@ _DOCUMENT_EVENTS: Final = frozenset(
 _POSTED_EVENTS: Final = frozenset(event for event in EVENTS.values() if issubclass(event, Posted))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command to decide. `time` is the producer's, else its record's, with its offset."""
 
     invoice_id: str
@@ -36,8 +35,7 @@ class Command:
     expected_version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a decision depends on beside the invoice and the command.
 
     `number` is a placeholder for a number that is not known yet, unique to this decision.
@@ -48,8 +46,7 @@ class Context:
     number: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """An accepted command: its events, the invoice after them and the numbers that they need.
 
     A command that changes nothing has no events. `document_changed` is true if an event carries

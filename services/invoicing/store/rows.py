@@ -55,8 +55,7 @@ class StoredEvent(NamedTuple):
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReply:
+class StoredReply(NamedTuple):
     """A row of `commands`: a command's one reply, and the position of the record it answers.
 
     `versions` are the first and the last version of the command's events; None without events.
