@@ -28,7 +28,7 @@ async def _client_of(
     scopes: SecurityScopes,
     request: Request,
     state: AppStateOf,
-    _authorization: Annotated[str | None, Depends(_BEARER)],
+    _described: Annotated[None, Depends(_BEARER)],
 ) -> Client:
     client = await _authenticated(request, state)
     missing = set(scopes.scopes) - client.scopes

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from invoicing.api.http.headers import given_header
 from invoicing.api.http.problems import ProblemCode, ProblemError
 
 _OFFERED: Final = (
@@ -22,7 +22,7 @@ class Accepting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            accepted = Headers(scope=scope).get("accept", "").strip()
+            accepted = given_header(scope, b"accept").strip()
             types = (part.partition(";")[0].strip().lower() for part in accepted.split(","))
             if accepted and not any(media_type in _OFFERED for media_type in types):
                 problem = ProblemError(

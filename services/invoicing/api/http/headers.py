@@ -1,4 +1,4 @@
-"""Security headers for every response."""
+"""Headers: those of a request by their names, and the security headers of every response."""
 
 from typing import Final
 
@@ -18,6 +18,14 @@ SECURITY_HEADERS: Final = {
 _ENCODED: Final = [
     (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 ]
+
+
+def given_header(scope: Scope, name: bytes) -> str:
+    """The value of a request's header, by its name in lower case; empty if it is not there."""
+    for given, value in scope["headers"]:
+        if given == name:
+            return bytes(value).decode("latin-1")
+    return ""
 
 
 class SecurityHeaders:

@@ -28,14 +28,17 @@ class Limits:
         """Handle one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        has_body = any(name in _BODY_HEADERS for name, _ in scope["headers"])
         try:
             _check_head(scope)
-            body = await _body(dict(scope["headers"]), receive)
+            if has_body:
+                body = await _body(dict(scope["headers"]), receive)
+                if body is None:
+                    return None  # the client has disconnected
+                receive = _replayed(body, receive)
         except ProblemError as problem:
             return await problem.response()(scope, receive, send)
-        if body is None:
-            return None  # the client has disconnected
-        return await self._app(scope, _replayed(body, receive), send)
+        return await self._app(scope, receive, send)
 
 
 def _check_head(scope: Scope) -> None:
@@ -55,8 +58,6 @@ def _check_head(scope: Scope) -> None:
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
-    if not headers.keys() & _BODY_HEADERS:
-        return b""
     declared = headers.get(b"content-length", b"0")
     if not declared.isdigit() or int(declared[:20]) > BODY_BYTES_MAX:
         raise _too_large()

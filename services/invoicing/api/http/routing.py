@@ -19,6 +19,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -126,9 +127,14 @@ def _caller_of(dependant: Dependant) -> Callable[[Request], Awaitable[Any]]:
     assert dependant.call is not None
     assert not any(getattr(dependant, name) for name in _NOT_GIVEN), dependant.call
     function = dependant.call
-    parts = [(part.name or "", _caller_of(part)) for part in dependant.dependencies]
+    described = {part.name or "" for part in dependant.dependencies if _is_described(part)}
+    parts = [
+        (part.name or "", _caller_of(part))
+        for part in dependant.dependencies
+        if not _is_described(part)
+    ]
     path = [(field.alias, field) for field in dependant.path_params]
-    fixed: dict[str, Any] = {}
+    fixed: dict[str, Any] = dict.fromkeys(described)
     if dependant.security_scopes_param_name:
         scopes = [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]
         fixed[dependant.security_scopes_param_name] = SecurityScopes(scopes)
@@ -150,3 +156,8 @@ def _caller_of(dependant: Dependant) -> Callable[[Request], Awaitable[Any]]:
         return await function(**given)
 
     return call
+
+
+def _is_described(part: Dependant) -> bool:
+    """Whether it is there for OpenAPI alone: the token is read by `auth.access`."""
+    return isinstance(part.call, SecurityBase)
