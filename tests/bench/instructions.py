@@ -5,6 +5,7 @@ python -m tests.bench.instructions [record]
 
 import json
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from invoicing.ops.support.console import out
@@ -15,10 +16,20 @@ from invoicing.tools.bench.table import table_of
 RECORDED = Path(__file__).with_suffix(".json")
 
 
-def recorded() -> dict[str, float]:
-    """By kind of command: the instructions for each of the reference."""
-    ratios: dict[str, float] = json.loads(RECORDED.read_text())
-    return ratios
+@dataclass(frozen=True)
+class Recorded:
+    """By kind of command, the instructions for each of the reference; counted on this Python."""
+
+    python: str
+    ratios: dict[str, float]
+
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def recorded() -> Recorded:
+    """What is recorded."""
+    return Recorded(**json.loads(RECORDED.read_text()))
 
 
 def show() -> None:
@@ -27,13 +38,13 @@ def show() -> None:
     out.print(table_of(row_of(counts)))
     before = recorded()
     for kind, ratio in counts.ratios.items():
-        print(f"{kind:16} {ratio:6.3f} of the reference, recorded {before[kind]:6.3f}")
+        print(f"{kind:16} {ratio:6.3f} of the reference, recorded {before.ratios.get(kind)}")
 
 
 def record() -> None:
     """Count, and replace what is recorded."""
     ratios = {kind: round(ratio, 3) for kind, ratio in counted().ratios.items()}
-    RECORDED.write_text(json.dumps(ratios, indent=2) + "\n")
+    RECORDED.write_text(json.dumps(asdict(Recorded(PYTHON, ratios)), indent=2) + "\n")
     print(RECORDED.read_text())
 
 

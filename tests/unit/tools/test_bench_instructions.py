@@ -35,11 +35,11 @@ def test_the_shares_of_the_mixed_load_are_all_of_it() -> None:
 
 def test_a_command_s_instructions_are_shown_by_stage_with_the_rest() -> None:
     sums = {kind.name: [10_000.0, 10_001.0] for kind in KINDS}
-    stages = {kind.name: {"record": 2_500.0, "decide": 4_500.0} for kind in KINDS}
+    stages = {kind.name: {"read": 2_500.0, "decide": 4_500.0} for kind in KINDS}
 
     grid = by_stage(Counts(sums, stages))
 
-    assert grid.columns == ["record", "decide", "rest", "sum"]
+    assert grid.columns == ["read", "decide", "rest", "sum"]
     assert grid.rows["pay"] == grid.rows["mixed"] == [2.5, 4.5, 3.0, 10.0]
     shown = page([Row("a", "Counts", [], grids=[grid])], datetime(2026, 11, 20, tzinfo=UTC))
     assert "<tr><td>pay<td>2.5<td>4.5<td>3<td>10" in shown

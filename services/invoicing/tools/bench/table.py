@@ -25,7 +25,7 @@ def table_of(row: Row) -> RenderableType:
             ratios.add_row(ratio.name, median, wide, ratio.aim_text)
         parts.append(ratios)
     for grid in row.grids:
-        figures = _table(grid.title, *grid.columns, right=range(1, len(grid.columns) + 1))
+        figures = _table(grid.title, *grid.columns, right=range(1, len(grid.columns) + 1), gap=1)
         for name, values in grid.rows.items():
             figures.add_row(Text(name), *map(number, values))
         parts.append(figures)
@@ -43,8 +43,8 @@ def spread(series: Series) -> str:
     return f"{number(min(series.samples))} to {number(max(series.samples))}"
 
 
-def _table(*columns: str, right: Container[int] = (1, 2)) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+def _table(*columns: str, right: Container[int] = (1, 2), gap: int = 2) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", no_wrap=True)
     return table

@@ -7,13 +7,13 @@ from typing import Any, Final
 from unittest.mock import patch
 
 STAGES: Final[Mapping[str, str]] = {
-    "invoicing.worker.batch:read_command": "record",
+    "invoicing.worker.batch:read_command": "read",
     "invoicing.domain.handling:read_data": "data",
     "invoicing.domain.handling:decide": "decide",
     "invoicing.worker.decisions:render": "events",
     "invoicing.worker.decisions:Decisions._reply": "reply",
     "invoicing.worker.decisions:stored_invoice": "row",
-    "invoicing.domain.invoice:Invoice.model_validate_json": "snapshot",
+    "invoicing.domain.invoice:Invoice.model_validate_json": "state",
 }
 """By function, as its caller knows it: the stage that its own instructions belong to."""
 REST: Final = "rest"

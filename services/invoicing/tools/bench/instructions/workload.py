@@ -41,7 +41,7 @@ class Kind:
 
 KINDS: Final = (
     Kind("create", (), _CREATE, 39),
-    Kind("create a draft", (), _DRAFT, 10),
+    Kind("draft", (), _DRAFT, 10),
     Kind("open", (_DRAFT,), _OPEN, 10),
     Kind("open, refused", (_CREATE,), _OPEN, 4),
     Kind("pay", (_CREATE,), _PAY, 33),
