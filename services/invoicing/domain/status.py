@@ -11,7 +11,7 @@ from invoicing.contracts.invoice import State
 from invoicing.domain.balance import net_received
 from invoicing.domain.calendar import overdue_from_of
 from invoicing.domain.entries import total
-from invoicing.domain.invoice import ON_ITS_WAY, Invoice, summary_of
+from invoicing.domain.invoice import ON_ITS_WAY, Invoice
 
 ARCHIVED: Final = "archived"
 OVERPAID: Final = "overpaid"
@@ -53,4 +53,4 @@ def base_status(invoice: Invoice) -> str:
         return invoice.state.value
     if 0 < invoice.amount_due <= total(invoice.payments, ON_ITS_WAY):
         return RECEIVED
-    return PARTIALLY_PAID if net_received(summary_of(invoice)) > 0 else UPCOMING
+    return PARTIALLY_PAID if net_received(vars(invoice)) > 0 else UPCOMING

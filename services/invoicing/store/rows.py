@@ -136,9 +136,9 @@ def stored_invoice(invoice: Invoice, *, document_changed: bool) -> StoredInvoice
     """The row of an invoice. Reading the document is skipped unless the document has changed."""
     snapshot, entries = written(invoice)
     fields = invoice.lazy_document.index_fields if document_changed else None
-    from_document: dict[str, Any] = {
-        name: getattr(fields, name) if fields else None for name in DOCUMENT_COLUMNS
-    }
+    from_document: dict[str, Any] = (
+        {name: getattr(fields, name) for name in DOCUMENT_COLUMNS} if fields else {}
+    )
     return StoredInvoice(
         id=invoice.invoice_id,
         version=invoice.version,
