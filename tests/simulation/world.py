@@ -28,8 +28,8 @@ from tests.simulation.kafka import Broker, Consumer
 from tests.simulation.process import Process
 from tests.simulation.store import SimulatedStore
 
-# Enough for each worker to have lanes that wait for each other, and share transactions.
-PARTITIONS = 12
+# In turns: lanes that are busy all the time; and so many that a worker's share transactions.
+PARTITIONS = (4, 12)
 WORKERS = 3
 SESSION_SECONDS = 6.0
 HEARTBEAT_SECONDS = 0.5
@@ -73,8 +73,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.broker = Broker(PARTITIONS)
-        self.load = Load(self.chance, PARTITIONS)
+        self.partitions = PARTITIONS[self.seed % len(PARTITIONS)]
+        self.broker = Broker(self.partitions)
+        self.load = Load(self.chance, self.partitions)
         self.settings: Settings = read_settings(
             {}, batch_records_max=7, session_timeout_seconds=SESSION_SECONDS
         )
@@ -85,7 +86,7 @@ class World:
 
     async def run(self, commands: int) -> list[str]:
         """Let so many commands come while faults happen; then what is found wrong."""
-        await self.database.pin_partition_count(self.settings.topic_commands, PARTITIONS)
+        await self.database.pin_partition_count(self.settings.topic_commands, self.partitions)
         random.seed(self.seed)  # the lanes' own jitter
         for _ in range(WORKERS):
             self._start_worker()
@@ -122,7 +123,7 @@ class World:
         return sum(self.load.sent.values()) - answers
 
     async def _all_answered(self) -> None:
-        places = [TopicPartition(self.settings.topic_commands, p) for p in range(PARTITIONS)]
+        places = [TopicPartition(self.settings.topic_commands, p) for p in range(self.partitions)]
         while not all(map(self._is_done, places)):  # noqa: ASYNC110 (virtual time costs nothing)
             await asyncio.sleep(1)
 
@@ -189,7 +190,7 @@ class World:
         await asyncio.gather(
             *(w.lanes.on_partitions_revoked(w.consumer.assignment()) for w in able)
         )
-        places = [TopicPartition(self.settings.topic_commands, p) for p in range(PARTITIONS)]
+        places = [TopicPartition(self.settings.topic_commands, p) for p in range(self.partitions)]
         self.chance.shuffle(places)
         for number, worker in enumerate(able):
             share = set(places[number :: len(able)])
