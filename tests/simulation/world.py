@@ -18,6 +18,7 @@ from invoicing.domain.sellers import Sellers
 from invoicing.maintenance.verify.history import CurrentState, check_history
 from invoicing.runtime.settings import Settings, read_settings
 from invoicing.store.memory import MemoryStore
+from invoicing.store.placeholders import placeholders
 from invoicing.worker.assignment import Lanes
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.lane import Lane
@@ -256,6 +257,7 @@ class World:
         yield from self._wrong_answers([orjson.loads(record.value or b"") for record in answers])
         yield from self._wrong_numbers()
         yield from self._wrong_histories()
+        yield from self._left_placeholders()
         dead = self.broker.committed_records(self.settings.topic_dead_letter)
         if len(dead) != self.load.broken:
             yield f"{self.load.broken} broken records, {len(dead)} dead letters"
@@ -306,6 +308,20 @@ class World:
             checked = check_history(invoice_id, [event for _, event in own], current)
             for finding in checked.findings:
                 yield f"{invoice_id}: {finding.kind}: {finding.expected}, found {finding.found}"
+
+    def _left_placeholders(self) -> Iterator[str]:
+        """No text of the load has the mark with which every placeholder begins."""
+        mark = placeholders()()[0]
+        database = self.database
+        kept = {
+            "event": [event.document for event in database.events.values()],
+            "snapshot": [row.snapshot for row in database.invoices.values()],
+            "number": [row.invoice_number or "" for row in database.invoices.values()],
+            "entry": [row.document for row in database.entries.values()],
+        }
+        for kind, texts in kept.items():
+            if left := sum(mark in text for text in texts):
+                yield f"{left} times, a stored {kind} has a placeholder"
 
 
 def _wrong_versions(events: list[Any]) -> Iterator[str]:
