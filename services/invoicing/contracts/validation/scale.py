@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
+from operator import is_
 from typing import Any, Final, NamedTuple, cast, get_args
 
-from invoicing.contracts.model import ContractModel, ModelT, given_fields
+from invoicing.contracts.model import ContractModel, ModelT
 from invoicing.contracts.replies import FieldError
 from invoicing.contracts.types.money import EXPONENTS, SIGNED_MONEY_PATTERN, UNITS, GivenDigits
 
@@ -34,32 +35,36 @@ def scaled_or_errors(data: ModelT, currency: str) -> ModelT | tuple[FieldError, 
 def _scaled(
     data: ModelT, unit: Decimal, decimals: int, path: str, errors: list[FieldError]
 ) -> ModelT:
-    fields_with_amounts = _fields_with_amounts(data.declared)
-    if not fields_with_amounts:
-        return data
-    fields = dict(given_fields(data))
-    for name, model in fields_with_amounts:
-        value = fields.get(name)
+    changes: dict[str, Any] = {}
+    values = data.__dict__
+    for name, model in _fields_with_amounts(data.declared):
+        # A field that was not given is missing or has its default, which holds no amount.
+        value = values.get(name)
         if value is None:
             continue
         if model is None:
             if value.same_quantum(unit) and value:
-                continue  # most amounts are given at their scale
+                continue
             # The exponents of infinity and NaN are letters; reading the digits has refused both.
             if -cast("int", value.as_tuple().exponent) > decimals:
                 errors.append(_too_fine(f"{path}{name}", decimals))
                 continue
-            fields[name] = value.quantize(unit) + 0  # -0.00 becomes 0.00
+            scaled: Any = value.quantize(unit) + 0  # -0.00 becomes 0.00
         elif isinstance(value, tuple):
-            fields[name] = tuple(
+            scaled = tuple(
                 [
                     _scaled(entry, unit, decimals, f"{path}{name}.{index}.", errors)
                     for index, entry in enumerate(value)
                 ]
             )
+            if all(map(is_, scaled, value)):
+                continue
         else:
-            fields[name] = _scaled(value, unit, decimals, f"{path}{name}.", errors)
-    return data.of_fields(fields)
+            scaled = _scaled(value, unit, decimals, f"{path}{name}.", errors)
+        if scaled is not value:
+            changes[name] = scaled
+    # Most amounts are given at their scale, and copies are what this would cost most.
+    return data.copy_with(**changes) if changes else data
 
 
 def excess_decimals(
