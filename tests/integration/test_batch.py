@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,10 +15,9 @@ from invoicing.domain import handling
 from invoicing.domain.numbering import format_number
 from invoicing.domain.sellers import Sellers
 from invoicing.runtime.postgres import Pool
-from invoicing.runtime.settings import read_settings
 from invoicing.store import rendering
 from invoicing.store.errors import DatabaseBehindError, is_infrastructure_error
-from invoicing.store.postgres import PostgresStore, open_writer_pool
+from invoicing.store.postgres import PostgresStore
 from invoicing.store.rows import Loaded, Position
 from invoicing.worker.batch import BatchHandler
 from invoicing.worker.outgoing import OutgoingMessages
@@ -38,13 +37,6 @@ LANE = LaneState("commands", 0, checkpoint=0, routing_partitions=1)
 ADDED_LANE = LaneState("commands", 1, checkpoint=0, routing_partitions=1)
 
 Handle = Callable[..., Any]
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    made = await open_writer_pool(read_settings({}, postgres_dsn=database))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

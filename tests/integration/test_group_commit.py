@@ -17,6 +17,7 @@ from invoicing.runtime.kafka.topics import partition_of
 from invoicing.runtime.postgres import Pool
 from invoicing.runtime.settings import read_settings
 from invoicing.store.errors import DatabaseBehindError, is_transient
+from invoicing.store.group_commit import TRANSACTIONS_A_SERIES
 from invoicing.store.placeholders import placeholders
 from invoicing.store.postgres import PostgresStore, open_writer_pool
 from invoicing.store.rows import Position, StoredEvent, StoredReply, WriteBatch
@@ -32,13 +33,6 @@ SERIES = NumberSeries("default", "invoice", "")
 LANES = 8
 # Two find the series free, each by itself; all others wait, and go together.
 TRANSACTIONS = 3
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    made = await open_writer_pool(read_settings({}, postgres_dsn=database))
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -113,18 +107,28 @@ async def test_a_batch_that_postgres_refuses_fails_alone(
     assert 5 not in await store.next_offsets("commands")
 
 
-def call_when_a_group_has_its_numbers(store: PostgresStore, fault: Callable[[], None]) -> None:
-    """Once: at that time, all earlier transactions have committed."""
+async def appended_with_fault_in_group(
+    store: PostgresStore, batches: Sequence[WriteBatch], fault: Callable[[], None]
+) -> Sequence[object]:
+    """The outcomes of all batches, with a fault when the group has its numbers.
+
+    The group takes them last: it could overtake the second of the two transactions before it.
+    """
     take = store._take_numbers
 
     async def take_and_call(connection: Any, requests: Sequence[NumberRequest]) -> dict[str, str]:
-        numbers = await take(connection, requests)
-        if len(requests) > 1:
+        is_group = len(requests) > 1
+        if is_group:
             store._take_numbers = take  # type: ignore[method-assign]
+            await asyncio.wait(appends[:TRANSACTIONS_A_SERIES])
+        numbers = await take(connection, requests)
+        if is_group:
             fault()
         return numbers
 
     store._take_numbers = take_and_call  # type: ignore[method-assign]
+    appends = [asyncio.ensure_future(store.append(batch)) for batch in batches]
+    return await asyncio.gather(*appends, return_exceptions=True)
 
 
 async def test_an_unknown_outcome_is_an_outage_to_every_lane_and_what_is_stored_counts(
@@ -132,11 +136,9 @@ async def test_an_unknown_outcome_is_an_outage_to_every_lane_and_what_is_stored_
 ) -> None:
     proxy, network = bad_network
     store = store_on(network)
-    call_when_a_group_has_its_numbers(store, proxy.cut_next_commit)
+    batches = [batch(lane) for lane in range(LANES)]
 
-    outcomes = await asyncio.gather(
-        *(store.append(batch(lane)) for lane in range(LANES)), return_exceptions=True
-    )
+    outcomes = await appended_with_fault_in_group(store, batches, proxy.cut_next_commit)
 
     assert proxy.cuts == 1
     assert not any(isinstance(one, Exception) for one in outcomes[:2])
@@ -152,10 +154,9 @@ async def test_a_cut_before_the_commit_stores_nothing_of_any_lane(
 ) -> None:
     proxy, network = bad_network
     store = store_on(network)
-    call_when_a_group_has_its_numbers(store, proxy.reset)
     batches = [batch(lane) for lane in range(LANES)]
 
-    outcomes = await asyncio.gather(*map(store.append, batches), return_exceptions=True)
+    outcomes = await appended_with_fault_in_group(store, batches, proxy.reset)
 
     assert all(isinstance(one, Exception) and is_transient(one) for one in outcomes[2:])
     assert await numbers_in(pool) == [1, 2]
